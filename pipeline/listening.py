@@ -1,0 +1,65 @@
+"""Listens on a port and runs an application there until a signal comes. Knows nothing else."""
+
+import contextlib
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from pipeline.errors import SettingsWrong
+
+
+def listen(host: str, port: int, remedy: str) -> socket.socket:
+    """A port of 0 is any free one. SettingsWrong, with the remedy, where it cannot be had.
+
+    The protocol is named because only then does asyncio send small answers at once.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        door = socket.socket(family, kind, socket.IPPROTO_TCP)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+        door.listen(2048)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "is taken" if taken else f"cannot be used ({error.strerror})"
+        raise SettingsWrong(f"Port {port} on {host} {reason}: {remedy}") from error
+    return door
+
+
+def address(door: socket.socket) -> str:
+    host, port = door.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+def run(app: ASGIApp, doors: Sequence[socket.socket]) -> None:
+    """Until SIGINT or SIGTERM. Requests are not logged: their addresses hold people's names."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+    with _ending_quietly():
+        uvicorn.Server(config).run(sockets=list(doors))
+
+
+@contextlib.contextmanager
+def _ending_quietly() -> Iterator[None]:
+    """A signal before uvicorn listens for it, or repeated by uvicorn once it obeyed, ends us."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {sign: signal.signal(sign, signal.default_int_handler) for sign in signals}
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)

@@ -1,0 +1,143 @@
+"""One frozen settings object, read from the environment by `cli` and handed to everybody else.
+
+CouchDB and PostgreSQL keep the names that cht-sync gave them, so that its `.env` works as it
+stands; names of our own begin with `WORKLIST_`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import SettingsWrong
+
+PROJECT = Path(__file__).resolve().parent.parent
+_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,50}")
+_MOMENT = re.compile(
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2}))?"
+)
+
+
+@dataclass(frozen=True)
+class CouchSettings:
+    """Where the CHT is, and the account that reads and writes it."""
+
+    host: str
+    port: int
+    secure: bool
+    user: str
+    password: str
+    databases: tuple[str, ...]
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.secure else 'http'}://{self.host}:{self.port}"
+
+    @property
+    def medic(self) -> str:
+        """The database that tasks come from and verifications go to."""
+        return "medic" if "medic" in self.databases else self.databases[0]
+
+    def source(self, database: str) -> str:
+        """The name cht-sync gives a database in `source`: host without port, then its name."""
+        return f"{self.host}/{database}"
+
+
+@dataclass(frozen=True)
+class PostgresSettings:
+    """A PostgreSQL server; `host` None means the embedded one."""
+
+    host: str | None
+    port: int
+    user: str
+    password: str
+    database: str
+    schema: str
+    table: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    couch: CouchSettings
+    postgres: PostgresSettings
+    home: Path
+    instance: str | None
+    now: str | None
+    tasks_file: Path
+    service_host: str
+    service_port: int
+    programme_roles: tuple[str, ...]
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Raises SettingsWrong with the variable's name and what it should hold."""
+        read = _Reader(environment)
+        couch = CouchSettings(
+            host=read.text("COUCHDB_HOST", "localhost"),
+            port=read.port("COUCHDB_PORT", 5984),
+            secure=read.flag("COUCHDB_SECURE"),
+            user=read.text("COUCHDB_USER", "medic"),
+            password=read.text("COUCHDB_PASSWORD", "password"),
+            databases=tuple(re.split(r"[,\s]+", read.text("COUCHDB_DBS", "medic").strip(", "))),
+        )
+        postgres = PostgresSettings(
+            host=environment.get("POSTGRES_HOST") or None,
+            port=read.port("POSTGRES_PORT", 5432),
+            user=read.text("POSTGRES_USER", "postgres"),
+            password=read.text("POSTGRES_PASSWORD", ""),
+            database=read.text("POSTGRES_DB", "data"),
+            schema=read.identifier("POSTGRES_SCHEMA", "v1"),
+            table=read.identifier("POSTGRES_TABLE", "couchdb"),
+        )
+        return cls(
+            couch=couch,
+            postgres=postgres,
+            home=Path(read.text("WORKLIST_HOME", ".worklist")).resolve(),
+            instance=environment.get("WORKLIST_INSTANCE") or None,
+            now=read.moment("WORKLIST_NOW"),
+            tasks_file=Path(
+                read.text("WORKLIST_TASKS", str(PROJECT / "dbt_project" / "tasks.yml"))
+            ).resolve(),
+            service_host=read.text("WORKLIST_HOST", "127.0.0.1"),
+            service_port=read.port("WORKLIST_PORT", 8300),
+            programme_roles=tuple(
+                read.text("WORKLIST_PROGRAMME_ROLES", "program_officer").replace(",", " ").split()
+            ),
+        )
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str, default: str) -> str:
+        return self._environment.get(name) or default
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name, "false").lower()
+        if value not in {"true", "false", "1", "0", "yes", "no"}:
+            raise SettingsWrong(f"{name} is {value!r}: write true or false.")
+        return value in {"true", "1", "yes"}
+
+    def port(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isdecimal() or not 0 < int(value) < 65536:
+            raise SettingsWrong(f"{name} is {value!r}: write a port number, 1 to 65535.")
+        return int(value)
+
+    def identifier(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not _IDENTIFIER.fullmatch(value):
+            raise SettingsWrong(f"{name} is {value!r}: write lower-case letters, digits and _.")
+        return value
+
+    def moment(self, name: str) -> str | None:
+        value = self.text(name, "")
+        if not value:
+            return None
+        if not _MOMENT.fullmatch(value):
+            raise SettingsWrong(
+                f"{name} is {value!r}: write a day such as 2026-11-20, or a moment with its zone "
+                "such as 2026-11-20T08:30:00+02:00."
+            )
+        return value
