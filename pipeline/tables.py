@@ -1,0 +1,257 @@
+"""The tables that alembic owns, on one page. What dbt derives is not here.
+
+Moments are `timestamptz`, UTC on the wire, except `saved_timestamp`, whose type is cht-sync's.
+A test compares this page with what the migrations build.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Sequence,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, JSONPATH
+
+Moment = DateTime(timezone=True)
+
+
+def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> None:
+    """Adds the landing to `metadata` under the operator's names; written by `sync/` alone."""
+    number = Sequence(f"{table}_landed_number", schema=schema, metadata=metadata)
+    Table(
+        table,
+        metadata,
+        Column("saved_timestamp", DateTime, comment="when the row was written, UTC"),
+        Column("_id", String, nullable=False, comment="the document's id"),
+        Column("_deleted", Boolean, comment="true once deleted in the CHT"),
+        Column("source", String, nullable=False, comment="host/database, as cht-sync writes it"),
+        Column("doc", JSONB, comment="the latest revision; of a deleted document its stub"),
+        Column(
+            "landed_number",
+            BigInteger,
+            number,
+            nullable=False,
+            server_default=number.next_value(),
+            comment="grows with every write; within a source visible in ascending order only",
+        ),
+        Column("last_content", JSONB, comment="what a deleted document held before"),
+        PrimaryKeyConstraint("source", "_id", name=f"{table}_pkey"),
+        Index(f"{table}_source_landed_number", "source", "landed_number", unique=True),
+        Index(f"{table}__deleted", "_deleted"),
+        Index(f"{table}_saved_timestamp", "saved_timestamp"),
+        schema=schema,
+    )
+    Table(
+        f"{table}_progress",
+        metadata,
+        Column("seq", String, comment="the sequence reached, opaque"),
+        Column("pending", Integer, comment="changes that were left then"),
+        Column("updated_at", Moment),
+        Column("source", String, primary_key=True),
+        schema=schema,
+    )
+    Table(
+        f"{table}_altered",
+        metadata,
+        Column("source", String, primary_key=True),
+        Column("_id", String, primary_key=True),
+        Column("reason", Text, nullable=False, comment="what was changed so that it can be stored"),
+        Column("altered_at", Moment, nullable=False),
+        schema=schema,
+    )
+    Table(
+        f"{table}_set_aside",
+        metadata,
+        Column("source", String, primary_key=True),
+        Column("id_bytes", LargeBinary, primary_key=True, comment="the document's id as it came"),
+        Column("content", LargeBinary, nullable=False, comment="the document as it came"),
+        Column("reason", Text, nullable=False, comment="why PostgreSQL would not take it"),
+        Column("set_aside_at", Moment, nullable=False),
+        schema=schema,
+    )
+
+
+metadata = MetaData()
+landing(metadata)
+
+
+def _single_row() -> Column[bool]:
+    return Column("only_row", Boolean, primary_key=True, server_default=text("true"))
+
+
+instance = Table(
+    "instance",
+    metadata,
+    _single_row(),
+    Column("name", Text, nullable=False, comment="the CHT's name; enters every report id"),
+    Column("source", Text, nullable=False, comment="the landed database that tasks come from"),
+    Column("created_at", Moment, nullable=False),
+    CheckConstraint("only_row", name="instance_is_one"),
+    schema="app",
+    comment="the one CHT that this database serves",
+)
+
+programme = Table(
+    "programme",
+    metadata,
+    _single_row(),
+    Column("timezone", Text, nullable=False, comment="IANA name; days are days there"),
+    Column("area_type", Text, comment="contact type of a CHW's area"),
+    Column("stored_at", Moment, nullable=False),
+    CheckConstraint("only_row", name="programme_is_one"),
+    schema="app",
+    comment="what tasks.yml says of the whole programme",
+)
+
+task_definition = Table(
+    "task_definition",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("title", Text, nullable=False, comment="text, or a translation key of the CHT"),
+    Column("icon", Text),
+    Column("form_codes", ARRAY(Text), nullable=False, comment="appliesToType"),
+    Column("applies_if", JSONPATH, comment="a predicate over the whole document"),
+    Column("appointment_path", ARRAY(Text), comment="where the missed appointment's day stands"),
+    Column("is_resolved_by_default", Boolean, nullable=False),
+    Column("default_form", Text, comment="the first report action's form"),
+    Column("newer_report_forms", ARRAY(Text), nullable=False),
+    Column("excludes_muted_or_dead", Boolean, nullable=False),
+    Column("priority_level", Integer),
+    Column("priority_label", Text),
+    Column("roles", ARRAY(Text), nullable=False, comment="who is assigned"),
+    Column("reasons", ARRAY(Text), nullable=False, comment="offered for not_visited, in order"),
+    Column("hash", Text, nullable=False, comment="of everything that derived rows depend on"),
+    schema="app",
+    comment="one row per entry of tasks.yml",
+)
+
+task_event = Table(
+    "task_event",
+    metadata,
+    Column(
+        "definition",
+        Text,
+        ForeignKey("app.task_definition.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("event", Text, primary_key=True, comment="the id, or 0 where it was left out"),
+    Column("days", Integer, comment="due this many days after reported_date"),
+    Column("due_path", ARRAY(Text), comment="or: where the due day stands in the document"),
+    Column("offset_days", Integer, nullable=False, comment="added to the day at due_path"),
+    Column("start_days", Integer, nullable=False, comment="opens this many days before due"),
+    Column("end_days", Integer, nullable=False, comment="closes this many days after due"),
+    CheckConstraint("(days is null) <> (due_path is null)", name="task_event_due_one_way"),
+    schema="app",
+    comment="one row per event of a task definition",
+)
+
+verification = Table(
+    "verification",
+    metadata,
+    Column("verification_id", Uuid, primary_key=True),
+    Column("task_id", Text, nullable=False),
+    Column("round", Integer, nullable=False, comment="1 for the first answer of a task"),
+    Column("outcome", Text, nullable=False),
+    Column("visit_on", Date, comment="goes with visited"),
+    Column("reason", Text, comment="goes with not_visited"),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("replaces", Text, comment="the report that this answer corrects"),
+    Column("report_id", Text, nullable=False, comment="_id of the verification report"),
+    Column("verified_by", Text, nullable=False, comment="the supervisor's user name"),
+    Column("verified_at", Moment, nullable=False),
+    UniqueConstraint("task_id", "round", name="verification_one_per_round"),
+    UniqueConstraint("report_id", name="verification_one_per_report"),
+    CheckConstraint("round >= 1", name="verification_rounds_from_one"),
+    CheckConstraint("outcome in ('visited', 'not_visited')", name="verification_outcome_known"),
+    CheckConstraint(
+        "(visit_on is null or outcome = 'visited') and (reason is null or outcome = 'not_visited')",
+        name="verification_details_fit_outcome",
+    ),
+    schema="app",
+    comment="a supervisor's answer to a task; never changed, never deleted",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column(
+        "verification_id", Uuid, ForeignKey("app.verification.verification_id"), primary_key=True
+    ),
+    Column("report_id", Text, nullable=False),
+    Column("report", JSONB, nullable=False, comment="the verification report as it will be sent"),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", Moment, nullable=False, comment="not before; also a claim's lease"),
+    Column("last_error", Text, comment="the other side's words at the last failure"),
+    Column("accepted_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    Column("confirmed_at", Moment, comment="when the report was seen in the landing"),
+    UniqueConstraint("report_id", name="outbox_one_per_report"),
+    CheckConstraint(
+        "state in ('pending', 'sent', 'confirmed', 'refused', 'withdrawn')",
+        name="outbox_state_known",
+    ),
+    Index("outbox_to_send", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+    Index(
+        "outbox_to_confirm", "report_id", postgresql_where=text("state in ('sent', 'confirmed')")
+    ),
+    schema="app",
+    comment="the way of each verification to the CHT",
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True, comment="SHA-256 of the cookie's token"),
+    Column("user_name", Text, nullable=False),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("facility_uuids", ARRAY(Text), nullable=False),
+    Column("contact_uuid", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    schema="app",
+    comment="signed-in users; holds no password and no CHT cookie",
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    Column("user_name", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("verification_id", Uuid, ForeignKey("app.verification.verification_id")),
+    Column("created_at", Moment, nullable=False),
+    schema="app",
+    comment="answers already accepted under a key, kept for 24 hours",
+)
+
+refresh_run = Table(
+    "refresh_run",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True),
+    Column("tier", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment, nullable=False),
+    Column("is_success", Boolean, nullable=False),
+    Column("failed_model", Text),
+    Column("project_hash", Text, nullable=False, comment="of the dbt project that ran"),
+    CheckConstraint("tier in ('live', 'published')", name="refresh_run_tier_known"),
+    Index("refresh_run_latest", "tier", "finished_at"),
+    schema="app",
+    comment="what dbt did, and when",
+)

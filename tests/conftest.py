@@ -1,0 +1,238 @@
+"""Servers and databases for every test.
+
+Tests never touch what the operator's environment names: it is cleared of it here, before anything
+is collected. A real PostgreSQL is given to them only by WORKLIST_TEST_POSTGRES_URL; on it they
+write only into databases that they create, named `worklist-test-…`.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from pipeline import embedded
+from pipeline.database import Address, connect, engine
+from pipeline.migrate import migrate
+from pipeline.settings import Settings
+
+GIVEN_POSTGRES = os.environ.get("WORKLIST_TEST_POSTGRES_URL")
+RECORDED_FEED = Path(__file__).parent / "data" / "cht-wire" / "changes.jsonl.gz"
+_OPERATORS = ("COUCHDB_", "POSTGRES_", "WORKLIST_")
+
+for name in list(os.environ):
+    if name.startswith(_OPERATORS) and not name.startswith("WORKLIST_TEST_"):
+        del os.environ[name]
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A server to create databases on, and the name of a migrated one to copy."""
+
+    maintenance: Address
+    template: str
+
+
+@pytest.fixture(scope="session", params=["embedded", "given"] if GIVEN_POSTGRES else ["embedded"])
+def postgres_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PostgresServer]:
+    """The embedded PostgreSQL and, where there is one, the given: each test runs on both."""
+    with _maintenance(request.param, tmp_path_factory) as maintenance:
+        template = f"worklist-test-template-{secrets.token_hex(6)}"
+        with _created(maintenance, template) as address:
+            migrating = engine(address)
+            with migrating.begin() as connection:
+                migrate(connection, Settings.read({}).postgres)
+            migrating.dispose()
+            yield PostgresServer(maintenance, template)
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> Iterator[Address]:
+    """A fresh, migrated database with the landing `v1.couchdb`; dropped afterwards."""
+    name = f"worklist-test-{secrets.token_hex(6)}"
+    with _created(postgres_server.maintenance, name, postgres_server.template) as address:
+        yield address
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> Iterator[Address]:
+    """A fresh database with nothing in it; dropped afterwards."""
+    name = f"worklist-test-{secrets.token_hex(6)}"
+    with _created(postgres_server.maintenance, name) as address:
+        yield address
+
+
+@pytest.fixture
+def connection(database: Address) -> Iterator[psycopg.Connection]:
+    """A connection to `database` that commits each statement, for looking and preparing."""
+    with connect(database, autocommit=True) as opened:
+        yield opened
+
+
+@dataclass(frozen=True)
+class SimulatedCht:
+    """A simulated CHT with the recorded feed; every user's password is `password`."""
+
+    url: str
+    process: "subprocess.Popen[str]"
+
+
+@pytest.fixture
+def simulated_cht() -> Iterator[SimulatedCht]:
+    """In a process of its own; administrator `medic`, service account `worklist`."""
+    with _simulated_cht() as cht:
+        yield cht
+
+
+@contextmanager
+def _simulated_cht() -> Iterator[SimulatedCht]:
+    with subprocess.Popen(
+        [sys.executable, "-c", _SERVE, str(RECORDED_FEED)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield SimulatedCht(process.stdout.readline().split()[-1], process)
+        finally:
+            process.terminate()
+
+
+_SERVE = """
+import sys
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from pipeline.demo.server import serve
+announce = partial(print, flush=True)
+serve(Path(sys.argv[1]), "127.0.0.1", 0, "password", datetime.now(UTC), announce)
+"""
+
+
+@contextmanager
+def _maintenance(which: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    if which == "given":
+        parts = conninfo_to_dict(GIVEN_POSTGRES or "")
+        yield Address(
+            host=str(parts.get("host", "localhost")),
+            port=int(str(parts.get("port", 5432))),
+            user=str(parts.get("user", "postgres")),
+            password=str(parts.get("password", "")),
+            database=str(parts.get("dbname", "postgres")),
+        )
+        return
+    with embedded.running(tmp_path_factory.mktemp("embedded")) as server:
+        yield Address("127.0.0.1", server.port, server.user, server.password, server.database)
+
+
+@contextmanager
+def _created(maintenance: Address, name: str, template: str = "template0") -> Iterator[Address]:
+    create = sql.SQL("create database {} template {}")
+    drop = sql.SQL("drop database {} with (force)")
+    with connect(maintenance, autocommit=True) as server:
+        server.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+    try:
+        yield replace(maintenance, database=name)
+    finally:
+        with connect(maintenance, autocommit=True) as server:
+            server.execute(drop.format(sql.Identifier(name)))
+
+
+NOW = "2026-11-20"
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """The command as an operator calls it: a process of its own that knows these settings only."""
+
+    environment: Mapping[str, str]
+    folder: Path
+
+    def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*_COMMAND, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def must(self, *arguments: str) -> str:
+        """What the command prints; the test fails when the command does."""
+        done = self(*arguments)
+        assert done.returncode == 0, f"worklist {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def started(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*_COMMAND, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+_COMMAND = (sys.executable, "-m", "pipeline.cli")
+
+
+def worklist_for(address: Address, cht_url: str, folder: Path) -> Worklist:
+    """The command on this database and this CHT, at the moment of the recording."""
+    cht = httpx.URL(cht_url)
+    settings = {
+        "COUCHDB_HOST": cht.host,
+        "COUCHDB_PORT": str(cht.port),
+        "COUCHDB_USER": "worklist",
+        "COUCHDB_PASSWORD": "password",
+        "POSTGRES_HOST": address.host,
+        "POSTGRES_PORT": str(address.port),
+        "POSTGRES_USER": address.user,
+        "POSTGRES_PASSWORD": address.password,
+        "POSTGRES_DB": address.database,
+        "WORKLIST_HOME": str(folder),
+        "WORKLIST_INSTANCE": "recorded",
+        "WORKLIST_NOW": NOW,
+    }
+    return Worklist({"PATH": os.environ["PATH"], "HOME": str(folder), **settings}, folder)
+
+
+@pytest.fixture(scope="session")
+def recorded_template(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The name of a database into which the recorded feed was synced, refreshed and published."""
+    name = f"worklist-test-recorded-{secrets.token_hex(6)}"
+    folder = tmp_path_factory.mktemp("worklist")
+    with (
+        _created(postgres_server.maintenance, name) as address,
+        _simulated_cht() as cht,
+    ):
+        worklist = worklist_for(address, cht.url, folder)
+        for command in ("migrate", "nightly"):
+            worklist.must(command)
+        yield name
+
+
+@pytest.fixture
+def recorded_database(postgres_server: PostgresServer, recorded_template: str) -> Iterator[Address]:
+    """A fresh copy of the recorded programme as of 2026-11-20, noon in Blantyre."""
+    with recorded_copy(postgres_server, recorded_template) as address:
+        yield address
+
+
+@contextmanager
+def recorded_copy(server: PostgresServer, template: str) -> Iterator[Address]:
+    name = f"worklist-test-{secrets.token_hex(6)}"
+    with _created(server.maintenance, name, template) as address:
+        yield replace(address, now=NOW)
