@@ -1,0 +1,166 @@
+"""What the pipeline asks of a CHT: the changes feed, documents, and writing reports."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from pipeline.cht.changes import Page, read_page
+from pipeline.cht.door import Door, as_json, words
+from pipeline.errors import SettingsWrong, Unavailable
+
+
+class Session(msgspec.Struct):
+    """Whom the CHT takes the caller for; nobody's session has no name."""
+
+    name: str | None
+    roles: tuple[str, ...] = ()
+
+
+class Written(msgspec.Struct):
+    """What became of one document of `_bulk_docs`."""
+
+    id: str = ""
+    ok: bool = False
+    error: str = ""
+    reason: str = ""
+
+
+class Standing(StrEnum):
+    PRESENT = "present"
+    DELETED = "deleted"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the CHT holds under an id; `content` only where the document itself was asked for."""
+
+    standing: Standing
+    revision: str | None = None
+    content: Mapping[str, Any] | None = None
+
+
+class _Context(msgspec.Struct):
+    userCtx: Session  # noqa: N815 - the CHT's spelling
+
+
+class _Value(msgspec.Struct):
+    rev: str
+    deleted: bool = False
+
+
+class _Key(msgspec.Struct):
+    key: str
+    value: _Value | None = None
+
+
+class _Keys(msgspec.Struct):
+    rows: list[_Key]
+
+
+class ChtClient:
+    """One CHT, entered with one account or, for signing users in, with none."""
+
+    def __init__(
+        self,
+        url: str,
+        user: str | None = None,
+        password: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        connect_seconds: float = 10,
+        read_seconds: float = 60,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        account = (user, password or "") if user is not None else None
+        self.door = Door(url, account, headers or {}, connect_seconds, read_seconds, transport)
+        self.user = user
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.door.close()
+
+    def session(self, headers: Mapping[str, str] | None = None) -> Session:
+        answer = self.door.ask("GET", "/_session", headers=headers or {})
+        return self.door.read(answer, _Context).userCtx
+
+    def changes(self, database: str, since: str | None, limit: int) -> Page:
+        """The page after `since`, with documents; None is the beginning, `now` the end."""
+        query = {"include_docs": "true", "limit": str(limit), "seq_interval": str(limit)}
+        return self._page(database, query | _since(since))
+
+    def pending(self, database: str, since: str | None) -> int | None:
+        """How many changes are left after `since`."""
+        return self._page(database, {"limit": "0"} | _since(since)).pending
+
+    def wait_for_change(self, database: str, since: str | None, seconds: float) -> bool:
+        """Returns as soon as there is a change after `since`, or after `seconds` without one."""
+        query = {"feed": "longpoll", "limit": "1", "timeout": str(int(seconds * 1000))}
+        return bool(self._page(database, query | _since(since), seconds).results)
+
+    def bulk_docs(self, database: str, documents: Sequence[Mapping[str, Any]]) -> list[Written]:
+        """What became of each document, in their order."""
+        answer = self.door.ask(
+            "POST", f"/{_quoted(database)}/_bulk_docs", body=as_json({"docs": documents})
+        )
+        results = self.door.read(answer, list[Written])
+        if len(results) != len(documents):
+            raise Unavailable(f"{self.door.place} did not answer for every document.")
+        return results
+
+    def document(self, database: str, document_id: str) -> Stored:
+        answer = self.door.exchange("GET", f"/{_quoted(database)}/{_quoted(document_id)}")
+        if answer.status_code == 404:
+            return Stored(self._absence(database, words(answer)))
+        content = self.door.read(self.door.agreed(answer), dict[str, Any])
+        return Stored(Standing.PRESENT, content.get("_rev"), content)
+
+    def _absence(self, database: str, said: str) -> Standing:
+        if "database" in said.lower():
+            raise SettingsWrong(f"{self.door.place} has no database {database}.")
+        return Standing.DELETED if said.endswith("deleted") else Standing.MISSING
+
+    def revisions(self, database: str, ids: Sequence[str]) -> dict[str, Stored]:
+        """What stands under each id, without reading the documents."""
+        path = f"/{_quoted(database)}/_all_docs"
+        answer = self.door.ask("POST", path, body=as_json({"keys": list(ids)}))
+        rows = {row.key: row.value for row in self.door.read(answer, _Keys).rows}
+        return {document_id: _stored(rows.get(document_id)) for document_id in ids}
+
+    def _page(self, database: str, query: dict[str, str], longer_seconds: float = 0) -> Page:
+        path = f"/{_quoted(database)}/_changes"
+        answer = self.door.ask("GET", path, query=query, longer_seconds=longer_seconds)
+        try:
+            return read_page(answer.content)
+        except msgspec.DecodeError as error:
+            raise self.door.unreadable() from error
+
+
+def _since(sequence: str | None) -> dict[str, str]:
+    return {} if sequence is None else {"since": sequence}
+
+
+def _stored(value: _Value | None) -> Stored:
+    if value is None:
+        return Stored(Standing.MISSING)
+    return Stored(Standing.DELETED if value.deleted else Standing.PRESENT, value.rev)
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="")

@@ -1,0 +1,1 @@
+"""From the CHT to the landing."""

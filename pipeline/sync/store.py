@@ -1,0 +1,347 @@
+"""The landing: documents, progress, what was altered and what was set aside.
+
+Nothing here commits: documents and the sequence they reach belong to one transaction of `run`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from pipeline.errors import Conflict
+from pipeline.sync.rules import TEXT_ALTERED, Document, set_aside_key
+
+Bad = (
+    psycopg.DataError,
+    psycopg.errors.ProgramLimitExceeded,  # a string or an id too long
+    psycopg.errors.StatementTooComplex,  # nested too deeply
+)
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The names of the landing's tables, which the operator may choose."""
+
+    schema: str = "v1"
+    table: str = "couchdb"
+
+    @property
+    def documents(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, self.table)
+
+    @property
+    def progress(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, f"{self.table}_progress")
+
+    @property
+    def altered(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, f"{self.table}_altered")
+
+    @property
+    def set_aside(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, f"{self.table}_set_aside")
+
+    def lock_name(self, source: str) -> str:
+        return f"{self.schema}.{self.table} {source}"
+
+
+@contextmanager
+def locked(connection: psycopg.Connection, landing: Landing, source: str) -> Iterator[None]:
+    """One writer for each source; Conflict, naming the other, when there is one already.
+
+    The session holds the lock through all its transactions and loses it only with the connection.
+    """
+    name = {"name": landing.lock_name(source)}
+    with connection.transaction():
+        taken = connection.execute(
+            "select pg_try_advisory_lock(hashtextextended(%(name)s, 0))", name
+        ).fetchone()
+        if taken != (True,):
+            raise Conflict(f"Another sync of {source} is running: {_holder(connection, name)}.")
+    try:
+        yield
+    finally:
+        with suppress(psycopg.OperationalError), connection.transaction():
+            connection.execute("select pg_advisory_unlock(hashtextextended(%(name)s, 0))", name)
+
+
+def _holder(connection: psycopg.Connection, name: dict[str, str]) -> str:
+    found = connection.execute(
+        """
+        select
+            activity.pid,
+            coalesce(nullif(activity.application_name, ''), 'no name'),
+            activity.client_addr,
+            to_char(activity.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+        from pg_locks as held
+        inner join pg_stat_activity as activity on held.pid = activity.pid
+        where
+            held.locktype = 'advisory'
+            and held.granted
+            and held.objsubid = 1
+            and held.database = (
+                select pg_database.oid
+                from pg_database
+                where pg_database.datname = current_database()
+            )
+            and (held.classid::bigint << 32) | held.objid::bigint
+            = hashtextextended(%(name)s, 0)
+        """,
+        name,
+    ).fetchone()
+    if found is None:
+        return "it has just ended, try again"
+    pid, application, address, since = found
+    return f"process {pid} ({application}) from {address or 'this host'}, since {since} UTC"
+
+
+def read_sequence(connection: psycopg.Connection, landing: Landing, source: str) -> str | None:
+    """The sequence reached, to be sent back as it is; None before the first page."""
+    found = connection.execute(
+        sql.SQL(
+            "select progress.seq from {progress} as progress where progress.source = %s"
+        ).format(progress=landing.progress),
+        (source,),
+    ).fetchone()
+    return str(found[0]) if found and found[0] is not None else None
+
+
+def save_progress(
+    connection: psycopg.Connection,
+    landing: Landing,
+    source: str,
+    sequence: str,
+    pending: int | None,
+    moment: datetime,
+) -> None:
+    connection.execute(
+        sql.SQL(
+            """
+            insert into {progress} (seq, pending, updated_at, source)
+            values (%(seq)s, %(pending)s, %(moment)s, %(source)s)
+            on conflict (source) do update set
+                seq = excluded.seq,
+                pending = excluded.pending,
+                updated_at = excluded.updated_at
+            """
+        ).format(progress=landing.progress),
+        {"seq": sequence, "pending": pending, "moment": moment, "source": source},
+    )
+
+
+@dataclass(frozen=True)
+class Landed:
+    """How many rows were written, and the ids that PostgreSQL would not take."""
+
+    written: int
+    set_aside: frozenset[bytes]
+
+
+def land(
+    connection: psycopg.Connection,
+    landing: Landing,
+    source: str,
+    documents: Sequence[Document],
+    moment: datetime,
+) -> Landed:
+    """Writes the documents that differ from what is there; sets aside what cannot be stored.
+
+    Must run inside a transaction; `documents` name an id once.
+    """
+    landed = _land(connection, landing, source, documents, moment)
+    stored = [document for document in documents if document.id not in landed.set_aside]
+    _note_altered(connection, landing, source, stored, moment)
+    _forget_set_aside(connection, landing, source, stored)
+    return landed
+
+
+def _land(
+    connection: psycopg.Connection,
+    landing: Landing,
+    source: str,
+    documents: Sequence[Document],
+    moment: datetime,
+) -> Landed:
+    """Halves what fails until the bad document stands alone, so that its neighbours go through."""
+    if not documents:
+        return Landed(0, frozenset())
+    try:
+        with connection.transaction():
+            return Landed(_write(connection, landing, source, documents, moment), frozenset())
+    except Bad as error:
+        if len(documents) == 1:
+            _set_aside(connection, landing, source, documents[0], _reason(error), moment)
+            return Landed(0, frozenset({documents[0].id}))
+    middle = len(documents) // 2
+    first = _land(connection, landing, source, documents[:middle], moment)
+    second = _land(connection, landing, source, documents[middle:], moment)
+    return Landed(first.written + second.written, first.set_aside | second.set_aside)
+
+
+def _write(
+    connection: psycopg.Connection,
+    landing: Landing,
+    source: str,
+    documents: Sequence[Document],
+    moment: datetime,
+) -> int:
+    """How many rows are new or changed. `excluded.landed_number` is a fresh number by default."""
+    return connection.execute(
+        sql.SQL(
+            """
+            insert into {documents} as landed (saved_timestamp, _id, _deleted, source, doc)
+            select
+                %(moment)s::timestamptz at time zone 'UTC',
+                convert_from(page.id, 'UTF8'),
+                page.is_deleted,
+                %(source)s,
+                convert_from(page.content, 'UTF8')::jsonb
+            from unnest(
+                %(ids)b::bytea[], %(deletions)b::boolean[], %(contents)b::bytea[]
+            ) as page (id, is_deleted, content)
+            on conflict (source, _id) do update set
+                saved_timestamp = excluded.saved_timestamp,
+                _deleted = excluded._deleted,
+                doc = excluded.doc,
+                landed_number = excluded.landed_number,
+                last_content = case
+                    when not excluded._deleted then null
+                    when landed._deleted then landed.last_content
+                    else landed.doc
+                end
+            where
+                landed.doc is distinct from excluded.doc
+                or coalesce(landed._deleted, false) is distinct from excluded._deleted
+            """
+        ).format(documents=landing.documents),
+        {
+            "moment": moment,
+            "source": source,
+            "ids": [document.id for document in documents],
+            "deletions": [document.is_deleted for document in documents],
+            "contents": [document.content for document in documents],
+        },
+    ).rowcount
+
+
+def _note_altered(
+    connection: psycopg.Connection,
+    landing: Landing,
+    source: str,
+    documents: Sequence[Document],
+    moment: datetime,
+) -> None:
+    """Lists what was altered; a later clean revision leaves the list, a deletion does not, since
+    the previous content is kept.
+    """
+    clean = [one.id for one in documents if not one.is_altered and not one.is_deleted]
+    connection.execute(
+        sql.SQL(
+            """
+            delete from {altered} as altered
+            where
+                altered.source = %(source)s
+                and convert_to(altered._id, 'UTF8') = any(%(clean)b::bytea[])
+            """
+        ).format(altered=landing.altered),
+        {"source": source, "clean": clean},
+    )
+    altered = [document.id for document in documents if document.is_altered]
+    if altered:
+        connection.execute(
+            sql.SQL(
+                """
+                insert into {altered} (source, _id, reason, altered_at)
+                select %(source)s, convert_from(page.id, 'UTF8'), %(reason)s, %(moment)s
+                from unnest(%(altered)b::bytea[]) as page (id)
+                on conflict (source, _id) do nothing
+                """
+            ).format(altered=landing.altered),
+            {"source": source, "reason": TEXT_ALTERED, "moment": moment, "altered": altered},
+        )
+
+
+def _set_aside(
+    connection: psycopg.Connection,
+    landing: Landing,
+    source: str,
+    document: Document,
+    reason: str,
+    moment: datetime,
+) -> None:
+    connection.execute(
+        sql.SQL(
+            """
+            insert into {set_aside} as kept (source, id_bytes, content, reason, set_aside_at)
+            values (%(source)s, %(key)b, %(content)b, %(reason)s, %(moment)s)
+            on conflict (source, id_bytes) do update set
+                content = excluded.content,
+                reason = excluded.reason,
+                set_aside_at = excluded.set_aside_at
+            where kept.content is distinct from excluded.content
+            """
+        ).format(set_aside=landing.set_aside),
+        {
+            "source": source,
+            "key": set_aside_key(document.id),
+            "content": document.content,
+            "reason": reason,
+            "moment": moment,
+        },
+    )
+
+
+def _forget_set_aside(
+    connection: psycopg.Connection, landing: Landing, source: str, documents: Sequence[Document]
+) -> None:
+    connection.execute(
+        sql.SQL(
+            """
+            delete from {set_aside} as kept
+            where kept.source = %(source)s and kept.id_bytes = any(%(keys)b::bytea[])
+            """
+        ).format(set_aside=landing.set_aside),
+        {"source": source, "keys": [set_aside_key(document.id) for document in documents]},
+    )
+
+
+def _reason(error: psycopg.Error) -> str:
+    """PostgreSQL's sentence up to the colon, after which it may repeat the document."""
+    said = (error.diag.message_primary or type(error).__name__).split(":")[0]
+    return f"{said} ({error.sqlstate})"
+
+
+def overview(connection: psycopg.Connection, landing: Landing) -> list[dict[str, Any]]:
+    """One entry per source: how far it came, when, and how many documents stand where."""
+    statement = sql.SQL("""
+        select
+            progress.source,
+            progress.updated_at,
+            progress.pending,
+            (
+                select count(*) from {documents} as document
+                where document.source = progress.source
+            ) as documents,
+            (
+                select count(*) from {altered} as altered
+                where altered.source = progress.source
+            ) as altered,
+            (
+                select count(*) from {set_aside} as set_aside
+                where set_aside.source = progress.source
+            ) as set_aside
+        from {progress} as progress
+        order by progress.source
+    """).format(
+        documents=landing.documents,
+        altered=landing.altered,
+        set_aside=landing.set_aside,
+        progress=landing.progress,
+    )
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement).fetchall()

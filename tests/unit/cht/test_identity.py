@@ -1,0 +1,163 @@
+"""Signing in, against the answers that a real CHT gave."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipeline.cht.client import ChtClient
+from pipeline.cht.door import Unauthorized
+from pipeline.cht.identity import (
+    Identity,
+    PasswordChangeRequired,
+    check_account,
+    recognise,
+    sign_in,
+)
+from pipeline.errors import Refused, SettingsWrong
+
+RECORDINGS = Path(__file__).parents[2] / "data" / "cht-wire" / "exchanges.jsonl"
+EXCHANGES = {
+    exchange["name"]: exchange["response"]
+    for exchange in map(json.loads, RECORDINGS.read_text(encoding="utf-8").splitlines())
+}
+COOKIE = "AuthSession=c3VwZXI; Version=1; Path=/; HttpOnly"
+MATOPE = Identity(
+    user_name="supervisor_matope",
+    roles=("site_supervisor", "mm-online"),
+    facility_uuids=("9f11d489-6182-5d77-9f70-85b208b801b2",),
+    contact_uuid="7166e9b0-7d60-5e79-9ef6-6f250ebaa747",
+    is_online=True,
+)
+
+
+def recorded(name: str) -> httpx.Response:
+    response = EXCHANGES[name]
+    headers = dict(response["headers"])
+    kept = {key: headers[key] for key in headers if key.lower() in {"content-type", "location"}}
+    return httpx.Response(response["status"], headers=kept, content=response["body"])
+
+
+class Cht:
+    """Answers each path as told and remembers what was asked."""
+
+    def __init__(self, **answers: httpx.Response) -> None:
+        self.answers = {
+            "POST /_session": recorded("log in: session"),
+            "POST /medic/login": httpx.Response(302, text="/"),
+            "GET /api/v2/users/supervisor_matope": recorded("who am I: v2 users"),
+            **answers,
+        }
+        self.answers["POST /_session"].headers["set-cookie"] = COOKIE
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        return self.answers[f"{request.method} {request.url.path}"]
+
+    def client(self) -> ChtClient:
+        return ChtClient("http://cht.example", transport=httpx.MockTransport(self))
+
+
+def sign_in_to(cht: Cht) -> Identity:
+    return sign_in(cht.client(), "supervisor_matope", "right-word", "203.0.113.7")
+
+
+def test_a_right_password_gives_roles_places_and_contact() -> None:
+    assert sign_in_to(Cht()) == MATOPE
+
+
+def test_the_password_is_sent_without_a_basic_header_and_for_the_users_own_address() -> None:
+    cht = Cht()
+    sign_in_to(cht)
+    assert len(cht.asked) == 3
+    assert not any("authorization" in request.headers for request in cht.asked)
+    assert {request.headers["x-forwarded-for"] for request in cht.asked} == {"203.0.113.7"}
+    assert cht.asked[-1].headers["cookie"] == "AuthSession=c3VwZXI"
+    assert b"right-word" not in cht.asked[-1].read()
+
+
+def test_a_wrong_password_costs_one_call_and_says_nothing_of_it() -> None:
+    cht = Cht(**{"POST /_session": recorded("log in: wrong password")})
+    with pytest.raises(Unauthorized) as refused:
+        sign_in_to(cht)
+    assert len(cht.asked) == 1
+    assert "right-word" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(302, text="/medic/password-reset", headers={"content-type": "text/html"}),
+        httpx.Response(302, headers={"location": "/medic/password-reset"}),
+    ],
+)
+def test_a_password_that_must_be_changed_first_does_not_sign_in(answer: httpx.Response) -> None:
+    with pytest.raises(PasswordChangeRequired, match="new password"):
+        sign_in_to(Cht(**{"POST /medic/login": answer}))
+
+
+def test_several_places_are_all_kept() -> None:
+    users = "GET /api/v2/users/supervisor_matope"
+    identity = sign_in_to(Cht(**{users: recorded("who am I: two facilities")}))
+    assert len(identity.facility_uuids) == 2
+
+
+@pytest.mark.parametrize(
+    ("facility", "expected"),
+    [("site-1", ("site-1",)), (["site-1", "site-4"], ("site-1", "site-4")), (None, ())],
+)
+def test_an_old_cht_is_asked_for_the_users_settings(
+    facility: Any, expected: tuple[str, ...]
+) -> None:
+    settings = {"roles": ["mm-online"], "facility_id": facility, "contact_id": "sup-1"}
+    cht = Cht(
+        **{
+            "GET /api/v2/users/supervisor_matope": httpx.Response(404, json={"error": "not_found"}),
+            "GET /medic/org.couchdb.user:supervisor_matope": httpx.Response(200, json=settings),
+        }
+    )
+    identity = sign_in_to(cht)
+    assert (identity.facility_uuids, identity.contact_uuid) == (expected, "sup-1")
+
+
+def test_the_chts_own_session_says_who_the_user_is() -> None:
+    cht = Cht(**{"GET /_session": recorded("session with cookie")})
+    assert recognise(cht.client(), "c3VwZXI", "203.0.113.7") == MATOPE
+
+
+@pytest.mark.parametrize("cookie", ["", "a\r\nX-Evil: 1", "ünïcode", "two words"])
+def test_a_cookie_that_is_none_is_not_passed_on(cookie: str) -> None:
+    cht = Cht()
+    with pytest.raises(Unauthorized):
+        recognise(cht.client(), cookie, "203.0.113.7")
+    assert cht.asked == []
+
+
+def session_of(name: str | None, *roles: str) -> Cht:
+    session = {"ok": True, "userCtx": {"name": name, "roles": list(roles)}}
+    return Cht(
+        **{
+            "GET /_session": httpx.Response(200, json=session),
+            "GET /medic/_changes": recorded("changes: since now"),
+            "GET /nothing/_changes": recorded("changes: no such database"),
+        }
+    )
+
+
+def test_an_offline_account_may_not_sync() -> None:
+    with pytest.raises(Refused, match=r"chw_1 is an offline account .* mm-online"):
+        check_account(session_of("chw_1", "chw").client(), "medic")
+
+
+def test_nobodys_account_may_not_sync() -> None:
+    with pytest.raises(Refused, match="who we are"):
+        check_account(session_of(None).client(), "medic")
+
+
+def test_a_database_that_is_not_there_is_found_out_before_syncing() -> None:
+    check_account(session_of("worklist", "mm-online").client(), "medic")
+    with pytest.raises(SettingsWrong, match="/nothing/"):
+        check_account(session_of("worklist", "mm-online").client(), "nothing")

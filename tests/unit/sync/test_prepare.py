@@ -1,0 +1,123 @@
+"""What of a page lands: properties that hold for any document."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.cht.changes import Row, read_page
+from pipeline.sync.rules import prepare, set_aside_key
+
+ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+pieces = st.sampled_from(["\x00", "\\", "u", "0", "u0000", '"', "é", "😀", "a"])
+texts = st.lists(pieces, max_size=8).map("".join)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+documents = st.dictionaries(texts, values, max_size=4)
+
+
+def row(document_id: str, document: Any, *, deleted: bool = False, rev: str = "1-a") -> Row:
+    changed: dict[str, Any] = {"seq": None, "id": document_id, "changes": [{"rev": rev}]}
+    changed |= {"deleted": True} if deleted else {"doc": document}
+    page = {"results": [changed], "last_seq": "1-x", "pending": 0}
+    return read_page(json.dumps(page, ensure_ascii=False).encode()).results[0]
+
+
+def without_nul(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace("\x00", "\ufffd")
+        case list():
+            return [without_nul(one) for one in value]
+        case dict():
+            return {without_nul(key): without_nul(one) for key, one in value.items()}
+    return value
+
+
+@given(documents)
+def test_nul_is_replaced_in_every_text_and_key_and_nothing_else_changes(document: Any) -> None:
+    original = row("a", document)
+    (prepared,) = prepare([original]).documents
+    assert json.loads(prepared.content) == without_nul(document)
+    assert prepared.is_altered == ("\x00" in repr_of_texts(document))
+    if not prepared.is_altered:
+        assert prepared.content == bytes(original.doc)
+
+
+def repr_of_texts(value: Any) -> str:
+    """All texts and keys of a document, one after the other."""
+    match value:
+        case str():
+            return value
+        case list():
+            return "".join(map(repr_of_texts, value))
+        case dict():
+            return "".join(map(repr_of_texts, [*value.keys(), *value.values()]))
+    return ""
+
+
+@given(st.lists(st.tuples(ids, st.integers(), st.booleans()), max_size=20))
+def test_of_an_id_named_twice_the_last_counts_and_the_order_of_the_feed_is_kept(
+    changes: list[tuple[str, int, bool]],
+) -> None:
+    rows = [row(key, {"_id": key, "n": number}, deleted=gone) for key, number, gone in changes]
+    expected: dict[str, tuple[int, bool]] = {}
+    for key, number, gone in changes:
+        landed = key.replace("\x00", "\ufffd")
+        expected.pop(landed, None)
+        expected[landed] = (number, gone)
+    prepared = prepare(rows).documents
+    assert [one.id.decode() for one in prepared] == list(expected)
+    assert [one.is_deleted for one in prepared] == [gone for _, gone in expected.values()]
+    assert [json.loads(one.content).get("n") for one in prepared] == [
+        None if gone else number for number, gone in expected.values()
+    ]
+
+
+def test_a_deletion_becomes_its_stub_whatever_came_with_it() -> None:
+    gone = row("a\x00é", {}, deleted=True, rev="3-c")
+    (prepared,) = prepare([gone]).documents
+    stub = {"_id": "a\ufffdé", "_rev": "3-c", "_deleted": True}
+    assert (prepared.id.decode(), json.loads(prepared.content)) == ("a\ufffdé", stub)
+    assert prepared.is_altered
+
+
+def test_a_row_without_a_document_waits_for_its_next_change() -> None:
+    assert prepare([row("a", None)]).documents == []
+
+
+def test_password_hashes_and_tokens_are_taken_out_of_a_users_document() -> None:
+    kept = {"_id": "org.couchdb.user:a", "name": "a", "type": "user", "roles": ["chw"]}
+    hashes = {"password_scheme": "pbkdf2", "pbkdf2_prf": "sha256", "iterations": 10}
+    secret = {**hashes, "salt": "5a17", "derived_key": "4a54", "password": "word"}
+    login = {"active": True, "token": "70ke"}
+    document = {**kept, **secret, "token_login": login}
+    (prepared,) = prepare([row(kept["_id"], document)]).documents  # type: ignore[arg-type]
+    assert json.loads(prepared.content) == {**kept, "token_login": {"active": True}}
+
+
+def test_password_hashes_are_taken_out_of_a_copy_under_another_id_too() -> None:
+    (prepared,) = prepare([row("copy", {"derived_key": "4a54", "salt": "5a17"})]).documents
+    assert prepared.content == b"{}"
+
+
+def test_user_settings_pass_through_untouched() -> None:
+    settings = row("org.couchdb.user:a", {"type": "user-settings", "roles": ["chw"], "n": 1.50})
+    (prepared,) = prepare([settings]).documents
+    assert prepared.content == bytes(settings.doc)
+
+
+def test_a_login_token_whose_id_is_the_secret_does_not_land() -> None:
+    batch = prepare([row("token:login:70ke", {}), row("token:login:b", {}, deleted=True)])
+    assert (batch.documents, batch.withheld) == ([], 2)
+
+
+def test_ids_too_long_for_an_index_keep_different_keys() -> None:
+    long = b"a" * 5000
+    assert set_aside_key(b"short") == b"short"
+    assert len(set_aside_key(long)) < 2704
+    assert set_aside_key(long) != set_aside_key(long + b"b")
