@@ -1,0 +1,326 @@
+"""The promises of the write-back, on a real PostgreSQL, against the simulated CHT behind a door
+that fails when told to.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from pipeline.cht.client import ChtClient, Standing
+from pipeline.database import Address, connect
+from pipeline.errors import Refused, Unavailable
+from pipeline.sync.run import sync_once
+from pipeline.sync.store import Landing
+from pipeline.writeback import store
+from pipeline.writeback.run import Summary, write_back_once
+
+if TYPE_CHECKING:
+    from tests.conftest import SimulatedCht
+    from tests.integration.conftest import FaultyDoor
+
+SOURCE = "cht.example/medic"
+LANDING = Landing()
+ACCEPTED = datetime(2026, 11, 20, 8, tzinfo=UTC)
+FORM = "missed_appointment_verification"
+
+
+class Outbox:
+    """The outbox of the test's database, and one round of the write-back through the door."""
+
+    def __init__(self, address: Address, looking: psycopg.Connection, client: ChtClient) -> None:
+        self.address = address
+        self.looking = looking
+        self.client = client
+        self.accepted = 0
+
+    def accept(self, task: str = "", round_: int = 1, report_id: str = "") -> str:
+        """A verification with its report on the way; returns the report's id."""
+        verification_id = uuid4()
+        report_id = report_id or str(uuid4())
+        self.accepted += 1
+        accepted_at = ACCEPTED + timedelta(seconds=self.accepted)
+        task = task or f"source-{self.accepted}~verify~verify-missed-appointment"
+        self.looking.execute(
+            """
+            insert into app.verification (
+                verification_id, task_id, round, outcome, report_id, verified_by, verified_at
+            )
+            values (%s, %s, %s, 'visited', %s, 'supervisor_matope', %s)
+            """,
+            (verification_id, task, round_, report_id, accepted_at),
+        )
+        sent = report(report_id, verification_id, task, round_)
+        store.enqueue(self.looking, verification_id, report_id, sent, accepted_at)
+        return report_id
+
+    def write_back(self, client: ChtClient | None = None, limit: int = 500) -> Summary:
+        with connect(self.address) as connection:
+            return write_back_once(
+                client or self.client, connection, "medic", LANDING.documents, SOURCE, limit
+            )
+
+    def sync(self) -> None:
+        with connect(self.address) as connection:
+            sync_once(self.client, connection, LANDING, SOURCE, "medic")
+
+    def make_due(self) -> None:
+        """Lets the pauses and leases pass."""
+        self.looking.execute("update app.outbox set next_attempt_at = '-infinity'")
+
+    def states(self) -> dict[str, str]:
+        rows = self.looking.execute("select report_id, state from app.outbox").fetchall()
+        return dict(rows)
+
+    def row(self, report_id: str) -> tuple[str, int, str | None]:
+        """State, attempts and last error."""
+        found = self.looking.execute(
+            "select state, attempts, last_error from app.outbox where report_id = %s", (report_id,)
+        ).fetchone()
+        assert found is not None
+        return found
+
+    def stored(self, report_id: str) -> dict[str, Any]:
+        return dict(self.client.document("medic", report_id).content or {})
+
+
+def report(report_id: str, verification_id: UUID, task: str, round_: int) -> dict[str, Any]:
+    return {
+        "_id": report_id,
+        "type": "data_record",
+        "form": FORM,
+        "content_type": "xml",
+        "fields": {
+            "verification": {"outcome": "visited", "visit_date": "", "note": "He came."},
+            "verification_id": str(verification_id),
+            "task_id": task,
+            "round": str(round_),
+        },
+    }
+
+
+@pytest.fixture
+def outbox(
+    database: Address, connection: psycopg.Connection, faulty_door: "FaultyDoor"
+) -> Iterator[Outbox]:
+    with ChtClient(faulty_door.url, "worklist", "password") as client:
+        yield Outbox(database, connection, client)
+
+
+def test_a_report_is_sent_and_confirmed_once_it_has_landed(outbox: Outbox) -> None:
+    report_id = outbox.accept()
+    assert outbox.write_back().sent == 1
+    assert outbox.row(report_id) == ("sent", 1, None)
+    assert outbox.stored(report_id)["fields"]["verification"]["note"] == "He came."
+    outbox.sync()
+    assert outbox.write_back().confirmed == 1
+    assert outbox.states() == {report_id: "confirmed"}
+
+
+def test_writing_twice_is_harmless(outbox: Outbox) -> None:
+    report_id = outbox.accept()
+    outbox.write_back()
+    revision = outbox.stored(report_id)["_rev"]
+    outbox.looking.execute("update app.outbox set state = 'pending', attempts = 0")
+    outbox.make_due()
+    assert outbox.write_back().sent == 1
+    assert outbox.stored(report_id)["_rev"] == revision
+
+
+def test_a_lost_answer_is_looked_up_and_not_written_again(
+    outbox: Outbox, faulty_door: "FaultyDoor"
+) -> None:
+    report_id = outbox.accept()
+    faulty_door.faults = ["lost"]
+    with pytest.raises(Unavailable):
+        outbox.write_back()
+    state, attempts, error = outbox.row(report_id)
+    assert (state, attempts) == ("pending", 1)
+    assert error is not None
+    assert "cannot be reached" in error
+    outbox.make_due()
+    assert outbox.write_back().sent == 1
+    assert len(faulty_door.bulk_requests) == 1
+
+
+def test_a_report_deleted_after_a_lost_answer_stays_deleted(
+    outbox: Outbox, faulty_door: "FaultyDoor"
+) -> None:
+    report_id = outbox.accept()
+    faulty_door.faults = ["lost"]
+    with pytest.raises(Unavailable):
+        outbox.write_back()
+    delete(outbox, report_id)
+    outbox.make_due()
+    assert outbox.write_back().withdrawn == 1
+    assert outbox.client.document("medic", report_id).standing == Standing.DELETED
+    assert outbox.states() == {report_id: "withdrawn"}
+
+
+def test_a_strangers_document_under_our_id_is_an_alarm_and_stays(outbox: Outbox) -> None:
+    report_id = outbox.accept()
+    outbox.client.bulk_docs("medic", [{"_id": report_id, "type": "data_record", "form": "other"}])
+    assert outbox.write_back().refused == 1
+    state, _, error = outbox.row(report_id)
+    assert state == "refused"
+    assert (error or "").startswith("ALARM")
+    assert outbox.stored(report_id)["form"] == "other"
+
+
+def test_what_sentinel_adds_to_a_report_does_not_alarm(
+    outbox: Outbox, faulty_door: "FaultyDoor"
+) -> None:
+    report_id = outbox.accept()
+    faulty_door.faults = ["lost"]
+    with pytest.raises(Unavailable):
+        outbox.write_back()
+    rewritten = outbox.stored(report_id) | {"transitions": {"update_clinics": {"ok": True}}}
+    outbox.client.bulk_docs("medic", [rewritten])
+    outbox.make_due()
+    assert outbox.write_back().sent == 1
+    outbox.sync()
+    assert outbox.write_back().confirmed == 1
+
+
+def test_one_faulty_report_does_not_hold_back_its_neighbours(outbox: Outbox) -> None:
+    good = [outbox.accept() for _ in range(3)]
+    bad = outbox.accept(report_id="_nope")
+    good += [outbox.accept() for _ in range(3)]
+    summary = outbox.write_back()
+    assert (summary.sent, summary.refused) == (6, 1)
+    assert {outbox.states()[report_id] for report_id in good} == {"sent"}
+    assert outbox.row(bad)[2] == (
+        "illegal_docid: Only reserved document ids may start with underscore"
+    )
+
+
+def test_an_account_that_may_not_write_stops_the_queue_and_burns_no_attempt(
+    outbox: Outbox, simulated_cht: "SimulatedCht"
+) -> None:
+    report_ids = [outbox.accept(), outbox.accept()]
+    with (
+        ChtClient(simulated_cht.url, "supervisor_matope", "password") as client,
+        pytest.raises(Refused, match="Insufficient privileges"),
+    ):
+        outbox.write_back(client)
+    assert [outbox.row(report_id)[:2] for report_id in report_ids] == [("pending", 0)] * 2
+    assert outbox.write_back().sent == 2
+
+
+@pytest.mark.parametrize("fault", ["html", 401])
+def test_a_login_page_stops_the_queue_and_burns_no_attempt(
+    outbox: Outbox, faulty_door: "FaultyDoor", fault: int | str
+) -> None:
+    report_id = outbox.accept()
+    faulty_door.faults = [fault]
+    with pytest.raises(Refused):
+        outbox.write_back()
+    assert outbox.row(report_id)[:2] == ("pending", 0)
+
+
+def test_a_cht_in_trouble_puts_reports_off_for_longer_each_time(
+    outbox: Outbox, faulty_door: "FaultyDoor"
+) -> None:
+    report_id = outbox.accept()
+    faulty_door.faults = [503, 500, 429]
+    pauses = []
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            outbox.write_back()
+        assert outbox.write_back() == Summary()  # not due yet
+        found = outbox.looking.execute(
+            "select extract(epoch from next_attempt_at - clock_timestamp()) from app.outbox"
+        ).fetchone()
+        pauses.append(round(float((found or (0,))[0])))
+        outbox.make_due()
+    assert pauses == [5, 10, 20]
+    assert outbox.write_back().sent == 1
+    assert outbox.row(report_id) == ("sent", 4, None)
+
+
+def test_rounds_of_a_task_are_written_one_after_the_other(
+    outbox: Outbox, faulty_door: "FaultyDoor"
+) -> None:
+    first, second = outbox.accept("task"), outbox.accept("task", 2)
+    other = outbox.accept("other task")
+    faulty_door.faults = [503]
+    with pytest.raises(Unavailable):
+        outbox.write_back()
+    assert outbox.write_back() == Summary()  # the second waits although it was never tried
+    outbox.make_due()
+    outbox.write_back()
+    assert [set(ids) for ids in faulty_door.bulk_requests[1:]] == [{first, other}, {second}]
+    assert set(outbox.states().values()) == {"sent"}
+
+
+def test_a_report_deleted_in_the_cht_is_withdrawn_whoever_synced_it(outbox: Outbox) -> None:
+    confirmed, sent = outbox.accept(), outbox.accept()
+    outbox.write_back()
+    outbox.sync()
+    outbox.write_back()
+    outbox.looking.execute("update app.outbox set state = 'sent' where report_id = %s", (sent,))
+    delete(outbox, confirmed)
+    delete(outbox, sent)
+    outbox.sync()
+    assert outbox.write_back().withdrawn == 2
+    assert set(outbox.states().values()) == {"withdrawn"}
+
+
+def test_a_refused_report_can_be_replayed(outbox: Outbox) -> None:
+    report_id = outbox.accept()
+    outbox.client.bulk_docs("medic", [{"_id": report_id, "form": "other"}])
+    outbox.write_back()
+    delete_for_good = outbox.looking.execute("select report from app.outbox").fetchone() or ({},)
+    outbox.client.bulk_docs(
+        "medic", [delete_for_good[0] | {"_rev": outbox.stored(report_id)["_rev"]}]
+    )
+    assert store.replay_refused(outbox.looking) == 1
+    assert outbox.write_back().sent == 1
+
+
+def test_two_workers_never_claim_the_same_report(outbox: Outbox) -> None:
+    for _ in range(4):
+        outbox.accept()
+    with connect(outbox.address) as one, connect(outbox.address) as two:
+        now = store.clock(one)
+        first = store.claim(one, 3, now, timedelta(minutes=5))
+        second = store.claim(two, 3, now, timedelta(minutes=5))
+        assert (len(first), len(second)) == (3, 1)
+        assert not {row.report_id for row in first} & {row.report_id for row in second}
+        one.rollback()
+        assert len(store.claim(two, 9, now, timedelta(minutes=5))) == 3
+
+
+def test_a_worker_that_dies_gives_its_reports_up_when_its_lease_ends(outbox: Outbox) -> None:
+    report_id = outbox.accept()
+    with connect(outbox.address) as dying:
+        now = store.clock(dying)
+        store.claim(dying, 9, now, timedelta(minutes=5))
+        dying.commit()
+        assert store.claim(dying, 9, now + timedelta(minutes=4), timedelta(minutes=5)) == []
+        (row,) = store.claim(dying, 9, now + timedelta(minutes=5), timedelta(minutes=5))
+        assert (row.report_id, row.attempts) == (report_id, 2)
+
+
+def test_reports_are_counted_by_state(outbox: Outbox) -> None:
+    outbox.accept()
+    outbox.write_back()
+    outbox.accept()
+    counts = store.counts(outbox.looking)
+    assert {state: counts[state] for state in counts if counts[state]} == {"pending": 1, "sent": 1}
+
+
+def test_a_queue_longer_than_one_request_is_written_whole(
+    outbox: Outbox, faulty_door: "FaultyDoor"
+) -> None:
+    report_ids = [outbox.accept() for _ in range(7)]
+    assert outbox.write_back(limit=3).sent == 7
+    assert faulty_door.bulk_requests == [report_ids[:3], report_ids[3:6], report_ids[6:]]
+
+
+def delete(outbox: Outbox, report_id: str) -> None:
+    revision = outbox.client.document("medic", report_id).revision
+    outbox.client.bulk_docs("medic", [{"_id": report_id, "_rev": revision, "_deleted": True}])

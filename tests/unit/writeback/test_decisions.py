@@ -1,0 +1,115 @@
+"""What each answer of the CHT means for a report on its way."""
+
+import copy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pipeline.cht.client import Standing, Stored, Written
+from pipeline.writeback.rules import (
+    LONGEST_PAUSE,
+    NOT_OURS,
+    State,
+    after_reading,
+    after_writing,
+    is_ours,
+    must_look_first,
+    pause,
+)
+
+REPORT: dict[str, Any] = {
+    "_id": "r-1",
+    "form": "missed_appointment_verification",
+    "fields": {
+        "verification": {
+            "outcome": "visited",
+            "visit_date": "2026-10-22",
+            "reason": "",
+            "note": "",
+        },
+        "verification_id": "v-1",
+        "task_id": "s~verify~verify-missed-appointment",
+        "round": "1",
+    },
+}
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    report = copy.deepcopy(REPORT)
+    *parents, last = path.split(".")
+    inner = report
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    return report
+
+
+def test_a_document_that_sentinel_added_to_is_still_ours() -> None:
+    stored = changed("fields.patient_age", "12") | {"_rev": "2-b", "transitions": {"muting": {}}}
+    assert is_ours(REPORT, stored)
+
+
+def test_an_answer_left_empty_or_left_out_is_the_same() -> None:
+    stored = copy.deepcopy(REPORT)
+    del stored["fields"]["verification"]["note"]
+    assert is_ours(REPORT, stored)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("fields.verification.outcome", "not_visited"),
+        ("fields.verification.visit_date", "2026-10-23"),
+        ("fields.verification.reason", "moved"),
+        ("fields.verification.note", "came late"),
+        ("fields.verification_id", "v-2"),
+        ("fields.task_id", "another"),
+        ("fields.round", "2"),
+        ("form", "visit_verification"),
+        ("fields", "no fields at all"),
+    ],
+)
+def test_another_answer_under_our_id_is_an_alarm(path: str, value: object) -> None:
+    decision = after_reading(REPORT, Stored(Standing.PRESENT, "1-a", changed(path, value)))
+    assert (decision.state, decision.reason) == (State.REFUSED, NOT_OURS)
+
+
+def test_a_report_somebody_deleted_is_withdrawn_and_not_sent_again() -> None:
+    assert after_reading(REPORT, Stored(Standing.DELETED)).state == State.WITHDRAWN
+
+
+@pytest.mark.parametrize(
+    ("written", "state"),
+    [
+        (Written(ok=True), State.SENT),
+        (Written(error="forbidden", reason="no"), State.REFUSED),
+        (Written(error="timeout", reason="shards"), State.PENDING),
+        (Written(), State.PENDING),
+    ],
+)
+def test_each_answer_for_one_report_has_its_meaning(written: Written, state: State) -> None:
+    decision = after_writing(written)
+    assert decision is not None
+    assert decision.state == state
+
+
+def test_a_conflict_is_decided_by_the_document_that_stands_there() -> None:
+    assert after_writing(Written(error="conflict")) is None
+
+
+def test_a_refusal_keeps_the_chts_own_words() -> None:
+    decision = after_writing(Written(error="forbidden", reason="Only reviewers."))
+    assert decision is not None
+    assert decision.reason == "forbidden: Only reviewers"
+
+
+def test_only_a_repeated_attempt_looks_first() -> None:
+    assert [must_look_first(attempts) for attempts in (1, 2, 9)] == [False, True, True]
+
+
+def test_pauses_grow_up_to_a_ceiling() -> None:
+    pauses = [pause(attempts) for attempts in range(1, 100)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == timedelta(seconds=5)
+    assert pauses[-1] == LONGEST_PAUSE
