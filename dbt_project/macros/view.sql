@@ -1,0 +1,39 @@
+{#-
+    dbt's own view materialization drops and recreates, and the drop takes published marts with it.
+    Ours replaces in place; only when columns changed in a way that PostgreSQL does not replace is
+    the view dropped, in the same transaction.
+-#}
+{% materialization view, adapter='postgres' %}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- set target = this.incorporate(type='view') -%}
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- if existing is not none and not can_replace(existing, sql) %}
+        {{ adapter.drop_relation(existing) }}
+    {%- endif %}
+    {% call statement('main') -%}
+        create or replace view {{ target }} as (
+            {{ sql }}
+        )
+    {%- endcall %}
+    {% do persist_docs(target, model) %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{#- PostgreSQL replaces a view whose new columns begin with the old ones, names and types alike. -#}
+{% macro can_replace(existing, sql) %}
+    {%- if not existing.is_view %}{{ return(false) }}{% endif -%}
+    {%- set old = get_column_schema_from_query('select * from ' ~ existing) -%}
+    {%- set new = get_column_schema_from_query(sql) -%}
+    {%- if new | length < old | length %}{{ return(false) }}{% endif -%}
+    {%- for column in old -%}
+        {%- if column.name != new[loop.index0].name
+            or column.data_type != new[loop.index0].data_type -%}
+            {{ return(false) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(true) }}
+{% endmacro %}

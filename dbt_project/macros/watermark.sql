@@ -1,0 +1,43 @@
+{#-
+    How far each incremental model has read. A refresh has a number (refresh_boundary), rows carry
+    the number of the refresh that wrote them, and a model that finished remembers its number in
+    the same transaction: whatever was written since is what it has to look at next time.
+-#}
+{% macro create_refresh_watermark() %}
+    create table if not exists worklist_build.refresh_watermark (
+        model text primary key,
+        landed_number bigint not null,
+        run_number bigint not null
+    )
+{% endmacro %}
+
+{% macro remember_watermark() %}
+    insert into worklist_build.refresh_watermark (model, landed_number, run_number)
+    select '{{ this.identifier }}', boundary.landed_number, boundary.run_number
+    from {{ ref('refresh_boundary') }} as boundary
+    on conflict (model) do update
+    set landed_number = excluded.landed_number, run_number = excluded.run_number
+{% endmacro %}
+
+{#- The highest landed number that `model` has read. -#}
+{% macro landed_before(model) -%}
+    (
+        select coalesce(max(refresh_watermark.landed_number), -1)
+        from {{ source('build', 'refresh_watermark') }} as refresh_watermark
+        where refresh_watermark.model = '{{ model }}'
+    )
+{%- endmacro %}
+
+{#- The number of the last refresh that `model` finished. -#}
+{% macro run_before(model) -%}
+    (
+        select coalesce(max(refresh_watermark.run_number), -1)
+        from {{ source('build', 'refresh_watermark') }} as refresh_watermark
+        where refresh_watermark.model = '{{ model }}'
+    )
+{%- endmacro %}
+
+{#- The number of this refresh. -#}
+{% macro this_run() -%}
+    (select boundary.run_number from {{ ref('refresh_boundary') }} as boundary)
+{%- endmacro %}

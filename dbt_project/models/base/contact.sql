@@ -1,0 +1,60 @@
+{{ config(
+    unique_key='uuid',
+    indexes=[
+        {'columns': ['uuid'], 'unique': true},
+        {'columns': ['patient_id']},
+        {'columns': ['place_id']},
+        {'columns': ['parent_uuid']},
+        {'columns': ['run_number']},
+    ],
+) }}
+
+with staged as (
+    select * from {{ ref('stg_contact') }}
+),
+
+contact_type as (
+    select * from {{ ref('stg_contact_type') }}
+){% if is_incremental() %},
+
+changed as (
+    select staged.uuid
+    from staged
+    where staged.landed_number > {{ landed_before('contact') }}
+    union
+    -- the settings may say anew which types are people
+    select known.uuid
+    from {{ this }} as known
+    inner join contact_type
+        on known.contact_type = contact_type.contact_type
+        and known.is_person is distinct from contact_type.is_person
+){% endif %}
+
+select
+    staged.uuid,
+    staged.contact_type,
+    staged.contact_type = 'person' or coalesce(contact_type.is_person, false) as is_person,
+    staged.contact_name,
+    staged.parent_uuid,
+    staged.primary_contact_uuid,
+    staged.patient_id,
+    staged.place_id,
+    staged.phone,
+    staged.sex,
+    app.read_day(staged.date_of_birth, 'UTC') as date_of_birth,
+    staged.is_muted,
+    staged.is_dead,
+    staged.is_deleted or not staged.is_contact as is_deleted,
+    {{ this_run() }} as run_number
+from staged
+left join contact_type
+    on staged.contact_type = contact_type.contact_type
+{% if is_incremental() -%}
+inner join changed
+    on staged.uuid = changed.uuid
+where
+    staged.is_contact
+    or exists (select from {{ this }} as known where known.uuid = staged.uuid)
+{%- else -%}
+where staged.is_contact
+{%- endif %}

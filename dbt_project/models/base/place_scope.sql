@@ -1,0 +1,62 @@
+{{ config(
+    unique_key='place_uuid',
+    indexes=[
+        {'columns': ['place_uuid', 'ancestor_uuid'], 'unique': true},
+        {'columns': ['ancestor_uuid']},
+        {'columns': ['run_number']},
+    ],
+) }}
+
+-- Places are walked upwards from the contact documents. A parent that is not known yet stands in
+-- the walk too, so that its arrival finds the places that wait for it; a cycle ends the walk.
+with recursive contact as (
+    select * from {{ ref('contact') }}
+){% if is_incremental() %},
+
+moved as (
+    select contact.uuid
+    from contact
+    where contact.run_number > {{ run_before('place_scope') }}
+),
+
+affected as (
+    select moved.uuid from moved
+    union
+    select known.place_uuid
+    from {{ this }} as known
+    inner join moved on known.ancestor_uuid = moved.uuid
+){% endif %},
+
+walk as (
+    select
+        contact.uuid as place_uuid,
+        contact.uuid as ancestor_uuid,
+        0 as depth,
+        array[contact.uuid] as path
+    from contact
+    {% if is_incremental() -%}
+    inner join affected
+        on contact.uuid = affected.uuid
+    {% endif -%}
+    where not contact.is_person
+    union all
+    select
+        walk.place_uuid,
+        contact.parent_uuid,
+        walk.depth + 1,
+        walk.path || contact.parent_uuid
+    from walk
+    inner join contact
+        on walk.ancestor_uuid = contact.uuid
+    where
+        contact.parent_uuid is not null
+        and not contact.is_deleted
+        and not contact.parent_uuid = any(walk.path)
+)
+
+select
+    walk.place_uuid,
+    walk.ancestor_uuid,
+    walk.depth,
+    {{ this_run() }} as run_number
+from walk

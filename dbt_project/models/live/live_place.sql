@@ -1,0 +1,12 @@
+with place as (
+    select * from {{ ref('place') }}
+)
+
+select
+    place.place_uuid,
+    place.place_name,
+    place.place_type,
+    place.area_uuid,
+    place.is_orphan
+from place
+where not place.is_deleted

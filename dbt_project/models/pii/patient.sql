@@ -1,0 +1,13 @@
+with contact as (
+    select * from {{ ref('contact') }}
+)
+
+select
+    contact.uuid as patient_uuid,
+    contact.contact_name as patient_name,
+    coalesce(contact.patient_id, contact.place_id) as patient_id,
+    contact.phone,
+    contact.sex,
+    contact.date_of_birth
+from contact
+where not contact.is_deleted

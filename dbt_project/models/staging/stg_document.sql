@@ -1,0 +1,29 @@
+with landed as (
+    select * from {{ source('landing', 'couchdb') }}
+),
+
+altered as (
+    select * from {{ source('landing', 'couchdb_altered') }}
+),
+
+boundary as (
+    select * from {{ ref('refresh_boundary') }}
+)
+
+select
+    landed._id as uuid,
+    landed.landed_number,
+    landed.saved_timestamp at time zone 'UTC' as saved_at,
+    coalesce(landed._deleted, false) as is_deleted,
+    altered._id is not null as is_altered,
+    case
+        when landed._deleted then coalesce(landed.last_content, landed.doc)
+        else landed.doc
+    end as content
+from boundary
+inner join landed
+    on boundary.source = landed.source
+    and landed.landed_number <= boundary.landed_number
+left join altered
+    on landed.source = altered.source
+    and landed._id = altered._id

@@ -1,0 +1,35 @@
+with document as (
+    select * from {{ ref('stg_document') }}
+)
+
+select
+    document.uuid,
+    document.content ->> 'form' as form,
+    app.read_moment(document.content ->> 'reported_date') as reported_at,
+    jsonb_typeof(document.content -> 'reported_date') = 'number'
+        or document.content ->> 'reported_date' like '____-__-__%' as is_dated_for_the_cht,
+    {{ first_filled([
+        "document.content ->> 'patient_id'",
+        "document.content -> 'fields' ->> 'patient_id'",
+        "document.content ->> 'patient_uuid'",
+        "document.content -> 'fields' ->> 'patient_uuid'",
+        "document.content ->> 'place_id'",
+        "document.content -> 'fields' ->> 'place_id'",
+        "document.content ->> 'place_uuid'",
+        "document.content -> 'fields' ->> 'place_uuid'",
+    ]) }} as subject_reference,
+    {{ first_filled([
+        "document.content ->> 'patient_uuid'",
+        "document.content -> 'fields' ->> 'patient_uuid'",
+    ]) }} as second_reference,
+    nullif(document.content -> 'fields' -> 'inputs' ->> 'task_id', '') as named_task_id,
+    document.content -> 'contact' ->> '_id' as sender_uuid,
+    document.content -> 'contact' -> 'parent' ->> '_id' as sender_place_uuid,
+    coalesce(
+        document.content ->> 'type' = 'data_record' and document.content ->> 'form' <> '', false
+    ) as is_report,
+    document.is_deleted,
+    document.is_altered,
+    document.saved_at,
+    document.landed_number
+from document

@@ -1,0 +1,27 @@
+with document as (
+    select * from {{ ref('stg_document') }}
+)
+
+select
+    document.uuid as report_id,
+    {{ first_filled([
+        "document.content -> 'fields' -> 'inputs' ->> 'task_id'",
+        "document.content -> 'fields' ->> 'task_id'",
+    ]) }} as task_id,
+    greatest(app.read_count(document.content -> 'fields' ->> 'round'), 1) as round,
+    document.content -> 'fields' -> 'verification' ->> 'outcome' as outcome,
+    app.read_day(
+        document.content -> 'fields' -> 'verification' ->> 'visit_date', 'UTC'
+    ) as visit_on,
+    nullif(document.content -> 'fields' -> 'verification' ->> 'reason', '') as reason,
+    nullif(document.content -> 'fields' ->> 'replaces', '') as replaces,
+    nullif(document.content -> 'fields' -> 'verification' ->> 'note', '') as note,
+    {{ first_filled([
+        "document.content -> 'fields' ->> 'verified_by'",
+        "document.content -> 'contact' ->> '_id'",
+    ]) }} as verified_by,
+    app.read_moment(document.content ->> 'reported_date') as verified_at,
+    document.is_deleted,
+    document.landed_number
+from document
+where document.content ->> 'form' = '{{ var("verification_form") }}'

@@ -1,0 +1,183 @@
+{{ config(
+    unique_key='task_id',
+    indexes=[
+        {'columns': ['task_id'], 'unique': true},
+        {'columns': ['task_uuid'], 'unique': true},
+        {'columns': ['source_id']},
+        {'columns': ['subject_key']},
+        {'columns': ['patient_uuid', 'definition']},
+        {'columns': ['sender_uuid']},
+        {'columns': ['place_uuid']},
+        {'columns': ['resolved_by_report']},
+    ],
+    post_hook="{{ delete_tasks_taken_down() }}",
+) }}
+
+with task_source as (
+    select * from {{ ref('task_source') }}
+),
+
+task_definition as (
+    select * from {{ source('app', 'task_definition') }}
+),
+
+dated as (
+    select * from {{ ref('int_task_dated') }}
+),
+
+report as (
+    select * from {{ ref('report') }}
+),
+
+contact as (
+    select * from {{ ref('contact') }}
+),
+
+verification_report as (
+    select * from {{ ref('verification_report') }}
+){% if is_incremental() %},
+
+changed_report as (
+    select report.*
+    from report
+    where report.run_number > {{ run_before('task') }}
+),
+
+changed_contact as (
+    select contact.*
+    from contact
+    where contact.run_number > {{ run_before('task') }}
+),
+
+affected as (
+    {{ affected_tasks(this) }}
+){% endif %},
+
+asked as (
+    select
+        task_source.task_id,
+        task_source.source_id,
+        task_source.definition,
+        task_source.event,
+        report.reported_at,
+        report.subject_uuid,
+        report.subject_key,
+        report.sender_uuid,
+        report.sender_place_uuid,
+        report.is_altered,
+        report.is_deleted,
+        task_definition.is_resolved_by_default,
+        task_definition.default_form,
+        task_definition.newer_report_forms,
+        task_definition.excludes_muted_or_dead
+    from task_source
+    {% if is_incremental() -%}
+    inner join affected
+        on task_source.task_id = affected.task_id
+    {% endif -%}
+    inner join report
+        on task_source.source_id = report.uuid
+    inner join task_definition
+        on task_source.definition = task_definition.name
+    where task_source.is_applicable
+),
+
+-- the earliest report that resolves; one that names a task resolves that task and no other
+resolved as (
+    select distinct on (asked.task_id)
+        asked.task_id,
+        report.uuid as resolved_by_report,
+        report.form as resolved_by_form,
+        report.reported_at as resolved_at
+    from asked
+    inner join dated
+        on asked.task_id = dated.task_id
+    inner join report
+        on asked.subject_key = report.subject_key
+        and asked.source_id <> report.uuid
+        and not report.is_deleted
+        and coalesce(report.named_task_id, asked.task_id) = asked.task_id
+        and (
+            (
+                asked.is_resolved_by_default
+                and report.form = asked.default_form
+                and report.reported_at >= greatest(
+                    dated.opens_at, asked.reported_at + interval '1 millisecond'
+                )
+                and report.reported_at <= dated.closes_at
+            )
+            or (
+                report.form = any(asked.newer_report_forms)
+                and report.reported_at > asked.reported_at
+            )
+        )
+    order by asked.task_id, report.reported_at, report.uuid
+),
+
+verified as (
+    select distinct on (verification_report.task_id)
+        verification_report.*
+    from verification_report
+    inner join asked
+        on verification_report.task_id = asked.task_id
+    where not verification_report.is_void
+    order by verification_report.task_id, verification_report.round desc,
+        verification_report.verified_at desc, verification_report.report_id
+)
+
+select
+    asked.task_id,
+    app.task_uuid(asked.task_id) as task_uuid,
+    asked.source_id,
+    asked.definition,
+    asked.event,
+    asked.reported_at,
+    asked.subject_key,
+    asked.subject_uuid as patient_uuid,
+    asked.sender_uuid,
+    case
+        when patient.uuid is not null and patient.is_person then patient.parent_uuid
+        when patient.uuid is not null then patient.uuid
+        when sender.uuid is null then asked.sender_place_uuid
+        when sender.is_person then sender.parent_uuid
+        else sender.uuid
+    end as place_uuid,
+    dated.appointment_on,
+    dated.opens_on,
+    dated.due_on,
+    dated.closes_on,
+    dated.date_flags
+    || case
+        when patient.uuid is null then array['unknown_patient', 'place_from_sender']
+        else '{}'::text[]
+    end
+    || case when asked.is_altered then array['text_altered'] else '{}'::text[] end as flags,
+    asked.is_deleted as is_withdrawn,
+    case
+        when not asked.excludes_muted_or_dead then null
+        when patient.is_dead then 'deceased'
+        when patient.is_muted then 'muted'
+    end as excluded_reason,
+    resolved.resolved_by_report,
+    resolved.resolved_by_form,
+    resolved.resolved_at,
+    verified.report_id as landed_report_id,
+    verified.round as landed_round,
+    verified.outcome as landed_outcome,
+    verified.visit_on as landed_visit_on,
+    verified.reason as landed_reason,
+    verified.verified_by as landed_verified_by,
+    verified.verified_at as landed_verified_at,
+    {{ this_run() }} as run_number
+from asked
+inner join dated
+    on asked.task_id = dated.task_id
+left join contact as patient
+    on asked.subject_uuid = patient.uuid
+left join contact as sender
+    on asked.sender_uuid = sender.uuid
+    and not sender.is_deleted
+left join resolved
+    on asked.task_id = resolved.task_id
+left join verified
+    on asked.task_id = verified.task_id

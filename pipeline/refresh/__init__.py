@@ -1,0 +1,1 @@
+"""Runs dbt and reads its results; the only Python that knows dbt exists."""

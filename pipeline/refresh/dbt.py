@@ -1,0 +1,158 @@
+"""dbt in a process of its own, which may stay for many runs.
+
+dbt reads its settings from the environment and cannot run twice at once in one process; a child
+with an environment of its own keeps both to itself. Parent and child speak in JSON lines: a
+request is a list of dbt's arguments, answers are events and, last, the outcome.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from pipeline.database import Address
+from pipeline.errors import Unavailable
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+Report = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of dbt came to; `failed` names models or tests with dbt's first line."""
+
+    is_success: bool
+    failed: tuple[tuple[str, str], ...]
+
+
+class Dbt:
+    """A dbt that waits for work."""
+
+    def __init__(self, requests: IO[str], answers: IO[str]) -> None:
+        self._requests = requests
+        self._answers = answers
+
+    def run(self, arguments: list[str], report: Report) -> Outcome:
+        """Runs `dbt <arguments>`; `report` is told each model or test and how it ended.
+
+        Raises Unavailable when the process is gone.
+        """
+        try:
+            self._requests.write(json.dumps(arguments) + "\n")
+            self._requests.flush()
+        except BrokenPipeError as error:
+            raise Unavailable("The dbt process ended before its work was done.") from error
+        for line in self._answers:
+            answer = json.loads(line)
+            if "name" in answer:
+                report(answer["name"], answer["status"])
+            else:
+                return Outcome(answer["success"], tuple(map(tuple, answer["failed"])))
+        raise Unavailable("The dbt process ended before its work was done.")
+
+
+@contextlib.contextmanager
+def running(address: Address, schema: str, table: str, folder: Path) -> Iterator[Dbt]:
+    """A dbt for this database and landing; its artefacts go below `folder`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.refresh.dbt"],
+        env=_environment(address, schema, table, folder),
+        cwd=PROJECT.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    requests, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+    try:
+        yield Dbt(requests, answers)
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            requests.close()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        answers.close()
+
+
+def project_hash() -> str:
+    """Changes with everything that dbt builds from."""
+    digest = hashlib.sha256()
+    for path in sorted(PROJECT.rglob("*")):
+        if path.suffix in {".sql", ".yml"} and path.name != "tasks.yml":
+            digest.update(path.relative_to(PROJECT).as_posix().encode() + b"\0")
+            digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _environment(address: Address, schema: str, table: str, folder: Path) -> dict[str, str]:
+    return {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "PGOPTIONS": address.options,
+        "WORKLIST_DBT_HOST": address.host,
+        "WORKLIST_DBT_PORT": str(address.port),
+        "WORKLIST_DBT_USER": address.user,
+        "DBT_ENV_SECRET_PASSWORD": address.password,
+        "WORKLIST_DBT_DATABASE": address.database,
+        "WORKLIST_DBT_LANDING_SCHEMA": schema,
+        "WORKLIST_DBT_LANDING_TABLE": table,
+        "DBT_PROJECT_DIR": str(PROJECT),
+        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_TARGET_PATH": str(folder / "dbt"),
+        "DBT_LOG_PATH": str(folder / "dbt"),
+        "DBT_LOG_LEVEL": "none",
+        "DBT_QUIET": "1",
+        "DBT_USE_COLORS": "0",
+    }
+
+
+def _serve() -> None:
+    """The child: one line in, one run of dbt, its events and outcome out."""
+    from dbt.cli.main import dbtRunner
+
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever dbt prints must not look like an answer
+
+    def tell(answer: dict[str, Any]) -> None:
+        answers.write(json.dumps(answer) + "\n")
+
+    def follow(event: Any) -> None:
+        if event.info.name == "NodeFinished":
+            node = event.data.node_info
+            tell({"name": node.node_name, "status": node.node_status})
+
+    runner = dbtRunner(callbacks=[follow])
+    for line in sys.stdin:
+        result = runner.invoke(json.loads(line))
+        tell({"success": result.success, "failed": _failures(result)})
+
+
+def _failures(result: Any) -> list[tuple[str, str]]:
+    if result.exception is not None:
+        return [("dbt", _first_line(str(result.exception)))]
+    nodes = getattr(result.result, "results", None) or []
+    return [
+        (node.node.name, _first_line(node.message or ""))
+        for node in nodes
+        if node.status in {"error", "fail"}
+    ]
+
+
+def _first_line(text: str) -> str:
+    """dbt's reason without the rows it may quote."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300]
+
+
+if __name__ == "__main__":
+    _serve()

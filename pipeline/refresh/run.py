@@ -1,0 +1,61 @@
+"""One round: bring a tier up to date under the lock, and write down how it went."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import psycopg
+
+from pipeline.errors import Conflict, Refused
+from pipeline.refresh import store
+from pipeline.refresh.dbt import Dbt, Report, project_hash
+
+LIVE = "tag:live"
+# Views only change with the project; the tables under them are what a refresh is about.
+LIVE_TABLES = "tag:live,config.materialized:incremental"
+
+
+def refresh(
+    connection: psycopg.Connection,
+    dbt: Dbt,
+    tier: str,
+    clock: Callable[[], datetime],
+    report: Report,
+) -> None:
+    """Refreshes `live` or `published`; commits what it writes down.
+
+    Raises Conflict when another refresh runs, Refused with the first failing model otherwise;
+    what was good before stays readable.
+    """
+    if not store.lock(connection):
+        raise Conflict("Another refresh of this database is running; try again when it is done.")
+    try:
+        started_at, current = clock(), project_hash()
+        is_known = store.last_project_hash(connection, tier) == current
+        failed = _first_failure(dbt, _steps(tier, is_known), report)
+        store.remember(
+            connection, tier, started_at, clock(), failed[0] if failed else None, current
+        )
+        connection.commit()
+    finally:
+        store.unlock(connection)
+        connection.commit()
+    if failed:
+        raise Refused(f"The {tier} refresh failed in {failed[0]}: {failed[1]}")
+
+
+def _steps(tier: str, is_known: bool) -> list[list[str]]:
+    """What dbt is asked. Broken invariants stop a publication: readers keep the last good state."""
+    if tier == "live":
+        return [["run", "--select", LIVE_TABLES if is_known else LIVE]]
+    return [
+        ["test", "--select", f"{LIVE},test_type:data"],
+        ["run", "--select", "tag:published"],
+    ]
+
+
+def _first_failure(dbt: Dbt, steps: list[list[str]], report: Report) -> tuple[str, str] | None:
+    for arguments in steps:
+        outcome = dbt.run(arguments, report)
+        if not outcome.is_success:
+            return outcome.failed[0] if outcome.failed else ("dbt", "no reason given")
+    return None

@@ -1,0 +1,73 @@
+"""Writes app.refresh_run; nobody else does."""
+
+from datetime import datetime
+
+import psycopg
+
+# One refresh at a time in a database, whichever tier; the number is arbitrary but ours.
+_LOCK = 7_203_581_442
+
+
+def lock(connection: psycopg.Connection) -> bool:
+    """Takes the refresh lock until the connection closes; False when somebody else holds it."""
+    row = connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
+    return bool(row and row[0])
+
+
+def unlock(connection: psycopg.Connection) -> None:
+    connection.execute("select pg_advisory_unlock(%s)", [_LOCK])
+
+
+def remember(
+    connection: psycopg.Connection,
+    tier: str,
+    started_at: datetime,
+    finished_at: datetime,
+    failed_model: str | None,
+    project_hash: str,
+) -> None:
+    connection.execute(
+        """
+        insert into app.refresh_run (
+            tier, started_at, finished_at, is_success, failed_model, project_hash
+        )
+        values (%s, %s, %s, %s, %s, %s)
+        """,
+        [tier, started_at, finished_at, failed_model is None, failed_model, project_hash],
+    )
+
+
+def last_project_hash(connection: psycopg.Connection, tier: str) -> str | None:
+    """Which dbt project the last good run of a tier was of; None before the first."""
+    row = connection.execute(
+        """
+        select refresh_run.project_hash
+        from app.refresh_run
+        where refresh_run.tier = %s and refresh_run.is_success
+        order by refresh_run.finished_at desc, refresh_run.run_id desc
+        limit 1
+        """,
+        [tier],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def latest(connection: psycopg.Connection) -> dict[str, dict[str, object]]:
+    """The last run of each tier, and when it last succeeded."""
+    rows = connection.execute("""
+        select distinct on (tier)
+            tier,
+            finished_at,
+            failed_model,
+            (
+                select max(good.finished_at)
+                from app.refresh_run as good
+                where good.tier = refresh_run.tier and good.is_success
+            ) as succeeded_at
+        from app.refresh_run
+        order by tier, finished_at desc, run_id desc
+    """).fetchall()
+    return {
+        tier: {"finished_at": finished_at, "failed_model": failed_model, "succeeded_at": good_at}
+        for tier, finished_at, failed_model, good_at in rows
+    }

@@ -1,0 +1,76 @@
+"""Writes app.programme, app.task_definition and app.task_event; nobody else does."""
+
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+Row = dict[str, Any]
+
+
+def predicate_error(connection: psycopg.Connection, predicate: str) -> str | None:
+    """What PostgreSQL has against `predicate`, or None.
+
+    Asked of an empty document a predicate answers false or unknown; a path such as `$.x`, which
+    selects and decides nothing, is an error there.
+    """
+    try:
+        with connection.transaction():
+            connection.execute("select jsonb_path_match('{}', %s::text::jsonpath)", [predicate])
+    except psycopg.DataError as error:
+        return error.diag.message_primary
+    except psycopg.errors.SyntaxError as error:
+        return error.diag.message_primary
+    return None
+
+
+def save_programme(
+    connection: psycopg.Connection, timezone: str, area_type: str | None, stored_at: datetime
+) -> None:
+    connection.execute(
+        """
+        insert into app.programme (timezone, area_type, stored_at) values (%s, %s, %s)
+        on conflict (only_row) do update
+        set timezone = excluded.timezone,
+            area_type = excluded.area_type,
+            stored_at = excluded.stored_at
+        """,
+        [timezone, area_type, stored_at],
+    )
+
+
+def save_definitions(connection: psycopg.Connection, definitions: list[Row]) -> None:
+    """Makes app.task_definition hold exactly these."""
+    connection.execute(
+        "delete from app.task_definition where not name = any(%s)",
+        [[row["name"] for row in definitions]],
+    )
+    for row in definitions:
+        _upsert(connection, "task_definition", ["name"], row)
+
+
+def save_events(connection: psycopg.Connection, events: list[Row]) -> None:
+    """Makes app.task_event hold exactly these."""
+    connection.execute("delete from app.task_event")
+    for row in events:
+        _upsert(connection, "task_event", ["definition", "event"], row)
+
+
+def _upsert(connection: psycopg.Connection, table: str, key: list[str], row: Row) -> None:
+    columns = sql.SQL(", ").join(map(sql.Identifier, row))
+    values = sql.SQL(", ").join(map(sql.Placeholder, row))
+    changes = sql.SQL(", ").join(
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in row
+    )
+    statement = sql.SQL(
+        "insert into app.{table} ({columns}) values ({values})"
+        " on conflict ({key}) do update set {changes}"
+    ).format(
+        table=sql.Identifier(table),
+        columns=columns,
+        values=values,
+        key=sql.SQL(", ").join(map(sql.Identifier, key)),
+        changes=changes,
+    )
+    connection.execute(statement, row)
