@@ -61,6 +61,7 @@ def engine(address: Address) -> sqlalchemy.Engine:
         pool_size=10,
         max_overflow=10,
         pool_pre_ping=True,
+        hide_parameters=True,
     )
 
 

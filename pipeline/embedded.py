@@ -17,6 +17,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -29,6 +30,7 @@ BINARIES = Path(_PACKAGE.origin or "").parent / "pginstall" / "bin" if _PACKAGE 
 USER = "worklist"
 DATABASE = "postgres"
 _NOBODY = 65534
+_ATTEMPTS = 4
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -174,24 +176,46 @@ def _create(installation: _Installation) -> None:
 
 def _port_in_use(installation: _Installation) -> int | None:
     """The port of a server that already runs on these data, by its own `postmaster.pid`."""
+    record = installation.data / "postmaster.pid"
+    if not record.exists():
+        return None
+    lines = record.read_text().splitlines()
+    if _was_killed(int(lines[0])):
+        record.unlink()
+        return None
     if installation.run("pg_ctl", "status", "-D", str(installation.data)).returncode != 0:
         return None
-    return int((installation.data / "postmaster.pid").read_text().splitlines()[3])
+    return int(lines[3])
+
+
+def _was_killed(process: int) -> bool:
+    """Dead, but still in the table of processes, as where nobody collects orphans.
+
+    PostgreSQL takes such a one for running and would refuse to start beside it.
+    """
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] == "Z"
 
 
 def _start(installation: _Installation) -> int:
+    """Tries again for a moment: of a killed server the last processes may still be leaving."""
     port = _free_port()
     log = installation.data / "server.log"
-    done = installation.run(
-        *("pg_ctl", "start", "-D", str(installation.data), "-w", "-t", "60"),
-        *("-l", str(log), "-o", f"-p {port}"),
-    )
-    if done.returncode != 0:
-        said = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
-        raise Unavailable(
-            f"The embedded PostgreSQL did not start: {' / '.join(said) or _last_words(done)}"
+    for attempt in range(_ATTEMPTS):
+        time.sleep(attempt)
+        done = installation.run(
+            *("pg_ctl", "start", "-D", str(installation.data), "-w", "-t", "60"),
+            *("-l", str(log), "-o", f"-p {port}"),
         )
-    return port
+        if done.returncode == 0:
+            return port
+    said = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
+    raise Unavailable(
+        f"The embedded PostgreSQL did not start: {' / '.join(said) or _last_words(done)}"
+    )
 
 
 def _free_port() -> int:

@@ -6,7 +6,9 @@ write only into databases that they create, named `worklist-test-…`.
 """
 
 import os
+import re
 import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -32,6 +34,15 @@ _OPERATORS = ("COUCHDB_", "POSTGRES_", "WORKLIST_")
 for name in list(os.environ):
     if name.startswith(_OPERATORS) and not name.startswith("WORKLIST_TEST_"):
         del os.environ[name]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests to which any PostgreSQL is as good as another run on the embedded one alone."""
+    twice = [
+        item for item in items if item.get_closest_marker("one_server") and "[given" in item.nodeid
+    ]
+    config.hook.pytest_deselected(items=twice)
+    items[:] = [item for item in items if item not in twice]
 
 
 @dataclass(frozen=True)
@@ -157,6 +168,20 @@ class Worklist:
     environment: Mapping[str, str]
     folder: Path
 
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """The service as a process of its own; where it answers."""
+        environment = {**self.environment, "WORKLIST_PORT": str(free_port())}
+        process = replace(self, environment=environment).started("serve")
+        try:
+            assert process.stderr is not None
+            announced = re.search(r"http://\S+", process.stderr.readline())
+            assert announced, "worklist serve did not start"
+            yield announced.group()
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
     def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [*_COMMAND, *arguments],
@@ -187,6 +212,12 @@ class Worklist:
 _COMMAND = (sys.executable, "-m", "pipeline.cli")
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def worklist_for(address: Address, cht_url: str, folder: Path) -> Worklist:
     """The command on this database and this CHT, at the moment of the recording."""
     cht = httpx.URL(cht_url)
@@ -208,17 +239,20 @@ def worklist_for(address: Address, cht_url: str, folder: Path) -> Worklist:
 
 
 @pytest.fixture(scope="session")
-def recorded_template(
-    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """WORKLIST_HOME of every command; one for all, so that dbt parses its project once."""
+    return tmp_path_factory.mktemp("worklist")
+
+
+@pytest.fixture(scope="session")
+def recorded_template(postgres_server: PostgresServer, home: Path) -> Iterator[str]:
     """The name of a database into which the recorded feed was synced, refreshed and published."""
     name = f"worklist-test-recorded-{secrets.token_hex(6)}"
-    folder = tmp_path_factory.mktemp("worklist")
     with (
         _created(postgres_server.maintenance, name) as address,
         _simulated_cht() as cht,
     ):
-        worklist = worklist_for(address, cht.url, folder)
+        worklist = worklist_for(address, cht.url, home)
         for command in ("migrate", "nightly"):
             worklist.must(command)
         yield name

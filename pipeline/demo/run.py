@@ -112,13 +112,12 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _empty(folder: Path) -> None:
-    """Takes away what the last demo left; a server that outlived it is stopped first."""
-    if (folder / "postgres" / "postgres" / "postmaster.pid").exists():
-        with embedded.running(folder / "postgres"):
+    """Takes away the last demo's data; a server that outlived its demo is stopped first."""
+    data = folder / "postgres"
+    if (data / "postgres" / "postmaster.pid").exists():
+        with embedded.running(data):
             pass
-    for part in folder.iterdir():
-        if part.is_dir():
-            shutil.rmtree(part)
+    shutil.rmtree(data, ignore_errors=True)
 
 
 def _check_port(port: int) -> None:

@@ -28,7 +28,8 @@ def _differences(address: Address, declared: MetaData) -> list[Any]:
     }
     opened = engine(address)
     with opened.connect() as connection:
-        found: list[Any] = compare_metadata(MigrationContext.configure(connection, opts=options), declared)
+        context = MigrationContext.configure(connection, opts=options)
+        found: list[Any] = compare_metadata(context, declared)
     opened.dispose()
     return found
 

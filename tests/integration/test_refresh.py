@@ -133,13 +133,13 @@ class Programme:
 def programme(
     postgres_server: PostgresServer,
     recorded_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    home: Path,
 ) -> Iterator[Programme]:
     """One for the module, since dbt takes its time: each test changes patients of its own."""
     with (
         recorded_copy(postgres_server, recorded_template) as address,
         connect(address, autocommit=True) as connection,
-        dbt.running(address, "v1", "couchdb", tmp_path_factory.mktemp("dbt")) as running_dbt,
+        dbt.running(address, "v1", "couchdb", home) as running_dbt,
     ):
         yield Programme(address, connection, running_dbt)
 

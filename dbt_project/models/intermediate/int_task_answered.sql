@@ -9,24 +9,6 @@ verification as (
 
 outbox as (
     select * from {{ source('app', 'outbox') }}
-),
-
-own as (
-    select
-        verification.*,
-        not exists (
-            select from verification as later
-            inner join outbox as later_outbox
-                on later.verification_id = later_outbox.verification_id
-            where
-                later.task_id = verification.task_id
-                and later.round > verification.round
-                and later_outbox.state <> 'withdrawn'
-        ) as is_latest
-    from verification
-    inner join outbox
-        on verification.verification_id = outbox.verification_id
-    where outbox.state <> 'withdrawn'
 )
 
 select
@@ -46,6 +28,15 @@ select
         else task.landed_verified_at
     end as verified_at
 from task
-left join own
-    on task.task_id = own.task_id
-    and own.is_latest
+left join lateral (
+    select verification.*
+    from verification
+    inner join outbox
+        on verification.verification_id = outbox.verification_id
+    where
+        verification.task_id = task.task_id
+        and outbox.state <> 'withdrawn'
+    order by verification.round desc
+    limit 1
+) as own
+    on true

@@ -6,7 +6,11 @@ task_definition as (
     select * from {{ source('app', 'task_definition') }}
 ),
 
-place as (
+patients_place as (
+    select * from {{ ref('place') }}
+),
+
+area as (
     select * from {{ ref('place') }}
 )
 
@@ -63,7 +67,7 @@ select
 from task
 inner join task_definition
     on task.definition = task_definition.name
-left join place as patients_place
+left join patients_place
     on task.place_uuid = patients_place.place_uuid
-left join place as area
+left join area
     on patients_place.area_uuid = area.place_uuid

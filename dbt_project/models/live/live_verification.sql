@@ -49,6 +49,6 @@ from verification_report
 where
     not verification_report.is_void
     and not exists (
-        select from verification
-        where verification.report_id = verification_report.report_id
+        select from {{ source('app', 'verification') }} as own
+        where own.report_id = verification_report.report_id
     )

@@ -40,6 +40,6 @@ select
     verification_report.note
 from verification_report
 where not exists (
-    select from verification
-    where verification.report_id = verification_report.report_id
+    select from {{ source('app', 'verification') }} as own
+    where own.report_id = verification_report.report_id
 )

@@ -24,7 +24,7 @@ def clock() -> Clock:
 
 
 def no_accounts(clock: Clock, seed: int = 0) -> Accounts:
-    draw = Random(seed)  # noqa: S311
+    draw = Random(seed)
     return Accounts(Database("_users", draw), clock, draw)
 
 

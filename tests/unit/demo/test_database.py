@@ -16,7 +16,7 @@ View = dict[str, str]
 
 
 def database(seed: int = 0, **options: Any) -> Database:
-    return Database("medic", Random(seed), **options)  # noqa: S311
+    return Database("medic", Random(seed), **options)
 
 
 def filled(count: int, **options: Any) -> Database:

@@ -17,7 +17,7 @@ END = '{"last_seq":"1-x","pending":0}\n'
 
 
 def test_the_recorded_feed_keeps_its_revisions_and_its_tombstones() -> None:
-    database = Database("medic", Random(0))  # noqa: S311
+    database = Database("medic", Random(0))
     feed.load(RECORDED, database)
     settings = database.read("settings")
     assert settings.revision == "2-33638861c229ebd7fca89e78c8956286"

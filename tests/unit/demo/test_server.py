@@ -184,5 +184,5 @@ def test_a_port_that_is_taken_is_named() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(SettingsWrong, match=f"Port {port} is taken"):
+        with pytest.raises(SettingsWrong, match=f"Port {port} on .* is taken"):
             serve(RECORDED, "127.0.0.1", port, "password", datetime.now(UTC), print)

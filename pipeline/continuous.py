@@ -1,0 +1,62 @@
+"""The cycle of `worklist run`: changes in the CHT reach the list, answers reach the CHT.
+
+Every step is passed in; a step that cannot be done now is said once and tried again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pipeline.errors import WorklistError
+
+PUBLISH_EVERY = timedelta(hours=1)
+
+
+@dataclass
+class Cycle:
+    """One turn after the other; `sync` returns how many documents were written."""
+
+    sync: Callable[[], int]
+    write_back: Callable[[], object]
+    refresh: Callable[[], None]
+    publish: Callable[[], None]
+    clock: Callable[[], datetime]
+    say: Callable[[str], None]
+    _is_stale: bool = True
+    _published_at: datetime | None = None
+    _complaints: dict[str, str] = field(default_factory=dict)
+
+    def turn(self) -> None:
+        self._try("write back", self.write_back)
+        self._try("sync", self._sync)
+        if self._is_stale:
+            self._try("refresh", self._refresh)
+        elif self._is_publication_due():
+            self._try("publish", self._publish)
+
+    def _sync(self) -> None:
+        self._is_stale = self.sync() > 0 or self._is_stale
+
+    def _refresh(self) -> None:
+        self.refresh()
+        self._is_stale = False
+
+    def _publish(self) -> None:
+        self.publish()
+        self._published_at = self.clock()
+
+    def _is_publication_due(self) -> bool:
+        last = self._published_at
+        return last is None or self.clock() - last >= PUBLISH_EVERY
+
+    def _try(self, name: str, step: Callable[[], object]) -> None:
+        """A complaint is said when it is new, and once more when it is over."""
+        try:
+            step()
+        except WorklistError as error:
+            if self._complaints.get(name) != str(error):
+                self.say(f"{name}: {error}")
+            self._complaints[name] = str(error)
+        else:
+            if self._complaints.pop(name, None):
+                self.say(f"{name}: works again")

@@ -1,0 +1,155 @@
+"""Builds the HTTP service from what it is given; reads no environment."""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+import psycopg
+import sqlalchemy
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from pipeline.errors import Conflict, Refused, Unavailable
+from pipeline.service import api, machines, pages, problems, rendering, sign_in
+from pipeline.service.collaborators import Collaborators, LastSync, SignedOut, SignIn
+from pipeline.service.guard import Guard
+from pipeline.service.throttle import Throttle
+from pipeline.worklist import rules
+from pipeline.worklist.run import Enqueue
+
+_LOG = logging.getLogger(__name__)
+_PASSING = (
+    Unavailable,
+    psycopg.OperationalError,
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.TimeoutError,
+)
+_NOT_NOW = "The service cannot answer at the moment. Try again in a minute."
+
+
+def build(
+    engine: sqlalchemy.Engine,
+    sign_in_to_cht: SignIn,
+    enqueue: Enqueue,
+    programme_roles: Sequence[str],
+    *,
+    last_sync: LastSync | None = None,
+    new_id: Callable[[], UUID] = uuid4,
+    new_token: Callable[[], str] = secrets.token_urlsafe,
+    clock: Callable[[], float] = time.monotonic,
+) -> FastAPI:
+    """`sign_in_to_cht` takes name, password and the client's address; `last_sync` tells when."""
+    app = FastAPI(
+        title="CHT Worklist",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.collaborators = Collaborators(
+        engine=engine,
+        sign_in=sign_in_to_cht,
+        enqueue=enqueue,
+        programme_roles=tuple(programme_roles),
+        last_sync=last_sync,
+        new_id=new_id,
+        new_token=new_token,
+        throttle=Throttle(clock),
+    )
+    for room in (api, pages, sign_in, machines):
+        app.include_router(room.router)
+    app.mount("/static", StaticFiles(directory=rendering.STATIC))
+    app.add_middleware(Guard)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    _translate_errors(app)
+    return app
+
+
+def _translate_errors(app: FastAPI) -> None:
+    """The door to HTTP: every error that a caller can act on has its status."""
+    app.exception_handler(SignedOut)(_signed_out)
+    app.exception_handler(rules.AlreadyVerified)(_already_verified)
+    app.exception_handler(rules.InvalidInput)(_invalid_input)
+    app.exception_handler(RequestValidationError)(_invalid_request)
+    app.exception_handler(HTTPException)(_http_error)
+    app.exception_handler(rules.UnknownTask)(_said_with(404))
+    app.exception_handler(Refused)(_said_with(403))
+    app.exception_handler(Conflict)(_said_with(409))
+    app.exception_handler(sqlalchemy.exc.ProgrammingError)(_not_prepared)
+    for passing in _PASSING:
+        app.exception_handler(passing)(_not_now)
+
+
+def _said_with(status: int) -> Callable[[Request, Exception], Response]:
+    def answer(request: Request, error: Exception) -> Response:
+        return problems.refusal(request.url.path, status, str(error))
+
+    return answer
+
+
+def _signed_out(request: Request, error: Exception) -> Response:
+    if problems.is_api(request.url.path):
+        return problems.problem(401, str(error))
+    wanted = request.url.path if request.method == "GET" else "/"
+    address = "/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}"
+    return RedirectResponse(address, 303)
+
+
+def _already_verified(_: Request, error: rules.AlreadyVerified) -> Response:
+    standing = error.standing
+    return problems.problem(
+        409,
+        str(error),
+        verified_by=standing.verified_by,
+        verified_at=standing.verified_at.isoformat() if standing.verified_at else None,
+        round=standing.round,
+        outcome=standing.outcome,
+    )
+
+
+def _invalid_input(request: Request, error: rules.InvalidInput) -> Response:
+    return _wrong(request, [{"field": error.field, "detail": str(error)}])
+
+
+def _invalid_request(request: Request, error: RequestValidationError) -> Response:
+    return _wrong(
+        request,
+        [{"field": _field(one["loc"]), "detail": str(one["msg"])} for one in error.errors()],
+    )
+
+
+def _field(location: Sequence[str | int]) -> str:
+    return next((part for part in reversed(location) if isinstance(part, str)), "")
+
+
+def _wrong(request: Request, errors: Sequence[dict[str, str]]) -> Response:
+    """Names the fields; repeats nothing of what was sent."""
+    fields = ", ".join(dict.fromkeys(error["field"] for error in errors))
+    if problems.is_api(request.url.path):
+        return problems.problem(422, f"This cannot be meant: {fields}.", errors=errors)
+    return problems.refusal(request.url.path, 422, f"This cannot be meant: {fields}.")
+
+
+def _http_error(request: Request, error: HTTPException) -> Response:
+    return problems.refusal(
+        request.url.path, error.status_code, str(error.detail), headers=error.headers
+    )
+
+
+def _not_prepared(request: Request, error: sqlalchemy.exc.ProgrammingError) -> Response:
+    """Before the first refresh there are no marts; any other wrong statement is our mistake."""
+    if isinstance(error.orig, psycopg.errors.UndefinedTable):
+        return problems.refusal(request.url.path, 503, "The data have not been prepared yet.")
+    raise error
+
+
+def _not_now(request: Request, error: Exception) -> Response:
+    _LOG.warning("Something that is needed does not answer: %s", type(error).__name__)
+    return problems.refusal(request.url.path, 503, _NOT_NOW)

@@ -1,0 +1,74 @@
+"""How fresh everything is and what waits, gathered from those who know."""
+
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from pipeline.database import now
+from pipeline.refresh import store as refresh_store
+from pipeline.sync import store as sync_store
+from pipeline.sync.store import Landing
+from pipeline.writeback import store as outbox_store
+
+
+def read(connection: psycopg.Connection, landing: Landing) -> dict[str, Any]:
+    """Moments as UTC; `sync` has an entry per source, `refresh` one per tier that ever ran."""
+    return {
+        "now": now(connection),
+        "sync": sync_store.overview(connection, landing),
+        "refresh": refresh_store.latest(connection),
+        "write_back": outbox_store.overview(connection),
+    }
+
+
+def text(report: dict[str, Any]) -> str:
+    """The same for a person."""
+    moment = report["now"]
+    sources = [_source(source, moment) for source in report["sync"]]
+    tiers = [_tier(tier, report["refresh"].get(tier), moment) for tier in ("live", "published")]
+    return "\n".join(
+        [
+            f"As of {moment:%Y-%m-%d %H:%M} UTC",
+            *(sources or ["sync: never ran"]),
+            *tiers,
+            *_outbox(report["write_back"], moment),
+        ]
+    )
+
+
+def _source(source: dict[str, Any], moment: datetime) -> str:
+    return (
+        f"sync {source['source']}: {source['documents']:,} documents, "
+        f"last asked {_age(source['updated_at'], moment)}, "
+        f"{source['pending'] or 0:,} changes were left, "
+        f"{source['altered']} altered, {source['set_aside']} set aside"
+    )
+
+
+def _outbox(outbox: dict[str, Any], moment: datetime) -> list[str]:
+    counts = ", ".join(f"{count} {state}" for state, count in outbox["counts"].items())
+    oldest = outbox["oldest_unsent_at"]
+    return [
+        f"write-back: {counts or 'nothing yet'}",
+        *([f"  the oldest unsent was accepted {_age(oldest, moment)}"] if oldest else []),
+        *(f"  ALARM: {alarm}" for alarm in outbox["alarms"]),
+    ]
+
+
+def _tier(tier: str, run: dict[str, Any] | None, moment: datetime) -> str:
+    if run is None:
+        return f"refresh {tier}: never ran"
+    good = _age(run["succeeded_at"], moment) if run["succeeded_at"] else "never"
+    failed = f"; the last run failed in {run['failed_model']}" if run["failed_model"] else ""
+    return f"refresh {tier}: good {good}{failed}"
+
+
+def _age(then: datetime | None, moment: datetime) -> str:
+    if then is None:
+        return "never"
+    seconds = max(int((moment - then).total_seconds()), 0)
+    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name} ago"
+    return f"{seconds} seconds ago"

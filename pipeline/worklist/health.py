@@ -1,0 +1,41 @@
+"""What machines ask of the service: can it answer, and how much is waiting."""
+
+from sqlalchemy import Connection, func, select
+
+from pipeline import tables
+from pipeline.worklist import marts
+
+_NEEDED = (
+    marts.missed_appointment,
+    marts.place,
+    marts.place_scope,
+    marts.contact_place,
+    marts.verification,
+    marts.patient,
+    marts.note,
+)
+
+
+def missing_marts(connection: Connection) -> list[str]:
+    """The marts that no refresh has built yet."""
+    names = [f"{mart.schema}.{mart.name}" for mart in _NEEDED]
+    return [
+        name
+        for name in names
+        if connection.execute(select(func.to_regclass(name))).scalar_one() is None
+    ]
+
+
+def open_task_count(connection: Connection) -> int:
+    task = marts.missed_appointment
+    return connection.execute(
+        select(func.count()).select_from(task).where(task.c.standing == "open")
+    ).scalar_one()
+
+
+def outbox_counts(connection: Connection) -> dict[str, int]:
+    state = tables.outbox.c.state
+    rows = connection.execute(
+        select(state.label("state"), func.count().label("row_count")).group_by(state)
+    )
+    return {row.state: row.row_count for row in rows}

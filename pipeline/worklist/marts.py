@@ -1,0 +1,110 @@
+"""The live marts that `store` reads, as SQLAlchemy names them. dbt owns them; here only columns."""
+
+from sqlalchemy import Boolean, Column, Date, DateTime, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY
+
+_marts = MetaData()
+
+missed_appointment = Table(
+    "missed_appointment",
+    _marts,
+    *(
+        Column(name, Text)
+        for name in (
+            *("task_id", "source_id", "definition", "event", "state", "standing"),
+            *("excluded_reason", "patient_uuid", "place_uuid", "place_name", "area_uuid"),
+            *("area_name", "chw_uuid", "resolved_by_report", "verification_outcome"),
+            *("verified_by", "title"),
+        )
+    ),
+    *(Column(name, Date) for name in ("appointment_on", "opens_on", "due_on", "closes_on")),
+    *(
+        Column(name, Integer)
+        for name in (
+            *("days_since_appointment", "days_overdue", "priority_level"),
+            "verification_round",
+        )
+    ),
+    *(
+        Column(name, DateTime(timezone=True))
+        for name in ("reported_at", "resolved_at", "verified_at")
+    ),
+    Column("task_uuid", Uuid),
+    Column("flags", ARRAY(Text)),
+    schema="worklist_live",
+)
+
+place = Table(
+    "place",
+    _marts,
+    Column("place_uuid", Text),
+    Column("place_name", Text),
+    Column("place_type", Text),
+    schema="worklist_live",
+)
+
+place_scope = Table(
+    "place_scope",
+    _marts,
+    Column("place_uuid", Text),
+    Column("ancestor_uuid", Text),
+    Column("depth", Integer),
+    schema="worklist_live",
+)
+
+contact_place = Table(
+    "contact_place",
+    _marts,
+    Column("contact_uuid", Text),
+    Column("place_uuid", Text),
+    schema="worklist_live",
+)
+
+user_account = Table(
+    "user_account",
+    _marts,
+    Column("user_name", Text),
+    Column("roles", ARRAY(Text)),
+    Column("facility_uuids", ARRAY(Text)),
+    Column("contact_uuid", Text),
+    Column("is_online", Boolean),
+    Column("is_active", Boolean),
+    schema="worklist_live",
+)
+
+verification = Table(
+    "verification",
+    _marts,
+    *(
+        Column(name, Text)
+        for name in (
+            *("report_id", "task_id", "outcome", "reason", "verified_by", "delivery"),
+            "replaces",
+        )
+    ),
+    Column("round", Integer),
+    Column("visit_on", Date),
+    Column("verified_at", DateTime(timezone=True)),
+    schema="worklist_live",
+)
+
+patient = Table(
+    "patient",
+    _marts,
+    *(
+        Column(name, Text)
+        for name in ("patient_uuid", "patient_name", "patient_id", "phone", "sex")
+    ),
+    Column("date_of_birth", Date),
+    schema="worklist_pii",
+)
+
+note = Table(
+    "note",
+    _marts,
+    *(
+        Column(name, Text)
+        for name in ("report_uuid", "patient_uuid", "patient_name", "patient_id", "note")
+    ),
+    schema="worklist_pii",
+)

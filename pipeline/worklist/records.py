@@ -1,0 +1,141 @@
+"""The nouns of this room: what `store` reads, `rules` judges and the service shows."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks at the worklist, with rights as last known."""
+
+    user_name: str
+    roles: tuple[str, ...]
+    facility_uuids: tuple[str, ...]
+    contact_uuid: str | None
+    is_online: bool
+    is_programme_wide: bool = False
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What of a task definition matters to whoever answers its tasks."""
+
+    name: str
+    title: str
+    roles: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of the ledger, as one viewer sees it.
+
+    `facility_uuid` is the nearest of the viewer's own places above the task's place; None where
+    only a programme-wide role shows the task. Where the patient is unknown, name, number and
+    `reported_patient_uuid` are what the source report says. `last_round` is the highest round
+    known, 0 for none: what an answer says it follows.
+    """
+
+    task_id: str
+    task_uuid: UUID
+    source_id: str
+    definition: str
+    state: str
+    standing: str
+    flags: list[str]
+    excluded_reason: str | None
+    patient_uuid: str | None
+    place_uuid: str | None
+    place_name: str | None
+    area_uuid: str | None
+    area_name: str | None
+    chw_uuid: str | None
+    chw_name: str | None
+    facility_uuid: str | None
+    facility_name: str | None
+    appointment_on: date | None
+    days_since_appointment: int | None
+    reported_at: datetime | None
+    opens_on: date
+    due_on: date
+    closes_on: date
+    days_overdue: int
+    days_left: int
+    resolved_at: datetime | None
+    resolved_by_report: str | None
+    verification_round: int | None
+    verification_outcome: str | None
+    verified_at: datetime | None
+    verified_by: str | None
+    title: str
+    patient_name: str | None
+    patient_id: str | None
+    reported_patient_uuid: str | None
+    phone: str | None
+    sex: str | None
+    date_of_birth: date | None
+    last_round: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a supervisor found out, as it was given: to be checked by `rules.check_answer`."""
+
+    outcome: str
+    visit_date: str = ""
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """An answer that was accepted here; it never changes."""
+
+    verification_id: UUID
+    task_id: str
+    round: int
+    outcome: str
+    visit_on: date | None
+    reason: str | None
+    note: str
+    replaces: str | None
+    report_id: str
+    verified_by: str
+    verified_at: datetime
+
+
+@dataclass(frozen=True)
+class KnownVerification:
+    """An answer given here or landed from the CHT, with its way."""
+
+    report_id: str
+    task_id: str
+    task_uuid: UUID
+    round: int
+    outcome: str
+    visit_on: date | None
+    reason: str | None
+    note: str | None
+    verified_by: str | None
+    verified_at: datetime | None
+    delivery: str
+    replaces: str | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """ "37 of 118": done of all that are asked for today; and how many stand where, ever."""
+
+    done_count: int
+    asked_count: int
+    count_by_standing: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Programme:
+    """The day and zone everybody works in, and the moment the derived tables are from."""
+
+    zone: str
+    today: date
+    as_of: datetime | None

@@ -1,0 +1,133 @@
+"""Accepting a verification: everything in the caller's one transaction, which he commits."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from uuid import UUID
+
+import psycopg
+import sqlalchemy
+
+from pipeline.errors import Refused, Unavailable
+from pipeline.worklist import keys, programme, rules, store
+from pipeline.worklist.records import Answer, Task, Verification, Viewer
+
+Enqueue = Callable[[psycopg.Connection, UUID, str, dict[str, object], datetime], None]
+
+
+class KeyReused(Refused):
+    """One idempotency key, two different requests."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for another answer: make a new one.")
+
+
+def accept(
+    connection: sqlalchemy.Connection,
+    viewer: Viewer,
+    task_uuid: UUID,
+    answer: Answer,
+    *,
+    follows_round: int,
+    enqueue: Enqueue,
+    now: datetime,
+    verification_id: UUID,
+    idempotency_key: str,
+) -> Verification:
+    """Stores the answer and puts its report into the outbox; safe once the caller commits.
+
+    Raises UnknownTask, NotAllowed, InvalidInput or KeyReused (never the same again) and
+    AlreadyVerified when the answer follows another round than the last. The same key with the
+    same request gives the first answer again and changes nothing.
+    """
+    request_hash = rules.request_hash(task_uuid, answer, follows_round)
+    earlier = _earlier(connection, viewer.user_name, idempotency_key, request_hash, now)
+    if earlier is not None:
+        return earlier
+    store.lock_task(connection, task_uuid)
+    task = _answerable(connection, viewer, task_uuid, answer)
+    verification = _next(connection, viewer, task, answer, follows_round, verification_id, now)
+    store.insert_verification(connection, verification)
+    keys.complete(connection, viewer.user_name, idempotency_key, verification_id)
+    report = _report(connection, viewer, task, answer, verification)
+    enqueue(_psycopg(connection), verification_id, verification.report_id, report, now)
+    return verification
+
+
+def _earlier(
+    connection: sqlalchemy.Connection, user_name: str, key: str, request_hash: bytes, now: datetime
+) -> Verification | None:
+    """What was accepted under this key; a request still under way with it is waited for."""
+    keys.forget_old(connection, user_name, now)
+    if keys.claim(connection, user_name, key, request_hash, now):
+        return None
+    stored_hash, verification = keys.remembered(connection, user_name, key)
+    if stored_hash != request_hash:
+        raise KeyReused
+    return verification
+
+
+def _answerable(
+    connection: sqlalchemy.Connection, viewer: Viewer, task_uuid: UUID, answer: Answer
+) -> Task:
+    task = store.task(connection, viewer, task_uuid)
+    if task is None:
+        raise rules.UnknownTask
+    definition = programme.definition(connection, task.definition)
+    rules.check_may_verify(viewer, task, definition)
+    rules.check_answer(answer, definition, programme.days(connection).today)
+    return task
+
+
+def _next(
+    connection: sqlalchemy.Connection,
+    viewer: Viewer,
+    task: Task,
+    answer: Answer,
+    follows_round: int,
+    verification_id: UUID,
+    now: datetime,
+) -> Verification:
+    """The verification of the round after the last one known, ours or landed."""
+    history = store.history(connection, task.task_id)
+    rules.check_follows(follows_round, history)
+    round_ = follows_round + 1
+    return Verification(
+        verification_id=verification_id,
+        task_id=task.task_id,
+        round=round_,
+        outcome=answer.outcome,
+        visit_on=date.fromisoformat(answer.visit_date) if answer.visit_date else None,
+        reason=answer.reason or None,
+        note=answer.note,
+        replaces=next((one.report_id for one in history if one.delivery != "withdrawn"), None),
+        report_id=rules.report_id(programme.instance_name(connection), task.task_id, round_),
+        verified_by=viewer.user_name,
+        verified_at=now,
+    )
+
+
+def _report(
+    connection: sqlalchemy.Connection,
+    viewer: Viewer,
+    task: Task,
+    answer: Answer,
+    verification: Verification,
+) -> dict[str, object]:
+    return rules.verification_report(
+        report_id=verification.report_id,
+        reported_at=verification.verified_at,
+        lineage=programme.lineage(connection, viewer.contact_uuid or ""),
+        task=task,
+        answer=answer,
+        verification_id=verification.verification_id,
+        verified_by=viewer.user_name,
+        round_=verification.round,
+        replaces=verification.replaces,
+    )
+
+
+def _psycopg(connection: sqlalchemy.Connection) -> psycopg.Connection:
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise Unavailable("The connection to PostgreSQL was lost.")
+    return driver

@@ -1,0 +1,271 @@
+"""What supervisors see and what they answered: the queries of the service.
+
+Reads the live marts; writes `app.verification`. Commits nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    any_,
+    cast,
+    desc,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from pipeline import tables
+from pipeline.errors import Refused
+from pipeline.worklist import marts, rules
+from pipeline.worklist.records import (
+    KnownVerification,
+    Progress,
+    Task,
+    Verification,
+    Viewer,
+)
+
+Position = tuple[ColumnElement[Any], ...]
+_UNKNOWN_DAYS = 2**31 - 1
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+_FEWEST_DIGITS = 4
+_ASKED = ("open", "verified", "resolved")
+_DONE = ("verified", "resolved")
+
+
+def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str]) -> Viewer:
+    """A user as his landed settings describe him. Raises Refused where nobody has that name.
+
+    Who was deactivated keeps his name and loses everything else, and so sees nothing.
+    """
+    known = marts.user_account.c
+    row = connection.execute(
+        select(known.roles, known.facility_uuids, known.contact_uuid, known.is_active).where(
+            known.user_name == user_name
+        )
+    ).one_or_none()
+    if row is None:
+        raise Refused(f"The CHT's data holds no user {user_name!r}; names are lower case.")
+    if row.is_active is False:
+        return rules.viewer(user_name, (), (), None, ())
+    return rules.viewer(
+        user_name, row.roles or (), row.facility_uuids or (), row.contact_uuid, programme_roles
+    )
+
+
+def _seen(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    """The one place that says what a viewer may see; every query about tasks starts here.
+
+    The rows of the ledger that are his, with the nearest of his facilities above each.
+    """
+    task, scope = marts.missed_appointment, marts.place_scope.c
+    nearest = (
+        select(scope.place_uuid, scope.ancestor_uuid.label("facility_uuid"))
+        .ext(distinct_on(scope.place_uuid))
+        .where(scope.ancestor_uuid == any_(_texts(viewer.facility_uuids)))
+        .order_by(scope.place_uuid, scope.depth)
+        .subquery("nearest_facility")
+    )
+    rows = select(task, nearest.c.facility_uuid).select_from(
+        task.join(
+            nearest, nearest.c.place_uuid == task.c.place_uuid, isouter=viewer.is_programme_wide
+        )
+    )
+    if not viewer.is_online:
+        return rows.where(false())
+    if viewer.is_programme_wide:
+        return rows
+    definition = tables.task_definition.c
+    assigned = select(definition.name).where(definition.roles.overlap(_texts(viewer.roles)))
+    return rows.where(task.c.definition.in_(assigned))
+
+
+def tasks(
+    connection: Connection,
+    viewer: Viewer,
+    *,
+    standing: str = "open",
+    search: str = "",
+    limit: int | None = None,
+    after: UUID | None = None,
+) -> list[Task]:
+    """Most days since the appointment first, unknown last, then the earliest due.
+
+    `after` is the `task_uuid` of the last task already read: the page continues behind it.
+    """
+    seen = _seen(viewer).subquery("seen")
+    query = _described(seen).where(seen.c.standing == standing)
+    if search.strip():
+        query = query.where(_matches(search))
+    position = _position(seen)
+    if after is not None:
+        query = query.where(tuple_(*position) > tuple_(*_position_of(connection, viewer, after)))
+    rows = connection.execute(query.order_by(*position).limit(limit))
+    return [Task(**row) for row in rows.mappings()]
+
+
+def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
+    """None where the viewer may not see it, whether it exists or not."""
+    seen = _seen(viewer).subquery("seen")
+    query = _described(seen).where(seen.c.task_uuid == task_uuid)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else Task(**row)
+
+
+def _described(seen: Subquery) -> Select[*tuple[Any, ...]]:
+    """With everything that identifies the patient; of an unknown one what the report says."""
+    facility = marts.place.alias("facility")
+    patient, chw, note = marts.patient, marts.patient.alias("chw"), marts.note
+    return select(
+        *(seen.c[name] for name in Task.__dataclass_fields__ if name in seen.c),
+        facility.c.place_name.label("facility_name"),
+        (seen.c.closes_on - func.app.today()).label("days_left"),
+        chw.c.patient_name.label("chw_name"),
+        _patient_name().label("patient_name"),
+        _patient_id().label("patient_id"),
+        note.c.patient_uuid.label("reported_patient_uuid"),
+        *(patient.c.phone, patient.c.sex, patient.c.date_of_birth),
+        _last_round(seen).label("last_round"),
+    ).select_from(
+        seen.outerjoin(facility, facility.c.place_uuid == seen.c.facility_uuid)
+        .outerjoin(patient, patient.c.patient_uuid == seen.c.patient_uuid)
+        .outerjoin(note, note.c.report_uuid == seen.c.source_id)
+        .outerjoin(chw, chw.c.patient_uuid == seen.c.chw_uuid)
+    )
+
+
+def _patient_name() -> ColumnElement[str]:
+    return func.coalesce(marts.patient.c.patient_name, marts.note.c.patient_name)
+
+
+def _patient_id() -> ColumnElement[str]:
+    return func.coalesce(marts.patient.c.patient_id, marts.note.c.patient_id)
+
+
+def _last_round(seen: Subquery) -> ColumnElement[int]:
+    rounds = marts.verification.c
+    highest = select(func.max(rounds.round)).where(rounds.task_id == seen.c.task_id)
+    return func.coalesce(highest.scalar_subquery(), 0)
+
+
+def _matches(search: str) -> ColumnElement[bool]:
+    """Every word in the name or the shortcode; or the digits somewhere in the phone number."""
+    words = and_(
+        *(
+            or_(
+                _patient_name().icontains(word, autoescape=True),
+                _patient_id().icontains(word, autoescape=True),
+            )
+            for word in search.split()
+        )
+    )
+    digits = "".join(filter(str.isdecimal, search)).lstrip("0")
+    if len(digits) < _FEWEST_DIGITS:
+        return words
+    phone = func.regexp_replace(marts.patient.c.phone, "[^0-9]", "", "g")
+    return or_(words, phone.contains(digits, autoescape=True))
+
+
+def _position(seen: Subquery) -> Position:
+    """Where a task stands in the list: lists are ordered by it and continued behind it."""
+    days = func.coalesce(-seen.c.days_since_appointment, _UNKNOWN_DAYS)
+    return days, seen.c.due_on, seen.c.task_id
+
+
+def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Position:
+    last = task(connection, viewer, task_uuid)
+    if last is None:
+        raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
+    days = _UNKNOWN_DAYS
+    if last.days_since_appointment is not None:
+        days = -last.days_since_appointment
+    return literal(days), literal(last.due_on), literal(last.task_id)
+
+
+def progress(connection: Connection, viewer: Viewer) -> Progress:
+    """Of the tasks whose window contains today and that ask for something: how many are done."""
+    seen = _seen(viewer).subquery("seen")
+    is_due = func.app.today().between(seen.c.opens_on, seen.c.closes_on)
+    rows = connection.execute(
+        select(
+            seen.c.standing,
+            func.count().label("all_count"),
+            func.count().filter(is_due).label("due_count"),
+        ).group_by(seen.c.standing)
+    ).all()
+    return Progress(
+        done_count=sum(row.due_count for row in rows if row.standing in _DONE),
+        asked_count=sum(row.due_count for row in rows if row.standing in _ASKED),
+        count_by_standing={row.standing: row.all_count for row in rows},
+    )
+
+
+def history(connection: Connection, task_id: str) -> list[KnownVerification]:
+    """All answers of one task, newest first; ask `task` first whether the viewer sees it."""
+    known, note = marts.verification, marts.note
+    rows = connection.execute(
+        select(known, func.app.task_uuid(known.c.task_id).label("task_uuid"), note.c.note)
+        .select_from(known.outerjoin(note, note.c.report_uuid == known.c.report_id))
+        .where(known.c.task_id == task_id)
+        .order_by(known.c.round.desc(), known.c.report_id)
+    )
+    return [KnownVerification(**row) for row in rows.mappings()]
+
+
+def verifications(
+    connection: Connection, viewer: Viewer, *, limit: int, after: str | None = None
+) -> list[KnownVerification]:
+    """Answers to tasks the viewer sees, latest first; `after` is the last `report_id` read."""
+    seen = _seen(viewer).subquery("seen")
+    known, note = marts.verification, marts.note
+    query = select(known, seen.c.task_uuid, note.c.note).select_from(
+        known.join(seen, seen.c.task_id == known.c.task_id).outerjoin(
+            note, note.c.report_uuid == known.c.report_id
+        )
+    )
+    position: Position = func.coalesce(known.c.verified_at, _LONG_AGO), known.c.report_id
+    if after is not None:
+        query = query.where(tuple_(*position) < tuple_(*_moment_of(connection, seen, after)))
+    rows = connection.execute(query.order_by(*map(desc, position)).limit(limit))
+    return [KnownVerification(**row) for row in rows.mappings()]
+
+
+def _moment_of(connection: Connection, seen: Subquery, report_id: str) -> Position:
+    known = marts.verification
+    last = connection.execute(
+        select(known.c.verified_at)
+        .select_from(known.join(seen, seen.c.task_id == known.c.task_id))
+        .where(known.c.report_id == report_id)
+    ).one_or_none()
+    if last is None:
+        raise rules.InvalidInput("after", "after_unknown", "after: no such report; start again.")
+    return literal(last.verified_at or _LONG_AGO), literal(report_id)
+
+
+def lock_task(connection: Connection, task_uuid: UUID) -> None:
+    """One answer to a task at a time, until the transaction ends."""
+    name = literal(f"verification of {task_uuid}")
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+def insert_verification(connection: Connection, verification: Verification) -> None:
+    connection.execute(insert(tables.verification).values(vars(verification)))
+
+
+def _texts(values: Sequence[str]) -> ColumnElement[Sequence[str]]:
+    return cast(literal(list(values), ARRAY(Text)), ARRAY(Text))

@@ -1,0 +1,148 @@
+"""An answer's whole way: page, database, CHT, feed, landing, marts; every part its own process."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipeline.database import Address, connect
+from tests.conftest import SimulatedCht, Worklist, worklist_for
+
+
+@pytest.fixture
+def worklist(recorded_database: Address, simulated_cht: SimulatedCht, tmp_path: Path) -> Worklist:
+    return worklist_for(recorded_database, simulated_cht.url, tmp_path)
+
+
+@contextmanager
+def signed_in(url: str, user_name: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, headers={"Origin": url}) as client:
+        answer = client.post("/sign-in", data={"name": user_name, "password": "password"})
+        assert answer.status_code == 303, answer.text
+        yield client
+
+
+def _open_tasks(client: httpx.Client) -> list[dict[str, Any]]:
+    tasks = client.get("/api/v1/tasks", params={"limit": 200}).raise_for_status().json()["tasks"]
+    assert isinstance(tasks, list)
+    return tasks
+
+
+def _verify(client: httpx.Client, task: dict[str, Any], key: str, **answer: Any) -> httpx.Response:
+    return client.post(
+        f"/api/v1/tasks/{task['task_uuid']}/verification",
+        headers={"Idempotency-Key": key, "Content-Type": "application/json"},
+        content=json.dumps({"follows_round": 0, **answer}),
+    )
+
+
+def _delivery(client: httpx.Client, report_id: str) -> str:
+    rows = client.get("/api/v1/verifications").raise_for_status().json()["verifications"]
+    return next(str(row["delivery"]) for row in rows if row["report_id"] == report_id)
+
+
+def _in_the_cht(cht: SimulatedCht, report_id: str) -> httpx.Response:
+    return httpx.get(
+        f"{cht.url}/medic/{report_id}",
+        auth=("medic", "password"),
+        headers={"Accept": "application/json"},
+    )
+
+
+def test_an_answer_leaves_the_list_reaches_the_cht_and_comes_back_confirmed(
+    worklist: Worklist, simulated_cht: SimulatedCht, recorded_database: Address
+) -> None:
+    with (
+        worklist.serving() as url,
+        signed_in(url, "supervisor_matope") as supervisor,
+        signed_in(url, "deputy_matope") as deputy,
+    ):
+        first, second, *_ = _open_tasks(supervisor)
+        accepted = _verify(supervisor, first, "one", outcome="visited", visit_date="2026-11-18")
+        assert accepted.status_code == 201, accepted.text
+        report_id = accepted.json()["report_id"]
+        assert _verify(supervisor, second, "two", outcome="not_visited", reason="moved").is_success
+
+        # gone for everybody, before any sync or refresh
+        for client in (supervisor, deputy):
+            left = {task["task_id"] for task in _open_tasks(client)}
+            assert len(left) == 107
+            assert not left & {first["task_id"], second["task_id"]}
+        late = _verify(deputy, first, "three", outcome="not_visited")
+        assert late.status_code == 409
+        assert "supervisor_matope" in late.text
+        assert _delivery(supervisor, report_id) == "pending"
+        assert _in_the_cht(simulated_cht, report_id).status_code == 404
+
+        worklist.must("write-back", "--once")
+        assert _delivery(supervisor, report_id) == "sent"
+        report = _in_the_cht(simulated_cht, report_id).json()
+        assert report["form"] == "missed_appointment_verification"
+        assert report["fields"]["inputs"]["task_id"] == first["task_id"]
+        assert report["fields"]["patient_uuid"] == first["patient_uuid"]
+        assert report["fields"]["verification"] == {
+            "outcome": "visited",
+            "visit_date": "2026-11-18",
+            "reason": "",
+            "note": "",
+        }
+        assert report["contact"]["parent"]["_id"] == first["facility_uuid"]
+
+        worklist.must("sync", "--once")
+        worklist.must("write-back", "--once")
+        assert _delivery(supervisor, report_id) == "confirmed"
+
+        worklist.must("refresh")
+        assert len(_open_tasks(deputy)) == 107
+
+    with connect(recorded_database) as connection:
+        landed = connection.execute(
+            "select landed_report_id, landed_outcome from worklist_build.task where task_id = %s",
+            [first["task_id"]],
+        ).fetchone()
+        ledger = connection.execute(
+            "select state, standing, verified_by from worklist_live.missed_appointment"
+            " where task_id = %s",
+            [first["task_id"]],
+        ).fetchone()
+        to_trace = connection.execute("select task_id from worklist_live.to_trace").fetchall()
+    assert landed == (report_id, "visited")
+    assert ledger == ("Completed", "verified", "supervisor_matope")
+    assert to_trace == [(second["task_id"],)]
+
+
+@pytest.mark.one_server
+def test_the_nightly_job_does_everything_in_one_go(
+    worklist: Worklist, recorded_database: Address
+) -> None:
+    with worklist.serving() as url, signed_in(url, "supervisor_chifunga") as supervisor:
+        task = _open_tasks(supervisor)[0]
+        report_id = _verify(supervisor, task, "one", outcome="visited").json()["report_id"]
+        worklist.must("nightly")
+        assert _delivery(supervisor, report_id) == "confirmed"
+    with connect(recorded_database) as connection:
+        published = connection.execute(
+            "select delivery from worklist.verification where report_id = %s", [report_id]
+        ).fetchone()
+        counted = connection.execute(
+            "select count(*) from worklist.open_task where supervisor = 'supervisor_chifunga'"
+        ).fetchone()
+    assert published is not None
+    assert counted == (39,)
+
+
+@pytest.mark.one_server
+def test_a_night_without_the_cht_still_publishes_and_says_what_failed(
+    worklist: Worklist, simulated_cht: SimulatedCht
+) -> None:
+    simulated_cht.process.terminate()
+    simulated_cht.process.wait()
+    done = worklist("nightly")
+    assert done.returncode == 1
+    assert "refresh published: done" in done.stderr
+    assert "cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,583 @@
+"""The service over HTTP, before the recorded programme and a simulated CHT in its own process."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from html import unescape
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fastapi import FastAPI
+from httpx import Response
+from sqlalchemy import Engine, text
+from starlette.testclient import TestClient
+
+from pipeline import database
+from pipeline.cht.client import ChtClient
+from pipeline.cht.identity import Identity, PasswordChangeRequired, sign_in
+from pipeline.database import Address
+from pipeline.service.app import build
+from pipeline.service.collaborators import COOKIE
+from pipeline.worklist import sessions
+from pipeline.writeback.store import enqueue
+
+PASSWORD = "password"
+SITE = "http://worklist.test"
+FORM = {"Origin": SITE}
+USERS = (
+    *("supervisor_matope", "deputy_matope", "supervisor_chifunga", "supervisor_lisungwi"),
+    *("supervisor_two_sites", "officer", "emr", "chw_matope_1"),
+)
+SignIn = Callable[[str, str, str], Identity]
+
+pytestmark = pytest.mark.one_server
+
+
+@dataclass
+class Clock:
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def engine(recorded_database: Address) -> Iterator[Engine]:
+    made = database.engine(recorded_database)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def app(engine: Engine, simulated_cht: Any, clock: Clock) -> Iterator[FastAPI]:
+    with ChtClient(simulated_cht.url, connect_seconds=2, read_seconds=5) as cht:
+        yield build(engine, partial(sign_in, cht), enqueue, ("program_officer",), clock=clock)
+
+
+@pytest.fixture
+def nobody(app: FastAPI) -> TestClient:
+    return browser(app)
+
+
+@pytest.fixture
+def matope(app: FastAPI) -> TestClient:
+    return signed_in(app, "supervisor_matope")
+
+
+def browser(app: FastAPI, site: str = SITE) -> TestClient:
+    """Without a session, and not following redirections."""
+    return TestClient(app, base_url=site, follow_redirects=False)
+
+
+def enter(visitor: TestClient, name: str, password: str = PASSWORD, **more: str) -> Response:
+    data = {"name": name, "password": password, **more}
+    answer: Response = visitor.post("/sign-in", data=data, headers=FORM)
+    return answer
+
+
+def signed_in(app: FastAPI, name: str) -> TestClient:
+    visitor = browser(app)
+    assert enter(visitor, name).status_code == 303
+    return visitor
+
+
+def open_tasks(visitor: TestClient, **query: str | int) -> list[dict[str, Any]]:
+    answer = visitor.get("/api/v1/tasks", params={"limit": 200, **query})
+    assert answer.status_code == 200
+    tasks: list[dict[str, Any]] = answer.json()["tasks"]
+    return tasks
+
+
+def verify(
+    visitor: TestClient, task_uuid: str, key: str | None = None, **answer: object
+) -> Response:
+    given: Response = visitor.post(
+        f"/api/v1/tasks/{task_uuid}/verification",
+        json={"outcome": "visited", **answer},
+        headers={"Idempotency-Key": key or str(uuid4())},
+    )
+    return given
+
+
+# Signing in
+
+
+def test_signing_in_with_the_cht_s_account_opens_the_worklist(nobody: TestClient) -> None:
+    assert nobody.get("/").headers["location"] == "/sign-in"
+    answer = enter(nobody, "supervisor_matope")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert nobody.get("/api/v1/me").json()["facility_names"] == ["Matope Health Centre"]
+
+
+def test_the_session_s_cookie_is_out_of_reach_and_only_its_hash_is_stored(
+    nobody: TestClient, engine: Engine
+) -> None:
+    cookie = enter(nobody, "supervisor_matope").headers["set-cookie"]
+    for part in ("HttpOnly", "SameSite=lax", "Path=/", "Max-Age=28800"):
+        assert part in cookie
+    assert "Secure" not in cookie
+    with engine.connect() as connection:
+        stored = connection.execute(text("select * from app.session")).one()
+    assert nobody.cookies[COOKIE] not in str(stored)
+    assert PASSWORD not in str(stored)
+
+
+def test_over_https_the_cookie_is_sent_over_https_only(app: FastAPI) -> None:
+    visitor = browser(app, "https://worklist.test")
+    answer = visitor.post(
+        "/sign-in",
+        data={"name": "supervisor_matope", "password": PASSWORD},
+        headers={"Origin": "https://worklist.test"},
+    )
+    assert "Secure" in answer.headers["set-cookie"]
+
+
+def test_a_wrong_name_or_password_opens_nothing(nobody: TestClient) -> None:
+    for name in ("supervisor_matope", "nobody", "", "a\0b", "ä" * 500):
+        answer = enter(nobody, name, "wrong")
+        assert answer.status_code == 401, name
+        assert "User name or password is wrong." in answer.text
+    assert nobody.get("/api/v1/me").status_code == 401
+
+
+def test_guessing_is_stopped_before_the_cht_is_asked(
+    app: FastAPI, nobody: TestClient, clock: Clock
+) -> None:
+    for _ in range(5):
+        assert enter(nobody, "supervisor_matope", "wrong").status_code == 401
+    stopped = enter(nobody, "supervisor_matope")
+    assert (stopped.status_code, stopped.headers["retry-after"]) == (429, "10")
+    clock.seconds = 10
+    assert enter(nobody, "supervisor_matope").status_code == 303
+    assert signed_in(app, "supervisor_chifunga")
+
+
+def test_with_the_cht_down_the_signed_in_go_on_and_new_ones_are_told(
+    app: FastAPI, matope: TestClient, simulated_cht: Any
+) -> None:
+    simulated_cht.process.terminate()
+    simulated_cht.process.wait()
+    assert matope.get("/").status_code == 200
+    for _ in range(7):
+        answer = enter(browser(app), "supervisor_chifunga")
+        assert answer.status_code == 503
+    assert "not possible at the moment" in answer.text
+
+
+def test_who_must_change_the_password_is_sent_to_the_cht(engine: Engine) -> None:
+    def must_change(name: str, password: str, address: str) -> Identity:
+        raise PasswordChangeRequired(f"{name} {len(password)} {address}")
+
+    answer = enter(browser(build(engine, must_change, enqueue, ())), "supervisor_matope")
+    assert answer.status_code == 403
+    assert "choose a new password" in answer.text
+
+
+def test_signing_out_ends_the_session_itself(app: FastAPI, matope: TestClient) -> None:
+    stolen = browser(app)
+    stolen.cookies.set(COOKIE, matope.cookies[COOKIE])
+    assert stolen.get("/api/v1/me").status_code == 200
+    assert matope.post("/sign-out", data={"x": "1"}, headers=FORM).status_code == 303
+    assert stolen.get("/api/v1/me").status_code == 401
+
+
+def test_a_session_ends_after_eight_hours(matope: TestClient, engine: Engine) -> None:
+    with engine.begin() as connection:
+        now = database.now(connection)
+        assert sessions.find(connection, matope.cookies[COOKIE], now) is not None
+        late = now + sessions.LASTS
+        assert sessions.find(connection, matope.cookies[COOKIE], late) is None
+
+
+def test_signing_in_leads_only_to_this_service(nobody: TestClient) -> None:
+    wanted = {
+        "/tasks/1": "/tasks/1",
+        "//elsewhere.test/": "/",
+        "/\\elsewhere.test": "/",
+        "https://elsewhere.test/": "/",
+        "/\r\nSet-Cookie: a=b": "/",
+    }
+    for address, led_to in wanted.items():
+        answer = enter(nobody, "supervisor_matope", next=address)
+        assert answer.headers["location"] == led_to
+
+
+# Scope
+
+
+def test_nobody_learns_of_a_task_outside_his_scope(app: FastAPI) -> None:
+    visitors = {name: signed_in(app, name) for name in USERS}
+    standings = ("open", "resolved", "excluded", "expired", "upcoming", "withdrawn", "verified")
+    every = [
+        task["task_uuid"]
+        for standing in standings
+        for task in open_tasks(visitors["officer"], standing=standing)
+    ]
+    assert len(every) == 170
+    never = visitors["officer"].get(f"/api/v1/tasks/{uuid4()}")
+    assert never.status_code == 404
+    for name, visitor in visitors.items():
+        own = [
+            task["task_uuid"]
+            for standing in standings
+            for task in open_tasks(visitor, standing=standing)
+        ]
+        assert all(visitor.get(f"/api/v1/tasks/{one}").status_code == 200 for one in own[:3])
+        foreign = [one for one in every if one not in own]
+        for task_uuid in foreign:
+            answer = visitor.get(f"/api/v1/tasks/{task_uuid}")
+            assert (answer.status_code, answer.content) == (404, never.content), (name, task_uuid)
+        for task_uuid in foreign[:3]:
+            assert visitor.get(f"/tasks/{task_uuid}").status_code == 404
+
+
+def test_answering_continuing_and_notices_give_no_task_of_others_away(
+    app: FastAPI, matope: TestClient
+) -> None:
+    chifunga = signed_in(app, "supervisor_chifunga")
+    other = open_tasks(chifunga, limit=1)[0]
+    assert verify(matope, other["task_uuid"]).status_code == 404
+    form = {"outcome": "visited", "key": str(uuid4())}
+    posted = matope.post(f"/tasks/{other['task_uuid']}/verification", data=form, headers=FORM)
+    assert posted.status_code == 404
+    assert matope.get("/api/v1/tasks", params={"after": other["task_uuid"]}).status_code == 422
+    for kind in ("answered", "already"):
+        page = matope.get("/", params={kind: other["task_uuid"]})
+        assert other["patient_name"] not in page.text
+    assert verify(chifunga, other["task_uuid"]).status_code == 201
+    assert matope.get("/api/v1/verifications").json()["verifications"] == []
+
+
+def test_nothing_is_told_to_who_is_not_signed_in(nobody: TestClient) -> None:
+    answers = [
+        nobody.get("/api/v1/me"),
+        nobody.get("/api/v1/tasks"),
+        nobody.get(f"/api/v1/tasks/{uuid4()}"),
+        nobody.get("/api/v1/verifications"),
+        verify(nobody, str(uuid4())),
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    kinds = {answer.headers["content-type"] for answer in answers}
+    assert kinds == {"application/problem+json"}
+
+
+# The API
+
+
+def test_the_list_holds_the_columns_that_are_promised(matope: TestClient) -> None:
+    first = open_tasks(matope, limit=1)[0]
+    promised = (
+        "task_id task_uuid source_id definition state standing flags patient_uuid place_uuid "
+        "place_name area_uuid area_name facility_uuid facility_name appointment_on "
+        "days_since_appointment opens_on due_on closes_on days_overdue "
+        "patient_name patient_id phone sex date_of_birth title"
+    )
+    assert set(promised.split()) <= set(first)
+
+
+def test_pages_of_the_api_are_the_whole_list(matope: TestClient) -> None:
+    read: list[str] = []
+    query: dict[str, Any] = {"limit": 50}
+    while True:
+        page = matope.get("/api/v1/tasks", params=query).json()
+        read.extend(task["task_id"] for task in page["tasks"])
+        if page["next"] is None:
+            break
+        query["after"] = page["next"]
+    assert read == [task["task_id"] for task in open_tasks(matope)]
+    assert len(read) == 109
+
+
+def test_an_answer_is_accepted_once_and_stands_for_all(app: FastAPI, matope: TestClient) -> None:
+    task = open_tasks(matope)[0]
+    deputy = signed_in(app, "deputy_matope")
+    accepted = verify(matope, task["task_uuid"], visit_date="2026-10-22")
+    assert accepted.status_code == 201
+    assert (accepted.json()["round"], accepted.json()["verified_by"]) == (1, "supervisor_matope")
+    late = verify(deputy, task["task_uuid"])
+    assert late.status_code == 409
+    assert late.json()["verified_by"] == "supervisor_matope"
+    assert late.json()["verified_at"].startswith("2026-11-20T10:00")
+    assert len(open_tasks(deputy)) == 108
+    shown = deputy.get(f"/api/v1/tasks/{task['task_uuid']}").json()
+    assert [one["delivery"] for one in shown["history"]] == ["pending"]
+    assert shown["task"]["standing"] == "verified"
+    correction = verify(deputy, task["task_uuid"], outcome="not_visited", follows_round=1)
+    assert correction.json()["replaces"] == accepted.json()["report_id"]
+    latest = matope.get("/api/v1/verifications").json()["verifications"]
+    assert {one["round"] for one in latest} == {1, 2}
+
+
+def test_a_repeated_post_gives_the_same_answer_and_another_is_refused(matope: TestClient) -> None:
+    task_uuid = open_tasks(matope)[0]["task_uuid"]
+    first = verify(matope, task_uuid, "key")
+    again = verify(matope, task_uuid, "key")
+    assert (again.status_code, again.content) == (201, first.content)
+    assert verify(matope, task_uuid, "key", outcome="not_visited").status_code == 403
+
+
+def test_a_wrong_answer_is_told_which_field(matope: TestClient) -> None:
+    task_uuid = open_tasks(matope, limit=1)[0]["task_uuid"]
+    wrong: list[tuple[str, dict[str, object]]] = [
+        ("outcome", {"outcome": "maybe"}),
+        ("outcome", {"outcome": None}),
+        ("visit_date", {"visit_date": "2026-11-21"}),
+        ("visit_date", {"visit_date": "21.11."}),
+        ("visit_date", {"visit_date": 5}),
+        ("reason", {"outcome": "not_visited", "reason": "lost"}),
+        ("reason", {"reason": "moved"}),
+        ("note", {"note": "x" * 2001}),
+        ("note", {"note": "a\0b"}),
+        ("follows_round", {"follows_round": 7}),
+        ("follows_round", {"follows_round": 10**30}),
+        ("surprise", {"surprise": 1}),
+    ]
+    for field, answer in wrong:
+        refused = verify(matope, task_uuid, None, **answer)
+        assert refused.status_code == 422, answer
+        assert [error["field"] for error in refused.json()["errors"]] == [field], answer
+    assert len(open_tasks(matope)) == 109
+
+
+def test_a_wrong_question_is_told_which_field(matope: TestClient) -> None:
+    wrong = {
+        "/api/v1/tasks?limit=0": "limit",
+        "/api/v1/tasks?limit=x": "limit",
+        "/api/v1/tasks?standing=lost": "standing",
+        "/api/v1/tasks?after=1": "after",
+        "/api/v1/tasks?q=%00": "q",
+        "/api/v1/tasks/1": "task_uuid",
+        "/api/v1/verifications?after=%00": "after",
+        "/api/v1/verifications?after=nothing": "after",
+    }
+    for address, field in wrong.items():
+        answer = matope.get(address)
+        assert answer.status_code == 422, address
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert [error["field"] for error in answer.json()["errors"]] == [field], address
+
+
+def test_no_body_breaks_the_service(matope: TestClient) -> None:
+    task_uuid = open_tasks(matope, limit=1)[0]["task_uuid"]
+    broken = b'{"outcome": "visited", "note": "\\ud800"}'
+    for body in (b"", b"{", b"[]", broken, b"\xff", b"null", b"[" * 50_000, b"1" * 70_000):
+        answer = matope.post(
+            f"/api/v1/tasks/{task_uuid}/verification",
+            content=body,
+            headers={"Idempotency-Key": "k", "Content-Type": "application/json"},
+        )
+        assert 400 <= answer.status_code < 500, body[:50]
+
+
+def test_an_idempotency_key_is_printable_and_short(matope: TestClient) -> None:
+    for key in ("", "a b", "ä", "x" * 201):
+        answer = matope.post(
+            f"/api/v1/tasks/{uuid4()}/verification",
+            json={"outcome": "visited"},
+            headers={"Idempotency-Key": key.encode()},
+        )
+        assert answer.status_code == 422, key
+        assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
+
+
+# Forged requests
+
+
+def test_a_form_must_come_from_this_service(matope: TestClient) -> None:
+    attempts: list[tuple[int, dict[str, str]]] = [
+        (403, {"Origin": "http://elsewhere.test"}),
+        (403, {"Origin": "null"}),
+        (403, {"Origin": "http://["}),
+        (403, {"Referer": "http://elsewhere.test/worklist.test"}),
+        (403, {}),
+        (415, {"Origin": SITE, "Content-Type": "text/plain"}),
+        (303, {"Origin": SITE}),
+        (303, {"Referer": f"{SITE}/?q=banda"}),
+        (303, {"Origin": "https://public.test", "X-Forwarded-Host": "public.test"}),
+    ]
+    for task, (status, headers) in zip(open_tasks(matope), attempts, strict=False):
+        form = {"outcome": "visited", "follows_round": "0", "key": str(uuid4())}
+        address = f"/tasks/{task['task_uuid']}/verification"
+        assert matope.post(address, data=form, headers=headers).status_code == status, headers
+
+
+def test_json_must_be_json_and_not_from_elsewhere(matope: TestClient) -> None:
+    task_uuid = open_tasks(matope, limit=1)[0]["task_uuid"]
+    attempts: list[tuple[int, dict[str, str]]] = [
+        (415, {"Content-Type": "text/plain"}),
+        (415, {"Content-Type": "application/x-www-form-urlencoded"}),
+        (403, {"Origin": "http://elsewhere.test"}),
+        (201, {"Origin": SITE}),
+    ]
+    for status, headers in attempts:
+        answer = matope.post(
+            f"/api/v1/tasks/{task_uuid}/verification",
+            content=b'{"outcome": "visited"}',
+            headers={"Idempotency-Key": "k", "Content-Type": "application/json", **headers},
+        )
+        assert answer.status_code == status, headers
+
+
+def test_a_page_may_load_nothing_from_elsewhere_and_is_kept_nowhere(matope: TestClient) -> None:
+    page = matope.get("/")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert page.headers["cache-control"] == "no-store"
+    assert not re.search(r"<script(?! src=\"/static/)|\sstyle=|\son\w+=", page.text)
+
+
+# The pages
+
+
+def form_of(page: str, task_uuid: str) -> dict[str, str]:
+    """The hidden fields of the answer form of a task, as a browser would send them."""
+    form = re.search(rf'action="/tasks/{task_uuid}/verification.*?</form>', page, re.DOTALL)
+    assert form is not None
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form.group()))
+
+
+def test_without_javascript_an_answer_is_a_form_and_the_list_comes_back(
+    matope: TestClient,
+) -> None:
+    task = open_tasks(matope)[0]
+    form = form_of(matope.get("/").text, task["task_uuid"])
+    details = {"outcome": "visited", "visit_date": "2026-10-22", "reason": "moved", "note": ""}
+    posted = matope.post(
+        f"/tasks/{task['task_uuid']}/verification", data={**form, **details}, headers=FORM
+    )
+    assert posted.status_code == 303
+    page = matope.get(posted.headers["location"])
+    assert f"{task['patient_name']}: Visited. The answer of supervisor_matope is safe" in page.text
+    assert "7 of 115 verified" in page.text
+    again = matope.post(
+        f"/tasks/{task['task_uuid']}/verification", data={**form, **details}, headers=FORM
+    )
+    assert again.headers["location"] == posted.headers["location"]
+    assert len(matope.get("/api/v1/verifications").json()["verifications"]) == 1
+
+
+def test_who_comes_second_is_told_who_was_first(app: FastAPI, matope: TestClient) -> None:
+    task = open_tasks(matope)[0]
+    deputy = signed_in(app, "deputy_matope")
+    form = form_of(deputy.get("/").text, task["task_uuid"])
+    verify(matope, task["task_uuid"])
+    posted = deputy.post(
+        f"/tasks/{task['task_uuid']}/verification",
+        data={**form, "outcome": "not_visited"},
+        headers=FORM,
+    )
+    page = unescape(deputy.get(posted.headers["location"]).text)
+    assert f"{task['patient_name']} was already verified by supervisor_matope at 20 Nov" in page
+    assert "Your answer was not stored" in page
+
+
+def test_what_was_typed_is_still_there_after_a_mistake(matope: TestClient) -> None:
+    task = open_tasks(matope)[0]
+    form = form_of(matope.get("/").text, task["task_uuid"])
+    mistake = {"outcome": "visited", "visit_date": "2026-12-24", "note": "she said <soon>"}
+    page = matope.post(
+        f"/tasks/{task['task_uuid']}/verification?q=a", data={**form, **mistake}, headers=FORM
+    )
+    assert page.status_code == 422
+    assert "The visit cannot be later than today." in page.text
+    assert 'value="2026-12-24"' in page.text
+    assert "she said &lt;soon&gt;" in page.text
+
+
+@pytest.mark.parametrize("user_name", ["officer", "chw_matope_1"])
+def test_who_may_not_verify_is_offered_no_answer(app: FastAPI, user_name: str) -> None:
+    page = signed_in(app, user_name).get("/").text
+    assert "/verification" not in page
+    assert ("read only" in page) == (user_name == "officer")
+
+
+def test_a_list_that_is_done_says_so(app: FastAPI) -> None:
+    visitor = signed_in(app, "supervisor_lisungwi")
+    assert "Nobody found for “zzz” here." in visitor.get("/?q=zzz").text
+    for task in open_tasks(visitor):
+        assert verify(visitor, task["task_uuid"]).status_code == 201
+    page = visitor.get("/").text
+    assert "13 of 13 verified" in page
+    assert "Done: every appointment that is due has an answer." in page
+
+
+def test_every_reported_appointment_is_reachable_from_the_tabs(matope: TestClient) -> None:
+    page = matope.get("/").text
+    counts = [int(number) for number in re.findall(r'class="number">(\d+)<', page)]
+    assert sum(counts) == 117
+
+
+def test_an_address_that_makes_no_sense_still_shows_a_list(matope: TestClient) -> None:
+    for query in ("standing=lost", "q=%00", "after=1", "answered=x", f"q={'x' * 500}", "q=%ff"):
+        assert matope.get(f"/?{query}").status_code == 200, query
+
+
+def test_the_first_view_is_light(matope: TestClient) -> None:
+    page = matope.get("/")
+    addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+    parts = [page, *(matope.get(address) for address in addresses)]
+    assert len(parts) == 4
+    assert sum(len(part.content) for part in parts) <= 60_000
+    assert all("immutable" in part.headers["cache-control"] for part in parts[1:])
+
+
+# Machines
+
+
+def test_machines_learn_that_it_lives_is_ready_and_what_waits(
+    nobody: TestClient, matope: TestClient
+) -> None:
+    verify(matope, open_tasks(matope)[0]["task_uuid"])
+    assert nobody.get("/health").status_code == 200
+    assert nobody.get("/ready").status_code == 200
+    metrics = nobody.get("/metrics").text
+    assert "worklist_open_tasks 161\n" in metrics
+    assert 'worklist_outbox_reports{state="pending"} 1\n' in metrics
+
+
+def test_before_the_first_refresh_it_is_alive_but_not_ready(database: Address) -> None:
+    from pipeline.database import engine as make_engine
+
+    empty = make_engine(database)
+
+    def let_in(name: str, password: str, address: str) -> Identity:
+        assert (password, address) == (PASSWORD, "testclient")
+        return Identity(name, ("site_supervisor", "mm-online"), ("site",), "contact", True)
+
+    visitor = signed_in(build(empty, let_in, enqueue, ()), "anybody")
+    assert visitor.get("/health").status_code == 200
+    assert visitor.get("/ready").status_code == 503
+    assert visitor.get("/api/v1/tasks").status_code == 503
+    assert visitor.get("/").status_code == 503
+    empty.dispose()
+
+
+def test_a_lost_database_is_told_as_such(matope: TestClient, engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(
+            text(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        )
+    assert matope.get("/api/v1/me").status_code == 200
+
+
+def test_our_own_mistakes_are_logged_without_what_people_wrote(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(name: str, password: str, address: str) -> Identity:
+        raise RuntimeError(f"{name} {password} {address}")
+
+    answer = enter(browser(build(engine, broken, enqueue, ())), "grace", "secret-1")
+    assert answer.status_code == 500
+    assert "RuntimeError" in caplog.text
+    assert "secret-1" not in caplog.text + answer.text
+    assert "grace" not in caplog.text + answer.text

@@ -1,0 +1,96 @@
+"""The laws of the house that a machine can hold us to."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+PIPELINE = PROJECT / "pipeline"
+
+# Who may import what of the pipeline. `cli` alone may import everything.
+MAY_IMPORT = {
+    "errors": set(),
+    "tables": set(),
+    "settings": {"errors"},
+    "database": {"errors"},
+    "embedded": {"errors"},
+    "terminal": set(),
+    "listening": {"errors"},
+    "continuous": {"errors"},
+    "migrate": {"errors", "settings", "tables"},
+    "status": {"database", "refresh", "sync", "writeback"},
+    "cht": {"errors"},
+    "sync": {"errors", "database", "cht"},
+    "tasks": {"errors"},
+    "refresh": {"errors", "database"},
+    "worklist": {"errors", "database", "tables"},
+    "writeback": {"errors", "database", "cht"},
+    "service": {"errors", "database", "cht", "worklist", "listening"},
+    "demo": {"errors", "embedded", "listening"},
+}
+
+
+def _modules() -> list[Path]:
+    return sorted(path for path in PIPELINE.rglob("*.py") if path != PIPELINE / "__init__.py")
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PIPELINE).parts[0].removesuffix(".py")
+
+
+def _imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "pipeline":
+            names = [f"pipeline.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("pipeline.")}
+    return rooms
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PIPELINE)))
+def test_a_room_imports_only_the_rooms_it_may(path: Path) -> None:
+    room = _room(path)
+    if room == "cli":
+        return
+    assert _imported_rooms(path) - {room} <= MAY_IMPORT[room]
+
+
+def test_only_the_command_reads_the_environment_and_only_the_terminal_prints() -> None:
+    # `refresh/dbt.py` and `demo/run.py` hand an environment to a child, they read no setting
+    # of ours; PATH and the like must reach it.
+    readers = {"cli.py", "refresh/dbt.py", "demo/run.py"}
+    for path in _modules():
+        name = str(path.relative_to(PIPELINE))
+        text = path.read_text()
+        assert "os.environ" not in text or name in readers, name
+        assert "print(" not in text or name == "terminal.py", name
+
+
+def test_rules_are_pure() -> None:
+    forbidden = {"os", "psycopg", "sqlalchemy", "httpx", "time", "random", "secrets", "socket"}
+    for path in PIPELINE.rglob("rules.py"):
+        tree = ast.parse(path.read_text())
+        imported = {
+            name.split(".")[0]
+            for node in ast.walk(tree)
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        assert not imported & forbidden, path
+        assert ".now(" not in path.read_text(), path
+
+
+def test_stores_never_commit() -> None:
+    for path in PIPELINE.rglob("store.py"):
+        assert ".commit(" not in path.read_text(), path
