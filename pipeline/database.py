@@ -65,6 +65,14 @@ def engine(address: Address) -> sqlalchemy.Engine:
     )
 
 
+def driver(connection: sqlalchemy.Connection) -> psycopg.Connection:
+    """The same connection and transaction for those who speak psycopg."""
+    inner = connection.connection.driver_connection
+    if not isinstance(inner, psycopg.Connection):
+        raise Unavailable("The connection to PostgreSQL was lost.")
+    return inner
+
+
 @contextmanager
 def translated(address: Address) -> Iterator[None]:
     """The door to PostgreSQL.

@@ -79,7 +79,7 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
         metadata,
         Column("source", String, primary_key=True),
         Column("id_bytes", LargeBinary, primary_key=True, comment="the document's id as it came"),
-        Column("content", LargeBinary, nullable=False, comment="the document as it came"),
+        Column("content", LargeBinary, nullable=False, comment="the document, ready to land"),
         Column("reason", Text, nullable=False, comment="why PostgreSQL would not take it"),
         Column("set_aside_at", Moment, nullable=False),
         schema=schema,

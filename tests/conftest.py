@@ -5,6 +5,7 @@ is collected. A real PostgreSQL is given to them only by WORKLIST_TEST_POSTGRES_
 write only into databases that they create, named `worklist-test-…`.
 """
 
+import multiprocessing
 import os
 import re
 import secrets
@@ -14,6 +15,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import httpx
@@ -24,6 +28,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from pipeline import embedded
 from pipeline.database import Address, connect, engine
+from pipeline.demo.server import serve
 from pipeline.migrate import migrate
 from pipeline.settings import Settings
 
@@ -96,7 +101,7 @@ class SimulatedCht:
     """A simulated CHT with the recorded feed; every user's password is `password`."""
 
     url: str
-    process: "subprocess.Popen[str]"
+    process: BaseProcess
 
 
 @pytest.fixture
@@ -108,25 +113,24 @@ def simulated_cht() -> Iterator[SimulatedCht]:
 
 @contextmanager
 def _simulated_cht() -> Iterator[SimulatedCht]:
-    with subprocess.Popen(
-        [sys.executable, "-c", _SERVE, str(RECORDED_FEED)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            yield SimulatedCht(process.stdout.readline().split()[-1], process)
-        finally:
-            process.terminate()
+    announcing, said = _PROCESSES.Pipe()
+    process = _PROCESSES.Process(target=_simulate, args=(said,), daemon=True)
+    process.start()
+    try:
+        assert announcing.poll(30), "the simulated CHT did not start"
+        yield SimulatedCht(announcing.recv().split()[-1], process)
+    finally:
+        process.terminate()
+        process.join()
 
 
-_SERVE = """
-import sys
-from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
-from pipeline.demo.server import serve
-announce = partial(print, flush=True)
-serve(Path(sys.argv[1]), "127.0.0.1", 0, "password", datetime.now(UTC), announce)
-"""
+# Forked from a process that has imported everything already: many tests want a CHT of their own.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["pipeline.demo.server", "tests.conftest"])
+
+
+def _simulate(said: Connection) -> None:
+    serve(RECORDED_FEED, "127.0.0.1", 0, "password", datetime.now(UTC), said.send)
 
 
 @contextmanager
@@ -142,7 +146,12 @@ def _maintenance(which: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         )
         return
     with embedded.running(tmp_path_factory.mktemp("embedded")) as server:
-        yield Address("127.0.0.1", server.port, server.user, server.password, server.database)
+        address = Address("127.0.0.1", server.port, server.user, server.password, server.database)
+        with connect(address, autocommit=True) as connection:
+            # what a test wrote need not outlive a power cut
+            connection.execute("alter system set fsync = off")
+            connection.execute("select pg_reload_conf()")
+        yield address
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def refresh(
     clock: Callable[[], datetime],
     report: Report,
 ) -> None:
-    """Refreshes `live` or `published`; commits what it writes down.
+    """Refreshes `live` or `published`. `connection` commits by itself, so that none stays open.
 
     Raises Conflict when another refresh runs, Refused with the first failing model otherwise;
     what was good before stays readable.
@@ -35,10 +35,8 @@ def refresh(
         store.remember(
             connection, tier, started_at, clock(), failed[0] if failed else None, current
         )
-        connection.commit()
     finally:
         store.unlock(connection)
-        connection.commit()
     if failed:
         raise Refused(f"The {tier} refresh failed in {failed[0]}: {failed[1]}")
 

@@ -345,3 +345,10 @@ def overview(connection: psycopg.Connection, landing: Landing) -> list[dict[str,
     )
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement).fetchall()
+
+
+def last_asked(connection: psycopg.Connection, landing: Landing) -> datetime | None:
+    """When the CHT was last asked for changes; of several sources the one longest ago."""
+    statement = sql.SQL("select min(progress.updated_at) from {} as progress")
+    row = connection.execute(statement.format(landing.progress)).fetchone()
+    return row[0] if row else None

@@ -7,7 +7,8 @@ from uuid import UUID
 import psycopg
 import sqlalchemy
 
-from pipeline.errors import Refused, Unavailable
+from pipeline.database import driver
+from pipeline.errors import Refused
 from pipeline.worklist import keys, programme, rules, store
 from pipeline.worklist.records import Answer, Task, Verification, Viewer
 
@@ -49,7 +50,7 @@ def accept(
     store.insert_verification(connection, verification)
     keys.complete(connection, viewer.user_name, idempotency_key, verification_id)
     report = _report(connection, viewer, task, answer, verification)
-    enqueue(_psycopg(connection), verification_id, verification.report_id, report, now)
+    enqueue(driver(connection), verification_id, verification.report_id, report, now)
     return verification
 
 
@@ -124,10 +125,3 @@ def _report(
         round_=verification.round,
         replaces=verification.replaces,
     )
-
-
-def _psycopg(connection: sqlalchemy.Connection) -> psycopg.Connection:
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, psycopg.Connection):
-        raise Unavailable("The connection to PostgreSQL was lost.")
-    return driver

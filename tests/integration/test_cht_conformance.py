@@ -321,13 +321,11 @@ class Store:
         return page
 
 
-@pytest.fixture(params=["simulated", "real"])
+@pytest.fixture(params=["simulated", "real"] if REAL_COUCHDB else ["simulated"])
 def store(request: pytest.FixtureRequest, server: Server) -> Iterator[Store]:
     address, account = server.couchdb, ("medic", "password")
     if request.param == "real":
-        if not REAL_COUCHDB:
-            pytest.skip("WORKLIST_TEST_COUCHDB_URL names no CouchDB")
-        url = httpx.URL(REAL_COUCHDB)
+        url = httpx.URL(REAL_COUCHDB or "")
         address = str(url.copy_with(userinfo=b"")).rstrip("/")
         account = (url.username, url.password)
     with httpx.Client(timeout=30) as client:

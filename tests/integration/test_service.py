@@ -163,7 +163,7 @@ def test_with_the_cht_down_the_signed_in_go_on_and_new_ones_are_told(
     app: FastAPI, matope: TestClient, simulated_cht: Any
 ) -> None:
     simulated_cht.process.terminate()
-    simulated_cht.process.wait()
+    simulated_cht.process.join()
     assert matope.get("/").status_code == 200
     for _ in range(7):
         answer = enter(browser(app), "supervisor_chifunga")

@@ -343,7 +343,7 @@ def test_a_cht_that_dies_in_between_leaves_whole_pages(
     def kill(progress: Progress) -> None:
         if progress.read == 300:
             simulated_cht.process.kill()
-            simulated_cht.process.wait()
+            simulated_cht.process.join()
 
     with connect(database) as syncing, pytest.raises(Unavailable, match="cannot be reached"):
         sync_once(cht, syncing, LANDING, SOURCE, "medic", 100, kill)

@@ -8,7 +8,8 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 PIPELINE = PROJECT / "pipeline"
 
-# Who may import what of the pipeline. `cli` alone may import everything.
+# Who may import what of the pipeline. `cli` and `steps`, which put the
+# parts together, may import everything.
 MAY_IMPORT = {
     "errors": set(),
     "tables": set(),
@@ -56,7 +57,7 @@ def _imported_rooms(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PIPELINE)))
 def test_a_room_imports_only_the_rooms_it_may(path: Path) -> None:
     room = _room(path)
-    if room == "cli":
+    if room in {"cli", "steps"}:
         return
     assert _imported_rooms(path) - {room} <= MAY_IMPORT[room]
 

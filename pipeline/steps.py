@@ -1,0 +1,193 @@
+"""The steps that commands are made of: settings in, one room's work done, a line on stderr.
+
+Together with `cli` this is where the parts are put together; it reads no environment.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy
+
+from pipeline import database, embedded
+from pipeline import migrate as migrations
+from pipeline.cht import identity
+from pipeline.cht.client import ChtClient
+from pipeline.database import Address
+from pipeline.errors import SettingsWrong
+from pipeline.refresh import dbt
+from pipeline.refresh import run as refreshing
+from pipeline.settings import Settings
+from pipeline.sync import run as syncing
+from pipeline.sync import store as sync_store
+from pipeline.sync.store import Landing
+from pipeline.tasks import run as defining
+from pipeline.terminal import Lines
+from pipeline.writeback import run as writing
+
+
+@contextlib.contextmanager
+def open_database(settings: Settings, *, must_be_current: bool = True) -> Iterator[Address]:
+    """The operator's PostgreSQL, or the embedded one for as long as it is needed."""
+    with _server(settings) as address:
+        if must_be_current:
+            engine = database.engine(address)
+            with database.translated(address), engine.connect() as connection:
+                migrations.check_current(connection)
+            engine.dispose()
+        with database.translated(address):
+            yield address
+
+
+@contextlib.contextmanager
+def _server(settings: Settings) -> Iterator[Address]:
+    given = settings.postgres
+    if given.host:
+        yield Address(
+            given.host, given.port, given.user, given.password, given.database, settings.now
+        )
+        return
+    with embedded.running(settings.home / "postgres") as server:
+        yield Address(
+            "127.0.0.1", server.port, server.user, server.password, server.database, settings.now
+        )
+
+
+def open_cht(settings: Settings) -> ChtClient:
+    couch = settings.couch
+    return ChtClient(couch.url, couch.user, couch.password)
+
+
+def open_dbt(settings: Settings, address: Address) -> contextlib.AbstractContextManager[dbt.Dbt]:
+    names = settings.postgres
+    return dbt.running(address, names.schema, names.table, settings.home)
+
+
+def landing(settings: Settings) -> Landing:
+    return Landing(settings.postgres.schema, settings.postgres.table)
+
+
+def sign_in(settings: Settings) -> Callable[[str, str, str], identity.Identity]:
+    def ask(name: str, password: str, address: str) -> identity.Identity:
+        with ChtClient(settings.couch.url) as client:
+            return identity.sign_in(client, name, password, address)
+
+    return ask
+
+
+def last_sync(settings: Settings) -> Callable[[sqlalchemy.Connection], datetime | None]:
+    def ask(connection: sqlalchemy.Connection) -> datetime | None:
+        return sync_store.last_asked(database.driver(connection), landing(settings))
+
+    return ask
+
+
+def migrate(settings: Settings, address: Address) -> None:
+    engine = database.engine(address)
+    with database.translated(address), engine.begin() as connection:
+        migrations.migrate(connection, settings.postgres)
+        migrations.name_instance(
+            connection,
+            settings.instance or settings.couch.host,
+            settings.couch.source(settings.couch.medic),
+            database.now(connection),
+        )
+    engine.dispose()
+
+
+def sync(settings: Settings, address: Address, client: ChtClient, quiet: bool = False) -> int:
+    """Syncs every database once; returns how many rows were written."""
+    written = 0
+    for name in settings.couch.databases:
+        with database.connect(address, autocommit=True) as connection:
+            lines = Lines(f"sync {name}", quiet)
+            done = syncing.sync_once(
+                client,
+                connection,
+                landing(settings),
+                settings.couch.source(name),
+                name,
+                report=lines.progress,
+            )
+            lines.finish(
+                f"{done.read} changes read, {done.written} documents written, "
+                f"{done.altered} altered, {done.set_aside} set aside",
+                is_worth_telling=done.written > 0,
+            )
+            written += done.written
+    return written
+
+
+def follow(settings: Settings, address: Address) -> None:
+    """A thread for each database, until one of them fails or Ctrl-C."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(len(settings.couch.databases)) as threads:
+        following = [
+            threads.submit(_follow_one, settings, address, name, stop)
+            for name in settings.couch.databases
+        ]
+        try:
+            for one in as_completed(following):
+                one.result()
+        finally:
+            stop.set()
+
+
+def _follow_one(settings: Settings, address: Address, name: str, stop: threading.Event) -> None:
+    lines = Lines(f"sync {name}")
+    with open_cht(settings) as client, database.connect(address, autocommit=True) as connection:
+        syncing.follow(
+            client,
+            connection,
+            landing(settings),
+            settings.couch.source(name),
+            name,
+            stop,
+            report=lines.progress,
+        )
+
+
+def refresh(
+    settings: Settings, address: Address, running_dbt: dbt.Dbt, tier: str, quiet: bool = False
+) -> None:
+    with database.connect(address, autocommit=True) as connection:
+        if tier == "live":
+            path = settings.tasks_file
+            text, moment = read(path), database.now(connection)
+            with connection.transaction():
+                defining.store_definitions(connection, text, path.name, moment)
+        lines = Lines(f"refresh {tier}", quiet)
+        refreshing.refresh(
+            connection, running_dbt, tier, lambda: database.now(connection), lines.model
+        )
+        lines.finish("done")
+
+
+def write_back(
+    settings: Settings, address: Address, client: ChtClient, quiet: bool = False
+) -> writing.Summary:
+    with database.connect(address, autocommit=True) as connection:
+        done = writing.write_back_once(
+            client,
+            connection,
+            settings.couch.medic,
+            landing(settings).documents,
+            settings.couch.source(settings.couch.medic),
+        )
+    lines = Lines("write back", quiet)
+    lines.finish(
+        f"{done.sent} sent, {done.confirmed} confirmed, {done.refused} refused, "
+        f"{done.withdrawn} withdrawn, {done.put_off} to be tried again",
+        is_worth_telling=any((done.sent, done.confirmed, done.refused, done.withdrawn)),
+    )
+    return done
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsWrong(f"{path} cannot be read: {error}. WORKLIST_TASKS names it.") from error

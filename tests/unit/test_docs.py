@@ -1,0 +1,101 @@
+"""The documents keep up with what they describe."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.cli import main
+from pipeline.tasks import rules
+
+PROJECT = Path(__file__).parents[2]
+README = (PROJECT / "README.md").read_text()
+OPERATORS = (PROJECT / "docs" / "operators.md").read_text()
+ANALYSTS = (PROJECT / "docs" / "analysts.md").read_text()
+IMPLEMENTERS = (PROJECT / "docs" / "implementers.md").read_text()
+
+
+def _settings_read() -> set[str]:
+    text = (PROJECT / "pipeline" / "settings.py").read_text()
+    return set(re.findall(r'"((?:COUCHDB|POSTGRES|WORKLIST)_[A-Z_]+)"', text))
+
+
+def test_every_command_is_in_the_readme_and_the_operators_page() -> None:
+    for name in main.commands:
+        assert f"`worklist {name}" in README, name
+        assert f"`worklist {name}" in OPERATORS, name
+
+
+def test_every_setting_is_in_the_readme_and_the_example_and_no_other() -> None:
+    example = (PROJECT / ".env.example").read_text()
+    named = r"\b(?:COUCHDB|POSTGRES|WORKLIST)_[A-Z_]+"
+    table = README[README.index("## Settings") : README.index("## Read on")]
+    assert set(re.findall(named, table)) == _settings_read()
+    assert set(re.findall(rf"^#?({named})=", example, re.MULTILINE)) == _settings_read()
+
+
+def test_every_mart_is_in_the_readme_and_the_analysts_page() -> None:
+    for path in (PROJECT / "dbt_project" / "models" / "published").glob("*.sql"):
+        assert f"| `{path.stem}` |" in README, path.stem
+        assert f"| `{path.stem}` |" in ANALYSTS, path.stem
+
+
+def test_every_flag_and_standing_is_explained() -> None:
+    models = PROJECT / "dbt_project" / "models"
+    sql = "".join(
+        (models / path).read_text()
+        for path in (
+            "intermediate/int_task_dated.sql",
+            "intermediate/int_task_judged.sql",
+            "tasks/task.sql",
+            "live/live_missed_appointment.sql",
+        )
+    )
+    listed = ",".join(re.findall(r"then array\[([^\]]*)\]", sql))
+    words = set(re.findall(r"(?:then|else) '(\w+)'", sql)) | set(re.findall(r"'(\w+)'", listed))
+    explained = {word for word in words if word.islower()}
+    assert {"unknown_patient", "no_due_date", "duplicate_open", "open", "muted"} <= explained
+    for word in explained:
+        assert f"`{word}`" in ANALYSTS, word
+
+
+def test_every_key_of_tasks_yml_is_explained() -> None:
+    for model in (rules.Programme, rules.Definition):
+        for field in model.model_fields.values():
+            name = field.alias or ""
+            assert name == "tasks" or f"`{name}`" in IMPLEMENTERS, name
+
+
+def test_the_example_of_the_implementers_page_is_valid() -> None:
+    example = re.search(r"```yaml\n(.*?)```", IMPLEMENTERS, re.DOTALL)
+    assert example is not None
+    assert rules.parse(example.group(1)).tasks
+
+
+def test_every_target_of_the_makefile_that_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)", README)) - {"its"} <= targets
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")]), ids=str
+)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), target
+
+
+def test_every_model_is_described_and_every_table_has_a_tested_key() -> None:
+    models = PROJECT / "dbt_project" / "models"
+    for path in models.rglob("*.sql"):
+        (described,) = yaml.safe_load(path.with_suffix(".yml").read_text())["models"]
+        assert described["name"] == path.stem
+        assert "Grain: one row" in described["description"], path.stem
+        if path.parent.name in {"base", "tasks", "live", "pii"}:
+            tests = [*described.get("data_tests", [])]
+            tests += [
+                test for column in described["columns"] for test in column.get("data_tests", [])
+            ]
+            assert "unique" in tests or any("unique_together" in test for test in tests), path.stem
