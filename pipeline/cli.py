@@ -135,7 +135,7 @@ def nightly_command(settings: Settings) -> None:
             lambda: steps.refresh(settings, address, running_dbt, "live"),
             lambda: steps.refresh(settings, address, running_dbt, "published"),
         ]
-        if not all([_succeeds(step) for step in night]):
+        if [step for step in night if not _succeeds(step)]:
             raise click.exceptions.Exit(1)
 
 
