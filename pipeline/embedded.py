@@ -31,6 +31,7 @@ USER = "worklist"
 DATABASE = "postgres"
 _NOBODY = 65534
 _ATTEMPTS = 4
+_LOOKS = 100
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -175,17 +176,24 @@ def _create(installation: _Installation) -> None:
 
 
 def _port_in_use(installation: _Installation) -> int | None:
-    """The port of a server that already runs on these data, by its own `postmaster.pid`."""
+    """The port of a server that already runs on these data, by its own `postmaster.pid`.
+
+    A server that was killed a moment ago still looks alive; it is waited for until it looks dead.
+    """
     record = installation.data / "postmaster.pid"
-    if not record.exists():
-        return None
-    lines = record.read_text().splitlines()
-    if _was_killed(int(lines[0])):
-        record.unlink()
-        return None
-    if installation.run("pg_ctl", "status", "-D", str(installation.data)).returncode != 0:
-        return None
-    return int(lines[3])
+    for _ in range(_LOOKS):
+        if not record.exists():
+            return None
+        lines = record.read_text().splitlines()
+        if _was_killed(int(lines[0])):
+            record.unlink()
+            return None
+        if installation.run("pg_ctl", "status", "-D", str(installation.data)).returncode != 0:
+            return None
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(lines[3]))):
+            return int(lines[3])
+        time.sleep(0.1)
+    raise Unavailable(f"The embedded PostgreSQL in {installation.data} runs and does not answer.")
 
 
 def _was_killed(process: int) -> bool:
