@@ -1,7 +1,7 @@
 # What each target does is also a `worklist` command; see README.md.
 .DEFAULT_GOAL := help
 WORKLIST := .venv/bin/worklist
-PYTHON := .venv/bin/python
+VENV := .venv/bin/python
 
 .PHONY: help env demo test check sync refresh publish nightly serve
 
@@ -15,13 +15,13 @@ demo: env ## Try everything on invented data; Ctrl-C ends it
 	@exec $(WORKLIST) demo
 
 test: check ## Check the code and run the tests
-	@$(PYTHON) -m pytest
+	@$(VENV) -m pytest
 
 check: ## Run the linters and the type checker
 	@sh deploy/make-env test
-	@$(PYTHON) -m ruff check .
-	@$(PYTHON) -m ruff format --check .
-	@$(PYTHON) -m mypy
+	@$(VENV) -m ruff check .
+	@$(VENV) -m ruff format --check .
+	@$(VENV) -m mypy
 
 sync: env ## Copy the CHT's documents into PostgreSQL
 	@$(WORKLIST) migrate && exec $(WORKLIST) sync --once

@@ -89,9 +89,9 @@ def translated(address: Address) -> Iterator[None]:
             "`worklist refresh`."
         ) from error
     except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()
+        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         raise Unavailable(
-            f"{address.place} does not answer: {reason[-1] if reason else 'no reason given'}"
+            f"{address.place} does not answer: {reason or 'no reason given'}"
         ) from error
 
 
