@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -210,7 +211,7 @@ def _was_killed(process: int) -> bool:
 
 def _start(installation: _Installation) -> int:
     """Tries again for a moment: of a killed server the last processes may still be leaving."""
-    port = _free_port()
+    port = _free_port(_last_port(installation))
     log = installation.data / "server.log"
     for attempt in range(_ATTEMPTS):
         time.sleep(attempt)
@@ -226,10 +227,20 @@ def _start(installation: _Installation) -> int:
     )
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def _last_port(installation: _Installation) -> int:
+    """The port of the last start, 0 before the first. An address that stays spares dbt a parse."""
+    options = installation.data / "postmaster.opts"
+    found = re.search(r'"-p" "(\d+)"', options.read_text()) if options.exists() else None
+    return int(found.group(1)) if found else 0
+
+
+def _free_port(preferred: int) -> int:
+    for port in (preferred, 0):
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+            return int(listener.getsockname()[1])
+    raise Unavailable("No port is free on 127.0.0.1.")
 
 
 def _last_words(done: "subprocess.CompletedProcess[str]") -> str:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -33,6 +34,19 @@ def test_the_first_starts_it_and_the_last_stops_it(tmp_path: Path) -> None:
             assert connection.execute("show server_version_num").fetchone() == ("180006",)
     with pytest.raises(psycopg.OperationalError):
         _connect(first)
+
+
+def test_it_keeps_its_port_while_nobody_else_takes_it(tmp_path: Path) -> None:
+    ports = []
+    for _ in range(2):
+        with embedded.running(tmp_path) as server:
+            ports.append(server.port)
+    assert ports[0] == ports[1]
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", ports[0]))
+        squatter.listen()
+        with embedded.running(tmp_path) as server, _connect(server):
+            assert server.port != ports[0]
 
 
 def test_it_runs_in_a_folder_that_nobody_else_may_enter(tmp_path: Path) -> None:
