@@ -21,17 +21,17 @@
 
 {#- The highest landed number that `model` has read. -#}
 {% macro landed_before(model) -%}
-    (
-        select coalesce(max(refresh_watermark.landed_number), -1)
-        from {{ source('build', 'refresh_watermark') }} as refresh_watermark
-        where refresh_watermark.model = '{{ model }}'
-    )
+    {{ watermark(model, 'landed_number') }}
 {%- endmacro %}
 
 {#- The number of the last refresh that `model` finished. -#}
 {% macro run_before(model) -%}
+    {{ watermark(model, 'run_number') }}
+{%- endmacro %}
+
+{% macro watermark(model, column) -%}
     (
-        select coalesce(max(refresh_watermark.run_number), -1)
+        select coalesce(max(refresh_watermark.{{ column }}), -1)
         from {{ source('build', 'refresh_watermark') }} as refresh_watermark
         where refresh_watermark.model = '{{ model }}'
     )

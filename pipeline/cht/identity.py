@@ -63,11 +63,6 @@ def recognise(client: ChtClient, cookie: str, address: str) -> Identity:
     return _identity(client, session.name, headers)
 
 
-def read_identity(client: ChtClient, name: str) -> Identity:
-    """What the CHT says of a user to the client's own account."""
-    return _identity(client, name, {})
-
-
 def is_online(roles: tuple[str, ...]) -> bool:
     return not _ONLINE_ROLES.isdisjoint(roles)
 

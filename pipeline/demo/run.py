@@ -66,7 +66,6 @@ class _Worklist:
             env=self.environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
-            stderr=None,
             start_new_session=True,
         )
         self.started.callback(_stop, process)
