@@ -84,9 +84,9 @@ def sync_command(settings: Settings, mode: str) -> None:
     """Copy the CHT's documents into PostgreSQL."""
     with steps.open_database(settings) as address, steps.open_cht(settings) as client:
         if mode == "once":
-            steps.sync(settings, address, client)
+            steps.sync(settings, address, client, patience_seconds=settings.patience_seconds)
         else:
-            steps.follow(settings, address)
+            steps.follow(settings, address, client)
 
 
 @main.command("refresh")
@@ -127,7 +127,9 @@ def nightly_command(settings: Settings) -> None:
         steps.open_dbt(settings, address) as running_dbt,
     ):
         night: list[Callable[[], object]] = [
-            lambda: steps.sync(settings, address, client),
+            lambda: steps.sync(
+                settings, address, client, patience_seconds=settings.patience_seconds
+            ),
             lambda: steps.write_back(settings, address, client),
             lambda: steps.sync(settings, address, client),
             # what the sync brought back stands as confirmed

@@ -49,6 +49,8 @@ def connect(address: Address, *, autocommit: bool = False) -> psycopg.Connection
             options=address.options,
             application_name="worklist",
             connect_timeout=10,
+            keepalives_idle=30,
+            tcp_user_timeout=60_000,  # a host that vanished is noticed within a minute
             autocommit=autocommit,
         )
 

@@ -67,6 +67,8 @@ class Settings:
     service_host: str
     service_port: int
     programme_roles: tuple[str, ...]
+    patience_seconds: int
+    keeps_deleted_content: bool
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -103,6 +105,8 @@ class Settings:
             programme_roles=tuple(
                 read.text("WORKLIST_PROGRAMME_ROLES", "program_officer").replace(",", " ").split()
             ),
+            patience_seconds=read.seconds("WORKLIST_PATIENCE", 300),
+            keeps_deleted_content=read.flag("WORKLIST_KEEP_DELETED", default="true"),
         )
 
 
@@ -113,8 +117,14 @@ class _Reader:
     def text(self, name: str, default: str) -> str:
         return self._environment.get(name) or default
 
-    def flag(self, name: str) -> bool:
-        value = self.text(name, "false").lower()
+    def seconds(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isdecimal():
+            raise SettingsWrong(f"{name} is {value!r}: write a number of seconds, such as 300.")
+        return int(value)
+
+    def flag(self, name: str, default: str = "false") -> bool:
+        value = self.text(name, default).lower()
         if value not in {"true", "false", "1", "0", "yes", "no"}:
             raise SettingsWrong(f"{name} is {value!r}: write true or false.")
         return value in {"true", "1", "yes"}

@@ -6,8 +6,9 @@ Together with `cli` this is where the parts are put together; it reads no enviro
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy
@@ -18,14 +19,16 @@ from pipeline.cht import identity
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address
 from pipeline.errors import SettingsWrong
+from pipeline.patience import Patience
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.settings import Settings
+from pipeline.side_by_side import side_by_side
 from pipeline.sync import run as syncing
 from pipeline.sync import store as sync_store
 from pipeline.sync.store import Landing
 from pipeline.tasks import run as defining
-from pipeline.terminal import Lines
+from pipeline.terminal import Lines, say
 from pipeline.writeback import run as writing
 
 
@@ -67,7 +70,8 @@ def open_dbt(settings: Settings, address: Address) -> contextlib.AbstractContext
 
 
 def landing(settings: Settings) -> Landing:
-    return Landing(settings.postgres.schema, settings.postgres.table)
+    names = settings.postgres
+    return Landing(names.schema, names.table, settings.keeps_deleted_content)
 
 
 def sign_in(settings: Settings) -> Callable[[str, str, str], identity.Identity]:
@@ -98,56 +102,67 @@ def migrate(settings: Settings, address: Address) -> None:
     engine.dispose()
 
 
-def sync(settings: Settings, address: Address, client: ChtClient, quiet: bool = False) -> int:
+def sync(
+    settings: Settings,
+    address: Address,
+    client: ChtClient,
+    quiet: bool = False,
+    patience_seconds: float = 0,
+) -> int:
     """Syncs every database once; returns how many rows were written."""
-    written = 0
-    for name in settings.couch.databases:
-        with database.connect(address, autocommit=True) as connection:
-            lines = Lines(f"sync {name}", quiet)
-            done = syncing.sync_once(
-                client,
-                connection,
-                landing(settings),
-                settings.couch.source(name),
-                name,
-                report=lines.progress,
-            )
+    done = _each_database(
+        settings, address, client, lambda one, _: one.once(), patience_seconds, quiet
+    )
+    return sum(progress.written for progress in done)
+
+
+def follow(settings: Settings, address: Address, client: ChtClient) -> None:
+    """Follows every database until Ctrl-C, or until each of them was refused."""
+    _each_database(settings, address, client, lambda one, stop: one.follow(stop), None)
+
+
+def _each_database(
+    settings: Settings,
+    address: Address,
+    client: ChtClient,
+    work: Callable[[syncing.Sync, threading.Event], object],
+    patience_seconds: float | None,
+    quiet: bool = False,
+) -> list[syncing.Progress]:
+    """Does `work` for all databases side by side, with a new connection after each failure."""
+    stop = threading.Event()
+
+    def one(name: str) -> syncing.Progress:
+        lines = Lines(f"sync {name}", quiet)
+        patience = Patience(patience_seconds, lines.tell, stop)
+        done = syncing.Progress()
+
+        def report(reached: syncing.Progress) -> None:
+            nonlocal done
+            done = reached
+            patience.went_well()
+            lines.progress(reached)
+
+        def attempt() -> None:
+            with (
+                database.translated(address),
+                database.connect(address, autocommit=True) as connection,
+            ):
+                source = settings.couch.source(name)
+                sync = syncing.Sync(client, connection, landing(settings), source, name)
+                work(replace(sync, report=report, say=lines.tell, progress=done), stop)
+
+        try:
+            patience.attempt(attempt)
+        finally:
             lines.finish(
                 f"{done.read} changes read, {done.written} documents written, "
                 f"{done.altered} altered, {done.set_aside} set aside",
                 is_worth_telling=done.written > 0,
             )
-            written += done.written
-    return written
+        return done
 
-
-def follow(settings: Settings, address: Address) -> None:
-    """A thread for each database, until one of them fails or Ctrl-C."""
-    stop = threading.Event()
-    with ThreadPoolExecutor(len(settings.couch.databases)) as threads:
-        following = [
-            threads.submit(_follow_one, settings, address, name, stop)
-            for name in settings.couch.databases
-        ]
-        try:
-            for one in as_completed(following):
-                one.result()
-        finally:
-            stop.set()
-
-
-def _follow_one(settings: Settings, address: Address, name: str, stop: threading.Event) -> None:
-    lines = Lines(f"sync {name}")
-    with open_cht(settings) as client, database.connect(address, autocommit=True) as connection:
-        syncing.follow(
-            client,
-            connection,
-            landing(settings),
-            settings.couch.source(name),
-            name,
-            stop,
-            report=lines.progress,
-        )
+    return side_by_side([partial(one, name) for name in settings.couch.databases], stop, say)
 
 
 def refresh(

@@ -42,14 +42,14 @@ class Lines:
         """One model or test that dbt finished."""
         self._count += 1
         if status not in {"success", "pass"}:
-            self._tell(f"{name}: {status}")
+            self.tell(f"{name}: {status}")
         self._show(f"{self._count} done, last {name}")
 
     def finish(self, words: str, *, is_worth_telling: bool = False) -> None:
         if self._moves:
             sys.stderr.write("\r\x1b[K")
         if not self._quiet or is_worth_telling:
-            self._tell(f"{words} ({time.monotonic() - self._started:.1f} s)")
+            self.tell(f"{words} ({time.monotonic() - self._started:.1f} s)")
 
     def _show(self, words: str) -> None:
         if self._moves:
@@ -57,9 +57,9 @@ class Lines:
             sys.stderr.flush()
         elif not self._quiet and time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
             self._told = time.monotonic()
-            self._tell(words)
+            self.tell(words)
 
-    def _tell(self, words: str) -> None:
+    def tell(self, words: str) -> None:
         say(f"{self._step}: {words}")
 
 

@@ -243,6 +243,7 @@ def worklist_for(address: Address, cht_url: str, folder: Path) -> Worklist:
         "WORKLIST_HOME": str(folder),
         "WORKLIST_INSTANCE": "recorded",
         "WORKLIST_NOW": NOW,
+        "WORKLIST_PATIENCE": "1",
     }
     return Worklist({"PATH": os.environ["PATH"], "HOME": str(folder), **settings}, folder)
 

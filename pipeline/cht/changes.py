@@ -1,8 +1,14 @@
-"""A page of the changes feed. Documents pass through as the bytes that came, never taken apart."""
+"""The changes feed as a stream. Documents pass through as the bytes that came, not taken apart."""
 
 import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import msgspec
+
+PART_BYTES = 1536 * 1024
+_LONGEST_END = 64 * 1024
+_HEAD = b'{"results":[\n'
 
 
 class Leaf(msgspec.Struct):
@@ -18,10 +24,9 @@ class Row(msgspec.Struct):
     doc: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Page(msgspec.Struct):
+class End(msgspec.Struct):
     """`last_seq` is opaque and the only sequence safe to store; `pending` is what is left after."""
 
-    results: list[Row]
     last_seq: str | int
     pending: int | None = None
 
@@ -30,37 +35,103 @@ class Page(msgspec.Struct):
         return str(self.last_seq)
 
 
-_PAGE = msgspec.json.Decoder(Page)
-_ROW = re.compile(
+class Part(msgspec.Struct):
+    """Some rows of a page, as many as came together; only the last part has the page's end.
+
+    `text` is the bytes in which the rows lie, for looking through all of them at once.
+    """
+
+    rows: list[Row]
+    text: bytes
+    end: End | None = None
+
+
+class _Page(End, kw_only=True):
+    results: list[Row]
+
+
+_PAGE = msgspec.json.Decoder(_Page)
+_END = msgspec.json.Decoder(End)
+_ROWS = msgspec.json.Decoder(list[Row | None])
+_ROW = msgspec.json.Decoder(Row)
+_ROW_BY_SIGHT = re.compile(
     rb'\{.*?"id":(?P<id>"(?:[^"\\]|\\.)*"),"changes":\[\{"rev":"(?P<rev>[^"]+)"\}.*?\]'
-    rb'(?P<deleted>,"deleted":true)?(?:,"doc":(?P<doc>.*))?\},?'
+    rb'(?P<deleted>,"deleted":true)?(?:,"doc":(?P<doc>.*))?\}'
 )
 
 
-def read_page(body: bytes) -> Page:
-    """Raises msgspec.DecodeError when the body is no page.
+def read_parts(pieces: Iterable[bytes], part_bytes: int = PART_BYTES) -> Iterator[Part]:
+    """A page in parts of at least `part_bytes`, each of whole rows: CouchDB gives each row a line.
 
-    A document with half a surrogate pair, or nested too deeply, must not hold back its neighbours:
-    then the page is read line by line, since CouchDB gives each row one.
+    So a page of documents of any size needs no more memory than a part and the largest document.
+    Raises msgspec.DecodeError when the body is no page, or breaks off.
+    """
+    coming = iter(pieces)
+    opening = b""
+    while len(opening) < len(_HEAD) and (piece := next(coming, None)) is not None:
+        opening = (opening + piece).lstrip()
+    if opening.startswith(_HEAD):
+        yield from _parts(chain([b"\n" + opening[len(_HEAD) :]], coming), part_bytes)
+    else:
+        yield _whole_page(b"".join([opening, *coming]))
+
+
+def _parts(pieces: Iterable[bytes], part_bytes: int) -> Iterator[Part]:
+    """No line but the first after the rows begins with a bracket."""
+    waiting: list[bytes] = []
+    size, has_ended = 0, False
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        cut = piece.rfind(b"\n") + 1
+        if size < part_bytes or not cut or has_ended:
+            continue
+        waiting[-1] = piece[:cut]
+        text = b"".join([b"[", *waiting, b"null]"])
+        has_ended = text.rfind(b"\n]", max(len(text) - _LONGEST_END, 0)) >= 0
+        if has_ended:
+            waiting = [text[1 : -len(b"null]")], piece[cut:]]
+            continue
+        waiting = [b"\n" + piece[cut:]]
+        size = len(waiting[0])
+        yield _part(text)
+    yield _last_part(b"".join(waiting))
+
+
+def _whole_page(text: bytes) -> Part:
+    """A page that somebody on the way has written anew, not in lines."""
+    page = _PAGE.decode(text)
+    return Part(page.results, text, End(page.last_seq, page.pending))
+
+
+def _last_part(text: bytes) -> Part:
+    at = text.rfind(b"\n]")
+    if at < 0:
+        raise msgspec.DecodeError("the page breaks off")
+    part = _part(b"".join([b"[", text[:at], b"]"]))
+    part.end = _END.decode(b"{" + text[at + 2 :].lstrip(b", \r\n"))
+    return part
+
+
+def _part(text: bytes) -> Part:
+    """`text` is a list of rows, perhaps with a null at its end.
+
+    Row by row where that fails: a document with half a surrogate pair or nested too deeply must not
+    hold back the others.
     """
     try:
-        return _PAGE.decode(body)
+        rows = _ROWS.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return _read_by_line(body)
-
-
-def _read_by_line(body: bytes) -> Page:
-    first, *rows = [line for line in body.splitlines() if line.strip()] or [b""]
-    end = next((index for index, line in enumerate(rows) if line.strip() == b"],"), None)
-    if first.strip() != b'{"results":[' or end is None:
-        raise msgspec.DecodeError("the body is no page of changes")
-    page = _PAGE.decode(b'{"results":[],' + b"".join(rows[end + 1 :]))
-    page.results = [_row(line) for line in rows[:end]]
-    return page
+        lines = (line.strip(b" ,\r") for line in text[1:-1].split(b"\n"))
+        rows = [_row(line) for line in lines if line not in {b"", b"null"}]
+    return Part([row for row in rows if row is not None], text)
 
 
 def _row(line: bytes) -> Row:
-    found = _ROW.fullmatch(line.strip())
+    try:
+        return _ROW.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        found = _ROW_BY_SIGHT.fullmatch(line)
     if not found:
         raise msgspec.DecodeError("a line of the page is no change")
     return Row(

@@ -1,6 +1,7 @@
 """What the pipeline asks of a CHT: the changes feed, documents, and writing reports."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
@@ -10,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from pipeline.cht.changes import Page, read_page
+from pipeline.cht.changes import End, Part, read_parts
 from pipeline.cht.door import Door, as_json, words
 from pipeline.errors import SettingsWrong, Unavailable
 
@@ -100,19 +101,21 @@ class ChtClient:
         answer = self.door.ask("GET", "/_session", headers=headers or {})
         return self.door.read(answer, _Context).userCtx
 
-    def changes(self, database: str, since: str | None, limit: int) -> Page:
-        """The page after `since`, with documents; None is the beginning, `now` the end."""
+    @contextmanager
+    def changes(self, database: str, since: str | None, limit: int) -> Iterator[Iterator[Part]]:
+        """The page after `since`, with documents, as it comes; None is the beginning."""
         query = {"include_docs": "true", "limit": str(limit), "seq_interval": str(limit)}
-        return self._page(database, query | _since(since))
+        with self._streamed_changes(database, query | _since(since)) as parts:
+            yield parts
 
     def pending(self, database: str, since: str | None) -> int | None:
-        """How many changes are left after `since`."""
-        return self._page(database, {"limit": "0"} | _since(since)).pending
+        """How many changes are left after `since`, of which `now` is the end."""
+        return self._read_changes(database, {"limit": "0"} | _since(since))[1].pending
 
     def wait_for_change(self, database: str, since: str | None, seconds: float) -> bool:
         """Returns as soon as there is a change after `since`, or after `seconds` without one."""
         query = {"feed": "longpoll", "limit": "1", "timeout": str(int(seconds * 1000))}
-        return bool(self._page(database, query | _since(since), seconds).results)
+        return self._read_changes(database, query | _since(since), seconds)[0] > 0
 
     def bulk_docs(self, database: str, documents: Sequence[Mapping[str, Any]]) -> list[Written]:
         """What became of each document, in their order."""
@@ -143,13 +146,26 @@ class ChtClient:
         rows = {row.key: row.value for row in self.door.read(answer, _Keys).rows}
         return {document_id: _stored(rows.get(document_id)) for document_id in ids}
 
-    def _page(self, database: str, query: dict[str, str], longer_seconds: float = 0) -> Page:
+    def _read_changes(
+        self, database: str, query: dict[str, str], longer_seconds: float = 0
+    ) -> tuple[int, End]:
+        """How many rows there were, and the page's end."""
+        count, end = 0, End(0)
+        with self._streamed_changes(database, query, longer_seconds) as parts:
+            for part in parts:
+                count, end = count + len(part.rows), part.end or end
+        return count, end
+
+    @contextmanager
+    def _streamed_changes(
+        self, database: str, query: dict[str, str], longer_seconds: float = 0
+    ) -> Iterator[Iterator[Part]]:
         path = f"/{_quoted(database)}/_changes"
-        answer = self.door.ask("GET", path, query=query, longer_seconds=longer_seconds)
-        try:
-            return read_page(answer.content)
-        except msgspec.DecodeError as error:
-            raise self.door.unreadable() from error
+        with self.door.streamed("GET", path, query=query, longer_seconds=longer_seconds) as pieces:
+            try:
+                yield read_parts(pieces)
+            except msgspec.DecodeError as error:
+                raise self.door.unreadable() from error
 
 
 def _since(sequence: str | None) -> dict[str, str]:

@@ -4,13 +4,15 @@ Of what the CHT says only `error` and `reason` are repeated, since other parts m
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from typing import NotRequired, TypedDict, TypeVar, Unpack
 
 import httpx
 import msgspec
 
+from pipeline.cht.wire import Wire
 from pipeline.errors import Refused, SettingsWrong, Unavailable
 
 Shape = TypeVar("Shape")
@@ -64,7 +66,7 @@ class Door:
                 headers={**headers, "Accept": "application/json"},
                 follow_redirects=False,
                 trust_env=False,
-                transport=transport,
+                transport=transport or Wire(),
             )
         except httpx.InvalidURL as error:
             raise SettingsWrong(f"{url} is no address of a CHT: {error}") from error
@@ -79,33 +81,50 @@ class Door:
 
     def exchange(self, method: str, path: str, **details: Unpack[Details]) -> httpx.Response:
         """The answer, whatever it says; Unavailable when none came or the server is at fault."""
+        with self._opened(method, path, details) as response:
+            response.read()
+        return self._able(response)
+
+    @contextmanager
+    def streamed(
+        self, method: str, path: str, **details: Unpack[Details]
+    ) -> Iterator[Iterator[bytes]]:
+        """The body of a CHT that agreed, in pieces; errors as of `ask`, also between pieces."""
+        with self._opened(method, path, details) as response:
+            if response.status_code >= 300 or is_web_page(response):
+                response.read()
+            self.agreed(self._able(response))
+            yield response.iter_bytes()
+
+    @contextmanager
+    def _opened(self, method: str, path: str, details: Details) -> Iterator[httpx.Response]:
+        headers = dict(details.get("headers", {}))
+        if "body" in details:
+            headers["Content-Type"] = "application/json"
+        read_seconds = self._read_seconds + details.get("longer_seconds", 0)
         try:
-            response = self._send(method, path, details)
+            with self._http.stream(
+                method,
+                path,
+                params=details.get("query"),
+                content=details.get("body"),
+                headers=headers,
+                timeout=httpx.Timeout(read_seconds, connect=self._connect_seconds),
+            ) as response:
+                yield response
         except httpx.TimeoutException as error:
             raise Unavailable(f"{self.place} did not answer in time.") from error
         except httpx.LocalProtocolError:  # its text repeats the header, which may be a secret
             raise Refused("A name or cookie cannot be sent to the CHT as it is.") from None
         except httpx.HTTPError as error:
             raise Unavailable(f"{self.place} cannot be reached: {error}") from error
+
+    def _able(self, response: httpx.Response) -> httpx.Response:
         if response.status_code == 429:
             raise Unavailable(f"{self.place} has seen too many failed sign-ins: wait ten seconds.")
         if response.status_code >= 500:
             raise Unavailable(f"{self.place} is in trouble{_said(response)}")
         return response
-
-    def _send(self, method: str, path: str, details: Details) -> httpx.Response:
-        headers = dict(details.get("headers", {}))
-        if "body" in details:
-            headers["Content-Type"] = "application/json"
-        read_seconds = self._read_seconds + details.get("longer_seconds", 0)
-        return self._http.request(
-            method,
-            path,
-            params=details.get("query"),
-            content=details.get("body"),
-            headers=headers,
-            timeout=httpx.Timeout(read_seconds, connect=self._connect_seconds),
-        )
 
     def agreed(self, response: httpx.Response) -> httpx.Response:
         status = response.status_code

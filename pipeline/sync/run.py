@@ -1,20 +1,24 @@
 """One sync of one database, from where the last one ended until nothing is left."""
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import chain
 from threading import Event
 
 import psycopg
 
 from pipeline.cht.client import ChtClient
+from pipeline.cht.door import RequestRefused
 from pipeline.cht.identity import check_account
 from pipeline.database import now
 from pipeline.sync import store
-from pipeline.sync.rules import Batch, prepare
+from pipeline.sync.reading import ReadAhead, ReadPart
+from pipeline.sync.rules import is_contradicted
 from pipeline.sync.store import Landing
 
-PAGE_SIZE = 1000
+PAGE_SIZE = 5000
+_SAMPLE = 20
 
 
 @dataclass(frozen=True)
@@ -31,109 +35,110 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class _ReadPage:
-    batch: Batch
-    rows: int
-    sequence: str
-    pending: int | None
+@dataclass
+class Sync:
+    """One database, where it lands, and how far that came.
 
-    @property
-    def is_last(self) -> bool:
-        return self.rows == 0 or self.pending == 0
-
-
-def sync_once(
-    client: ChtClient,
-    connection: psycopg.Connection,
-    landing: Landing,
-    source: str,
-    database: str,
-    page_size: int = PAGE_SIZE,
-    report: Report = lambda _: None,
-) -> Progress:
-    """Reads until the CHT has nothing more, and returns how far it came.
-
-    `connection` must be outside a transaction; each page is committed with the sequence it
-    reaches. Raises Conflict when somebody else syncs this source, Refused when the account would
-    not see everything, SettingsWrong when there is no such database, Unavailable when the CHT
-    went away: what was committed until then stays, and the next sync goes on from there.
+    `connection` must commit by itself outside transactions; each page is committed with the
+    sequence it reaches. `report` hears of every committed page, `say` of what a person should know.
     """
-    check_account(client, database)
-    with store.locked(connection, landing, source):
-        return _catch_up(client, connection, landing, source, database, page_size, report)
 
+    client: ChtClient
+    connection: psycopg.Connection
+    landing: Landing
+    source: str
+    database: str
+    page_size: int = PAGE_SIZE
+    report: Report = lambda _: None
+    say: Say = lambda _: None
+    progress: Progress = Progress()
 
-def follow(
-    client: ChtClient,
-    connection: psycopg.Connection,
-    landing: Landing,
-    source: str,
-    database: str,
-    stop: Event,
-    page_size: int = PAGE_SIZE,
-    report: Report = lambda _: None,
-    wait_seconds: float = 25,
-) -> None:
-    """Syncs whenever the CHT changes, until `stop` is set; it is looked at between waits."""
-    check_account(client, database)
-    with store.locked(connection, landing, source):
+    def once(self) -> Progress:
+        """Reads until the CHT has nothing more, and returns how far it came.
+
+        Raises Conflict when somebody else syncs this source, Refused when the account would not
+        see everything, SettingsWrong when there is no such database, Unavailable when the CHT
+        went away: what was committed until then stays, and the next sync goes on from there.
+        """
+        check_account(self.client, self.database)
+        with store.locked(self.connection, self.landing, self.source):
+            self._catch_up()
+        return self.progress
+
+    def follow(self, stop: Event, wait_seconds: float = 25) -> None:
+        """Syncs whenever the CHT changes, until `stop` is set; it is looked at between waits.
+
+        The source is locked while documents land, and free while there is nothing to do, so that
+        others (a reconciliation, a nightly job) have their turn.
+        """
         while not stop.is_set():
-            reached = _catch_up(client, connection, landing, source, database, page_size, report)
-            client.wait_for_change(database, reached.sequence, wait_seconds)
+            reached = self.once()
+            self.client.wait_for_change(self.database, reached.sequence, wait_seconds)
 
+    def _catch_up(self) -> None:
+        with self.connection.transaction():
+            since = store.read_sequence(self.connection, self.landing, self.source)
+        if since is not None and self._has_gone_back(since):
+            self.say(
+                f"{self.database} was made anew or restored from a backup: what was reached of it "
+                "means nothing any more, so all of it is read again."
+            )
+            with self.connection.transaction():
+                store.forget_sequence(self.connection, self.landing, self.source)
+            since = None
+        self._read_from(since)
 
-def _catch_up(
-    client: ChtClient,
-    connection: psycopg.Connection,
-    landing: Landing,
-    source: str,
-    database: str,
-    page_size: int,
-    report: Report,
-) -> Progress:
-    """The next page is read and prepared on a thread while this one lands."""
-    with connection.transaction():
-        since = store.read_sequence(connection, landing, source)
-    progress = Progress(sequence=since)
-    with ThreadPoolExecutor(1, "read-changes") as reader:
-        coming: Future[_ReadPage] | None = reader.submit(_read, client, database, since, page_size)
-        while coming is not None:
-            page, coming = coming.result(), None
-            if not page.is_last:
-                coming = reader.submit(_read, client, database, page.sequence, page_size)
-            progress = _land(connection, landing, source, page, progress)
-            report(progress)
-    return progress
+    def _has_gone_back(self, since: str) -> bool:
+        """Whether the CHT no longer knows the sequence, or what it gave us last."""
+        try:
+            self.client.pending(self.database, since)
+        except RequestRefused:
+            return True
+        with self.connection.transaction():
+            ours = store.latest_revisions(self.connection, self.landing, self.source, _SAMPLE)
+        theirs = self.client.revisions(self.database, list(ours)) if ours else {}
+        return any(is_contradicted(ours[known], stored) for known, stored in theirs.items())
 
+    def _read_from(self, since: str | None) -> None:
+        self.progress = replace(self.progress, sequence=since)
+        with ReadAhead(self.client, self.database, since, self.page_size) as reading:
+            parts = iter(reading)
+            for first in parts:
+                self._land_page(chain([first], parts))
+                self.report(self.progress)
 
-def _read(client: ChtClient, database: str, since: str | None, page_size: int) -> _ReadPage:
-    page = client.changes(database, since, page_size)
-    return _ReadPage(prepare(page.results), len(page.results), page.sequence, page.pending)
+    def _land_page(self, parts: Iterator[ReadPart]) -> None:
+        """The parts up to a page's end, and the sequence it reaches, in one transaction."""
+        reached = self.progress
+        with self.connection.transaction():
+            moment = now(self.connection)
+            for part in parts:
+                reached = self._land(part, reached, moment)
+                if part.end is not None:
+                    store.save_progress(
+                        self.connection,
+                        self.landing,
+                        self.source,
+                        part.end.sequence,
+                        part.end.pending,
+                        moment,
+                    )
+                    break
+        self.progress = reached
 
-
-def _land(
-    connection: psycopg.Connection,
-    landing: Landing,
-    source: str,
-    page: _ReadPage,
-    progress: Progress,
-) -> Progress:
-    """One page and the sequence it reaches, in one transaction."""
-    documents = page.batch.documents
-    with connection.transaction():
-        moment = now(connection)
-        landed = store.land(connection, landing, source, documents, moment)
-        store.save_progress(connection, landing, source, page.sequence, page.pending, moment)
-    return replace(
-        progress,
-        read=progress.read + page.rows,
-        written=progress.written + landed.written,
-        altered=progress.altered + sum(document.is_altered for document in documents),
-        set_aside=progress.set_aside + len(landed.set_aside),
-        withheld=progress.withheld + page.batch.withheld,
-        pending=page.pending,
-        sequence=page.sequence,
-    )
+    def _land(self, part: ReadPart, before: Progress, moment: datetime) -> Progress:
+        documents = part.batch.documents
+        landed = store.land(self.connection, self.landing, self.source, documents, moment)
+        return replace(
+            before,
+            read=before.read + part.rows,
+            written=before.written + landed.written,
+            altered=before.altered + sum(document.is_altered for document in documents),
+            set_aside=before.set_aside + len(landed.set_aside),
+            withheld=before.withheld + part.batch.withheld,
+            pending=part.end.pending if part.end else before.pending,
+            sequence=part.end.sequence if part.end else before.sequence,
+        )

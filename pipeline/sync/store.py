@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pipeline.errors import Conflict
+from pipeline.sync.arrays import Blobs, Flags, Texts
 from pipeline.sync.rules import TEXT_ALTERED, Document, set_aside_key
 
 Bad = (
@@ -25,10 +26,13 @@ Bad = (
 
 @dataclass(frozen=True)
 class Landing:
-    """The names of the landing's tables, which the operator may choose."""
+    """The names of the landing's tables, which the operator may choose, and whether the last
+    content of a deleted document is kept.
+    """
 
     schema: str = "v1"
     table: str = "couchdb"
+    keeps_deleted_content: bool = True
 
     @property
     def documents(self) -> sql.Identifier:
@@ -111,6 +115,43 @@ def read_sequence(connection: psycopg.Connection, landing: Landing, source: str)
     return str(found[0]) if found and found[0] is not None else None
 
 
+def forget_sequence(connection: psycopg.Connection, landing: Landing, source: str) -> None:
+    connection.execute(
+        sql.SQL("update {progress} set seq = null where source = %s").format(
+            progress=landing.progress
+        ),
+        (source,),
+    )
+
+
+def latest_revisions(
+    connection: psycopg.Connection, landing: Landing, source: str, count: int
+) -> dict[str, str]:
+    """The revisions, by id, of the documents landed last."""
+    rows = connection.execute(
+        sql.SQL(
+            """
+            select latest._id, latest.revision
+            from (
+                select landed._id, landed.doc ->> '_rev' as revision
+                from {documents} as landed
+                where landed.source = %(source)s
+                order by landed.landed_number desc
+                limit %(count)s
+            ) as latest
+            where
+                latest.revision is not null
+                and not exists (
+                    select from {altered} as altered
+                    where altered.source = %(source)s and altered._id = latest._id
+                )
+            """
+        ).format(documents=landing.documents, altered=landing.altered),
+        {"source": source, "count": count},
+    ).fetchall()
+    return dict(rows)
+
+
 def save_progress(
     connection: psycopg.Connection,
     landing: Landing,
@@ -172,7 +213,7 @@ def _land(
         return Landed(0, frozenset())
     try:
         with connection.transaction():
-            return Landed(_write(connection, landing, source, documents, moment), frozenset())
+            return Landed(write(connection, landing, source, documents, moment), frozenset())
     except Bad as error:
         if len(documents) == 1:
             _set_aside(connection, landing, source, documents[0], _reason(error), moment)
@@ -183,7 +224,7 @@ def _land(
     return Landed(first.written + second.written, first.set_aside | second.set_aside)
 
 
-def _write(
+def write(
     connection: psycopg.Connection,
     landing: Landing,
     source: str,
@@ -197,12 +238,12 @@ def _write(
             insert into {documents} as landed (saved_timestamp, _id, _deleted, source, doc)
             select
                 %(moment)s::timestamptz at time zone 'UTC',
-                convert_from(page.id, 'UTF8'),
+                page.id,
                 page.is_deleted,
                 %(source)s,
-                convert_from(page.content, 'UTF8')::jsonb
+                page.content::jsonb
             from unnest(
-                %(ids)b::bytea[], %(deletions)b::boolean[], %(contents)b::bytea[]
+                %(ids)b::text[], %(deletions)b::boolean[], %(contents)b::text[]
             ) as page (id, is_deleted, content)
             on conflict (source, _id) do update set
                 saved_timestamp = excluded.saved_timestamp,
@@ -210,7 +251,7 @@ def _write(
                 doc = excluded.doc,
                 landed_number = excluded.landed_number,
                 last_content = case
-                    when not excluded._deleted then null
+                    when not (excluded._deleted and %(keeps_content)s) then null
                     when landed._deleted then landed.last_content
                     else landed.doc
                 end
@@ -222,9 +263,10 @@ def _write(
         {
             "moment": moment,
             "source": source,
-            "ids": [document.id for document in documents],
-            "deletions": [document.is_deleted for document in documents],
-            "contents": [document.content for document in documents],
+            "keeps_content": landing.keeps_deleted_content,
+            "ids": Texts(document.id for document in documents),
+            "deletions": Flags(document.is_deleted for document in documents),
+            "contents": Texts(document.content for document in documents),
         },
     ).rowcount
 
@@ -239,26 +281,26 @@ def _note_altered(
     """Lists what was altered; a later clean revision leaves the list, a deletion does not, since
     the previous content is kept.
     """
-    clean = [one.id for one in documents if not one.is_altered and not one.is_deleted]
+    clean = Texts(one.id for one in documents if not one.is_altered and not one.is_deleted)
     connection.execute(
         sql.SQL(
             """
             delete from {altered} as altered
             where
                 altered.source = %(source)s
-                and convert_to(altered._id, 'UTF8') = any(%(clean)b::bytea[])
+                and altered._id = any(%(clean)b::text[])
             """
         ).format(altered=landing.altered),
         {"source": source, "clean": clean},
     )
-    altered = [document.id for document in documents if document.is_altered]
+    altered = Texts(document.id for document in documents if document.is_altered)
     if altered:
         connection.execute(
             sql.SQL(
                 """
                 insert into {altered} (source, _id, reason, altered_at)
-                select %(source)s, convert_from(page.id, 'UTF8'), %(reason)s, %(moment)s
-                from unnest(%(altered)b::bytea[]) as page (id)
+                select %(source)s, page.id, %(reason)s, %(moment)s
+                from unnest(%(altered)b::text[]) as page (id)
                 on conflict (source, _id) do nothing
                 """
             ).format(altered=landing.altered),
@@ -289,7 +331,7 @@ def _set_aside(
         {
             "source": source,
             "key": set_aside_key(document.id),
-            "content": document.content,
+            "content": bytes(document.content),
             "reason": reason,
             "moment": moment,
         },
@@ -306,7 +348,7 @@ def _forget_set_aside(
             where kept.source = %(source)s and kept.id_bytes = any(%(keys)b::bytea[])
             """
         ).format(set_aside=landing.set_aside),
-        {"source": source, "keys": [set_aside_key(document.id) for document in documents]},
+        {"source": source, "keys": Blobs(set_aside_key(document.id) for document in documents)},
     )
 
 

@@ -18,7 +18,7 @@ from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
 from pipeline.errors import Conflict, Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.sync import store
-from pipeline.sync.run import Progress, follow, sync_once
+from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ class ScriptedFeed:
         if request.url.path == "/_session":
             context = {"name": "a", "roles": ["mm-online"]}
             return httpx.Response(200, json={"userCtx": context})
+        if request.url.path.endswith("/_all_docs"):
+            keys = json.loads(request.content)["keys"]
+            return httpx.Response(
+                200, json={"rows": [{"key": key, "value": {"rev": "1-a"}} for key in keys]}
+            )
         since = request.url.params.get("since", "0")
         reached = len(self.pages) if since == "now" else int(since)
         if self.login_page and since != "now":
@@ -75,7 +80,7 @@ def sync(database: Address) -> Callable[..., Progress]:
 
     def once(client: ChtClient, name: str = "medic", page_size: int = 100) -> Progress:
         with connect(database) as connection:
-            return sync_once(client, connection, LANDING, SOURCE, name, page_size)
+            return Sync(client, connection, LANDING, SOURCE, name, page_size).once()
 
     return once
 
@@ -199,11 +204,11 @@ def test_after_any_edits_deletions_and_replays_the_landing_is_the_model(
     feed.pages = pages
     with connect(database, autocommit=True) as connection:
         connection.execute("truncate v1.couchdb, v1.couchdb_progress, v1.couchdb_altered")
-        sync_once(feed.client(), connection, LANDING, SOURCE, "medic")
+        Sync(feed.client(), connection, LANDING, SOURCE, "medic").once()
         connection.execute(
             "update v1.couchdb_progress set seq = %s", (min(replay_from, len(pages)),)
         )
-        sync_once(feed.client(), connection, LANDING, SOURCE, "medic")
+        Sync(feed.client(), connection, LANDING, SOURCE, "medic").once()
         stands = landed(connection)
         assert {key for key, (_, is_deleted, _) in stands.items() if is_deleted} == {
             key for key, document in model.items() if document is None
@@ -346,7 +351,7 @@ def test_a_cht_that_dies_in_between_leaves_whole_pages(
             simulated_cht.process.join()
 
     with connect(database) as syncing, pytest.raises(Unavailable, match="cannot be reached"):
-        sync_once(cht, syncing, LANDING, SOURCE, "medic", 100, kill)
+        Sync(cht, syncing, LANDING, SOURCE, "medic", 100, kill).once()
     assert len(landed(connection)) % 100 == 0
     assert sequence(connection) is not None
 
@@ -362,7 +367,7 @@ def test_following_lands_a_change_as_soon_as_it_is_made(
 
     def following() -> None:
         with connect(database) as own:
-            follow(cht, own, LANDING, SOURCE, "medic", stop, report=report, wait_seconds=2)
+            Sync(cht, own, LANDING, SOURCE, "medic", report=report).follow(stop, wait_seconds=2)
 
     thread = threading.Thread(target=following)
     thread.start()

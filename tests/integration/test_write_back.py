@@ -13,7 +13,7 @@ import pytest
 from pipeline.cht.client import ChtClient, Standing
 from pipeline.database import Address, connect
 from pipeline.errors import Refused, Unavailable
-from pipeline.sync.run import sync_once
+from pipeline.sync.run import Sync
 from pipeline.sync.store import Landing
 from pipeline.writeback import store
 from pipeline.writeback.run import Summary, write_back_once
@@ -65,7 +65,7 @@ class Outbox:
 
     def sync(self) -> None:
         with connect(self.address) as connection:
-            sync_once(self.client, connection, LANDING, SOURCE, "medic")
+            Sync(self.client, connection, LANDING, SOURCE, "medic").once()
 
     def make_due(self) -> None:
         """Lets the pauses and leases pass."""

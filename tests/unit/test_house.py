@@ -17,6 +17,8 @@ MAY_IMPORT = {
     "database": {"errors"},
     "embedded": {"errors"},
     "terminal": set(),
+    "patience": {"errors"},
+    "side_by_side": {"errors"},
     "listening": {"errors"},
     "continuous": {"errors"},
     "migrate": {"errors", "settings", "tables"},

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from pipeline.cht.changes import read_page
+from pipeline.cht.changes import read_parts
 from pipeline.cht.client import ChtClient, Standing
 from pipeline.cht.door import RequestRefused, Unauthorized
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
@@ -76,8 +76,11 @@ def test_a_server_that_is_away_is_unavailable(failure: Exception, words: str) ->
 
 @pytest.mark.parametrize("body", [b'{"results":[\n{"seq":"1', b"[]", b"", b'{"ok":true}'])
 def test_an_answer_cut_short_is_unavailable(body: bytes) -> None:
-    with pytest.raises(Unavailable, match="cannot be read"):
-        answering(200, content=body).changes("medic", None, 5)
+    with (
+        pytest.raises(Unavailable, match="cannot be read"),
+        answering(200, content=body).changes("medic", None, 5) as parts,
+    ):
+        list(parts)
 
 
 def test_an_error_repeats_neither_a_document_nor_the_password() -> None:
@@ -138,25 +141,33 @@ def test_revisions_tell_present_deleted_and_missing_apart() -> None:
 
 def test_a_document_passes_through_as_the_bytes_that_came() -> None:
     document = b'{"_id":"a", "n": 1.50, "t":"\\u00e9\\/"}'
-    page = read_page(
-        b'{"results":[\n{"seq":null,"id":"a","changes":[{"rev":"1-a"}],"doc":'
-        + document
-        + b'}\n],\n"last_seq":"9-x","pending":0}\n'
+    (page,) = read_parts(
+        [
+            b'{"results":[\n{"seq":null,"id":"a","changes":[{"rev":"1-a"}],"doc":'
+            + document
+            + b'}\n],\n"last_seq":"9-x","pending":0}\n'
+        ]
     )
-    assert bytes(page.results[0].doc) == document
-    assert (page.sequence, page.pending) == ("9-x", 0)
+    end = page.end
+    assert end is not None
+    assert bytes(page.rows[0].doc) == document
+    assert (end.sequence, end.pending) == ("9-x", 0)
 
 
 @pytest.mark.parametrize("bad", [b'"\\ud800"', b"[" * 50_000 + b"]" * 50_000])
 def test_a_document_that_no_parser_takes_does_not_hold_back_its_page(bad: bytes) -> None:
-    page = read_page(
-        b'{"results":[\n'
-        b'{"seq":"1-a","id":"a","changes":[{"rev":"1-a"}],"doc":{"t":' + bad + b"}},\r\n"
-        b'{"seq":null,"id":"b","changes":[{"rev":"2-b"}],"deleted":true},\r\n'
-        b'{"seq":"3-c","id":"c","changes":[{"rev":"1-c"}],"doc":{"_id":"c"}}\n'
-        b'],\n"last_seq":"3-c","pending":7}\n\n'
+    (page,) = read_parts(
+        [
+            b'{"results":[\n'
+            b'{"seq":"1-a","id":"a","changes":[{"rev":"1-a"}],"doc":{"t":' + bad + b"}},\r\n"
+            b'{"seq":null,"id":"b","changes":[{"rev":"2-b"}],"deleted":true},\r\n'
+            b'{"seq":"3-c","id":"c","changes":[{"rev":"1-c"}],"doc":{"_id":"c"}}\n'
+            b'],\n"last_seq":"3-c","pending":7}\n\n'
+        ]
     )
-    assert [bytes(row.id) for row in page.results] == [b'"a"', b'"b"', b'"c"']
-    assert bytes(page.results[0].doc) == b'{"t":' + bad + b"}"
-    assert [row.deleted for row in page.results] == [False, True, False]
-    assert (page.results[2].changes[0].rev, page.sequence, page.pending) == ("1-c", "3-c", 7)
+    end = page.end
+    assert end is not None
+    assert [bytes(row.id) for row in page.rows] == [b'"a"', b'"b"', b'"c"']
+    assert bytes(page.rows[0].doc) == b'{"t":' + bad + b"}"
+    assert [row.deleted for row in page.rows] == [False, True, False]
+    assert (page.rows[2].changes[0].rev, end.sequence, end.pending) == ("1-c", "3-c", 7)

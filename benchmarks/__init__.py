@@ -1,0 +1,1 @@
+"""Figures of the design, each measured against a baseline in the same run."""

@@ -1,0 +1,81 @@
+"""urllib3 beneath httpx: CouchDB sends a piece per document, which httpx's own wire takes apart in
+Python at five times the cost (docs/decisions/sync-speed.md).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import urllib3
+
+_PIECE_BYTES = 256 * 1024
+
+
+class Wire(httpx.BaseTransport):
+    """Connections are kept and may be used by several threads; nothing is retried or followed."""
+
+    def __init__(self) -> None:
+        self._pools = urllib3.PoolManager(maxsize=8)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        limits = request.extensions["timeout"]
+        with _translated():
+            answer = self._pools.urlopen(
+                request.method,
+                str(request.url),
+                body=request.read() or None,
+                headers=dict(request.headers.items()),
+                timeout=urllib3.Timeout(connect=limits["connect"], read=limits["read"]),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        headers = list(answer.headers.iteritems())
+        return httpx.Response(answer.status, headers=headers, stream=_Body(answer))
+
+    def close(self) -> None:
+        self._pools.clear()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, answer: urllib3.BaseHTTPResponse) -> None:
+        self._answer = answer
+        self._is_read = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _translated():
+            while piece := self._answer.read(_PIECE_BYTES, decode_content=False):
+                yield piece
+        self._is_read = True
+
+    def close(self) -> None:
+        """A connection whose answer was not read to its end cannot be used again."""
+        if self._is_read:
+            self._answer.release_conn()
+        else:
+            self._answer.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except urllib3.exceptions.NewConnectionError as error:  # urllib3 counts it among the time-outs
+        raise httpx.ConnectError(_reason(error)) from error
+    except urllib3.exceptions.TimeoutError as error:
+        raise httpx.ReadTimeout(str(error)) from error
+    except urllib3.exceptions.LocationValueError as error:
+        raise httpx.UnsupportedProtocol(str(error)) from error
+    except (ValueError, UnicodeError):  # its text repeats the header, which may be a secret
+        raise httpx.LocalProtocolError("a header cannot be sent as it is") from None
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise httpx.NetworkError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """The system's own words, without the objects that urllib3 names before them."""
+    cause: BaseException = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__ or cause
+    return str(cause)
