@@ -76,17 +76,36 @@ def migrate_command(settings: Settings) -> None:
     say("The database is up to date.")
 
 
-@main.command("sync")
+@main.group("sync", invoke_without_command=True)
 @click.option("--once", "mode", flag_value="once", default="once", help="Until caught up.")
 @click.option("--follow", "mode", flag_value="follow", help="Go on for ever.")
-@click.pass_obj
-def sync_command(settings: Settings, mode: str) -> None:
+@click.pass_context
+def sync_command(context: click.Context, mode: str) -> None:
     """Copy the CHT's documents into PostgreSQL."""
+    if context.invoked_subcommand is not None:
+        return
+    settings: Settings = context.obj
     with steps.open_database(settings) as address, steps.open_cht(settings) as client:
         if mode == "once":
             steps.sync(settings, address, client, patience_seconds=settings.patience_seconds)
         else:
             steps.follow(settings, address, client)
+
+
+@sync_command.command("reconcile")
+@click.pass_obj
+def reconcile_command(settings: Settings) -> None:
+    """Compare what landed with what the CHT lists, and repair what differs."""
+    with steps.open_database(settings) as address, steps.open_cht(settings) as client:
+        steps.reconcile(settings, address, client)
+
+
+@sync_command.command("retry")
+@click.pass_obj
+def retry_command(settings: Settings) -> None:
+    """Try to land the documents that were set aside."""
+    with steps.open_database(settings) as address:
+        steps.retry_set_aside(settings, address)
 
 
 @main.command("refresh")
@@ -132,6 +151,7 @@ def nightly_command(settings: Settings) -> None:
             ),
             lambda: steps.write_back(settings, address, client),
             lambda: steps.sync(settings, address, client),
+            lambda: steps.reconcile(settings, address, client),
             # what the sync brought back stands as confirmed
             lambda: steps.write_back(settings, address, client),
             lambda: steps.refresh(settings, address, running_dbt, "live"),

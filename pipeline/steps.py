@@ -24,6 +24,8 @@ from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.settings import Settings
 from pipeline.side_by_side import side_by_side
+from pipeline.sync import reconcile as reconciling
+from pipeline.sync import retry as retrying
 from pipeline.sync import run as syncing
 from pipeline.sync import store as sync_store
 from pipeline.sync.store import Landing
@@ -163,6 +165,29 @@ def _each_database(
         return done
 
     return side_by_side([partial(one, name) for name in settings.couch.databases], stop, say)
+
+
+def reconcile(settings: Settings, address: Address, client: ChtClient) -> None:
+    """Compares every landed database with the CHT, one after the other, and repairs it."""
+    for name in settings.couch.databases:
+        lines = Lines(f"reconcile {name}")
+        with database.connect(address, autocommit=True) as connection:
+            source = settings.couch.source(name)
+            sums = reconciling.reconcile(client, connection, landing(settings), source, name)
+        lines.finish(
+            f"{sums.listed} documents listed; {sums.landed} landed that were missing or stale, "
+            f"{sums.deleted} deleted, {sums.purged} purged"
+        )
+
+
+def retry_set_aside(settings: Settings, address: Address) -> None:
+    for name in settings.couch.databases:
+        lines = Lines(f"retry {name}")
+        with database.connect(address, autocommit=True) as connection:
+            done = retrying.retry(connection, landing(settings), settings.couch.source(name))
+        lines.finish(f"{done.landed} of {done.tried} set-aside documents landed")
+        for reason, count in done.reasons.most_common():
+            lines.tell(f"{count} still set aside: {reason}")
 
 
 def refresh(

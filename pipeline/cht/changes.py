@@ -42,7 +42,7 @@ class Part(msgspec.Struct):
     """
 
     rows: list[Row]
-    text: bytes
+    text: bytes | bytearray
     end: End | None = None
 
 
@@ -78,24 +78,23 @@ def read_parts(pieces: Iterable[bytes], part_bytes: int = PART_BYTES) -> Iterato
 
 def _parts(pieces: Iterable[bytes], part_bytes: int) -> Iterator[Part]:
     """No line but the first after the rows begins with a bracket."""
-    waiting: list[bytes] = []
-    size, has_ended = 0, False
+    text, has_ended = bytearray(b"["), False
     for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        cut = piece.rfind(b"\n") + 1
-        if size < part_bytes or not cut or has_ended:
+        cut = len(text) + piece.rfind(b"\n") + 1
+        has_line = b"\n" in piece
+        text += piece
+        if len(text) < part_bytes or not has_line or has_ended:
             continue
-        waiting[-1] = piece[:cut]
-        text = b"".join([b"[", *waiting, b"null]"])
-        has_ended = text.rfind(b"\n]", max(len(text) - _LONGEST_END, 0)) >= 0
+        has_ended = text.rfind(b"\n]", max(cut - _LONGEST_END, 0), cut) >= 0
         if has_ended:
-            waiting = [text[1 : -len(b"null]")], piece[cut:]]
             continue
-        waiting = [b"\n" + piece[cut:]]
-        size = len(waiting[0])
-        yield _part(text)
-    yield _last_part(b"".join(waiting))
+        rest = text[cut:]
+        text[cut:] = b"null]"
+        part = _part(text)
+        text = bytearray(b"[\n") + rest
+        yield part
+        del part  # before more is read: it may hold a large document
+    yield _last_part(text)
 
 
 def _whole_page(text: bytes) -> Part:
@@ -104,16 +103,18 @@ def _whole_page(text: bytes) -> Part:
     return Part(page.results, text, End(page.last_seq, page.pending))
 
 
-def _last_part(text: bytes) -> Part:
+def _last_part(text: bytearray) -> Part:
     at = text.rfind(b"\n]")
     if at < 0:
         raise msgspec.DecodeError("the page breaks off")
-    part = _part(b"".join([b"[", text[:at], b"]"]))
-    part.end = _END.decode(b"{" + text[at + 2 :].lstrip(b", \r\n"))
+    end = _END.decode(b"{" + text[at + 2 :].lstrip(b", \r\n"))
+    text[at:] = b"]"
+    part = _part(text)
+    part.end = end
     return part
 
 
-def _part(text: bytes) -> Part:
+def _part(text: bytearray) -> Part:
     """`text` is a list of rows, perhaps with a null at its end.
 
     Row by row where that fails: a document with half a surrogate pair or nested too deeply must not
@@ -122,7 +123,7 @@ def _part(text: bytes) -> Part:
     try:
         rows = _ROWS.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        lines = (line.strip(b" ,\r") for line in text[1:-1].split(b"\n"))
+        lines = (line.strip(b" ,\r") for line in bytes(text[1:-1]).split(b"\n"))
         rows = [_row(line) for line in lines if line not in {b"", b"null"}]
     return Part([row for row in rows if row is not None], text)
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from pipeline.cht.changes import End, Part, read_parts
+from pipeline.cht.changes import End, Leaf, Part, Row, read_parts
 from pipeline.cht.door import Door, as_json, words
 from pipeline.errors import SettingsWrong, Unavailable
 
@@ -63,6 +63,14 @@ class _Key(msgspec.Struct):
 
 class _Keys(msgspec.Struct):
     rows: list[_Key]
+
+
+class _KeyWithDocument(_Key):
+    doc: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Documents(msgspec.Struct):
+    rows: list[_KeyWithDocument]
 
 
 class ChtClient:
@@ -145,6 +153,37 @@ class ChtClient:
         answer = self.door.ask("POST", path, body=as_json({"keys": list(ids)}))
         rows = {row.key: row.value for row in self.door.read(answer, _Keys).rows}
         return {document_id: _stored(rows.get(document_id)) for document_id in ids}
+
+    def listing(self, database: str, after: str | None, limit: int) -> list[tuple[str, str]]:
+        """Ids and revisions of the living documents after an id, in the CHT's own order."""
+        query = {"limit": str(limit)}
+        if after is not None:
+            query |= {"startkey": as_json(after).decode(), "skip": "1"}
+        answer = self.door.ask("GET", f"/{_quoted(database)}/_all_docs", query=query)
+        rows = self.door.read(answer, _Keys).rows
+        return [(row.key, row.value.rev) for row in rows if row.value]
+
+    def documents(self, database: str, ids: Sequence[str]) -> tuple[Part, frozenset[str]]:
+        """What stands under the ids, as the changes feed would give it, and which are unknown."""
+        answer = self.door.ask(
+            "POST",
+            f"/{_quoted(database)}/_all_docs",
+            query={"include_docs": "true"},
+            body=as_json({"keys": list(ids)}),
+        )
+        rows = self.door.read(answer, _Documents).rows
+        found = [
+            Row(
+                id=msgspec.Raw(as_json(row.key)),
+                changes=(Leaf(row.value.rev),),
+                deleted=row.value.deleted,
+                doc=row.doc,
+            )
+            for row in rows
+            if row.value
+        ]
+        unknown = frozenset(row.key for row in rows if not row.value)
+        return Part(found, answer.content), unknown
 
     def _read_changes(
         self, database: str, query: dict[str, str], longer_seconds: float = 0

@@ -155,3 +155,24 @@ def generation(revision: str) -> int:
     """How often the document was changed: the number before the hyphen."""
     number = revision.partition("-")[0]
     return int(number) if number.isdecimal() else 0
+
+
+def landed_id(cht_id: bytes) -> str:
+    """The id under which a document lands."""
+    return cht_id.decode().replace("\0", "\ufffd")
+
+
+class _Own(msgspec.Struct):
+    """What a document says of itself."""
+
+    id: str = msgspec.field(name="_id")
+    is_deleted: bool = msgspec.field(name="_deleted", default=False)
+
+
+def from_set_aside(content: bytes) -> Document | None:
+    """The document as it was to land; None where it cannot be taken apart at all."""
+    try:
+        own = msgspec.json.decode(content, type=_Own)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return Document(own.id.encode(), content, own.is_deleted, rb"\ufffd" in content)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import chain
 from threading import Event
 
 import psycopg
@@ -14,6 +13,7 @@ from pipeline.cht.identity import check_account
 from pipeline.database import now
 from pipeline.sync import store
 from pipeline.sync.reading import ReadAhead, ReadPart
+from pipeline.sync.reconcile import repair
 from pipeline.sync.rules import is_contradicted
 from pipeline.sync.store import Landing
 
@@ -81,15 +81,17 @@ class Sync:
     def _catch_up(self) -> None:
         with self.connection.transaction():
             since = store.read_sequence(self.connection, self.landing, self.source)
-        if since is not None and self._has_gone_back(since):
-            self.say(
-                f"{self.database} was made anew or restored from a backup: what was reached of it "
-                "means nothing any more, so all of it is read again."
-            )
-            with self.connection.transaction():
-                store.forget_sequence(self.connection, self.landing, self.source)
-            since = None
-        self._read_from(since)
+        if since is None or not self._has_gone_back(since):
+            self._read_from(since)
+            return
+        self.say(
+            f"{self.database} was made anew or restored from a backup: what was reached of it "
+            "means nothing any more, so all of it is read again."
+        )
+        with self.connection.transaction():
+            store.forget_sequence(self.connection, self.landing, self.source)
+        self._read_from(None)
+        repair(self.client, self.connection, self.landing, self.source, self.database)
 
     def _has_gone_back(self, since: str) -> bool:
         """Whether the CHT no longer knows the sequence, or what it gave us last."""
@@ -106,28 +108,32 @@ class Sync:
         self.progress = replace(self.progress, sequence=since)
         with ReadAhead(self.client, self.database, since, self.page_size) as reading:
             parts = iter(reading)
-            for first in parts:
-                self._land_page(chain([first], parts))
+            while self._land_page(parts):
                 self.report(self.progress)
 
-    def _land_page(self, parts: Iterator[ReadPart]) -> None:
-        """The parts up to a page's end, and the sequence it reaches, in one transaction."""
-        reached = self.progress
+    def _land_page(self, parts: Iterator[ReadPart]) -> bool:
+        """The parts up to a page's end, and the sequence it reaches, in one transaction.
+
+        False when there was no further page.
+        """
+        reached, end = self.progress, None
         with self.connection.transaction():
             moment = now(self.connection)
             for part in parts:
-                reached = self._land(part, reached, moment)
-                if part.end is not None:
+                reached, end = self._land(part, reached, moment), part.end
+                del part  # before the next is waited for: it may hold a large document
+                if end is not None:
                     store.save_progress(
                         self.connection,
                         self.landing,
                         self.source,
-                        part.end.sequence,
-                        part.end.pending,
+                        end.sequence,
+                        end.pending,
                         moment,
                     )
                     break
         self.progress = reached
+        return end is not None
 
     def _land(self, part: ReadPart, before: Progress, moment: datetime) -> Progress:
         documents = part.batch.documents

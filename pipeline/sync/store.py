@@ -3,6 +3,7 @@
 Nothing here commits: documents and the sequence they reach belong to one transaction of `run`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -350,6 +351,30 @@ def _forget_set_aside(
         ).format(set_aside=landing.set_aside),
         {"source": source, "keys": Blobs(set_aside_key(document.id) for document in documents)},
     )
+
+
+def set_aside_keys(connection: psycopg.Connection, landing: Landing, source: str) -> list[bytes]:
+    statement = sql.SQL("select kept.id_bytes from {} as kept where kept.source = %s")
+    rows = connection.execute(statement.format(landing.set_aside), (source,)).fetchall()
+    return [key for (key,) in rows]
+
+
+def set_aside_content(
+    connection: psycopg.Connection, landing: Landing, source: str, key: bytes
+) -> bytes:
+    """Empty where it is not set aside any more."""
+    statement = sql.SQL("select content from {} where source = %s and id_bytes = %s")
+    row = connection.execute(statement.format(landing.set_aside), (source, key)).fetchone()
+    return bytes(row[0]) if row else b""
+
+
+def set_aside_reasons(
+    connection: psycopg.Connection, landing: Landing, source: str
+) -> Counter[str]:
+    statement = sql.SQL(
+        "select kept.reason, count(*) from {} as kept where kept.source = %s group by kept.reason"
+    )
+    return Counter(dict(connection.execute(statement.format(landing.set_aside), (source,))))
 
 
 def _reason(error: psycopg.Error) -> str:

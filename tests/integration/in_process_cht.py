@@ -1,0 +1,90 @@
+"""A simulated database within this process, so that a test can purge, restore and cut it off."""
+
+import json
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import httpx
+import msgspec
+
+from pipeline.cht.client import ChtClient
+from pipeline.demo.database import CouchRefusal, Database
+
+
+class InProcessCht:
+    """The feed and the documents of one `Database`, as the client asks for them.
+
+    `cut_after` cuts the next page of changes off after so many bytes.
+    """
+
+    def __init__(self, seed: int = 1, replays: float = 0.0) -> None:
+        self.medic = Database("medic", Random(seed), replays=replays)
+        self.cut_after: int | None = None
+
+    def client(self) -> ChtClient:
+        return ChtClient("http://cht.example", "a", "b", transport=httpx.MockTransport(self))
+
+    def put(self, document_id: str, **content: Any) -> None:
+        """Writes over whatever stands there."""
+        latest = self.medic.find(document_id)
+        revision = {"_rev": latest.revision} if latest and not latest.deleted else {}
+        self.medic.write({"_id": document_id, **revision, **content})
+
+    def delete(self, document_id: str) -> None:
+        found = self.medic.find(document_id)
+        if found and not found.deleted:
+            self.medic.delete(document_id, found.revision)
+
+    def documents(self) -> dict[str, Any]:
+        """What lives, by id."""
+        return {one: self.medic.content(one) for one in self.medic.ids()}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        query = request.url.params
+        match request.url.path.rsplit("/", 1)[-1]:
+            case "_session":
+                context = {"name": "a", "roles": ["mm-online"]}
+                return httpx.Response(200, json={"userCtx": context})
+            case "_changes":
+                return self._changes(query)
+            case _:
+                return httpx.Response(200, content=self._all_docs(query, request.content))
+
+    def _changes(self, query: httpx.QueryParams) -> httpx.Response:
+        limit = int(query.get("limit", 1))
+        try:
+            page = self.medic.changes(query.get("since", "0"), limit=limit, interval=max(limit, 1))
+        except CouchRefusal as refusal:
+            return httpx.Response(refusal.status, json=refusal.payload)
+        body = b"".join(page.chunks(include_docs=query.get("include_docs") == "true"))
+        if self.cut_after is None or not limit:
+            return httpx.Response(200, content=body)
+        kept, self.cut_after = body[: self.cut_after % len(body)], None
+        return httpx.Response(200, content=_broken_off(kept))
+
+    def _all_docs(self, query: httpx.QueryParams, body: bytes) -> bytes:
+        if body:
+            with_documents = query.get("include_docs") == "true"
+            keys = json.loads(body)["keys"]
+            return msgspec.json.encode({"rows": [self._row(key, with_documents) for key in keys]})
+        start = json.loads(query["startkey"]) if "startkey" in query else None
+        skip = int(query.get("skip", 0))
+        ids = self.medic.ids(start)[skip:][: int(query["limit"])]
+        return msgspec.json.encode({"rows": [self._row(one, False) for one in ids]})
+
+    def _row(self, key: str, with_document: bool) -> dict[str, Any]:
+        found = self.medic.find(key)
+        if found is None:
+            return {"key": key, "error": "not_found"}
+        row: dict[str, Any] = {"id": key, "key": key, "value": {"rev": found.revision}}
+        if found.deleted:
+            row["value"]["deleted"] = True
+        if with_document:
+            row["doc"] = None if found.deleted else msgspec.Raw(found.body)
+        return row
+
+
+def _broken_off(body: bytes) -> Iterator[bytes]:
+    yield body
+    raise httpx.ReadError("cut off")

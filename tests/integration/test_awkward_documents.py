@@ -1,0 +1,133 @@
+"""Documents as they occur, and worse: each lands, or is altered and listed, or is set aside."""
+
+import multiprocessing
+import resource
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from pipeline.cht.client import ChtClient
+from pipeline.database import Address, connect
+from pipeline.sync.run import Progress, Sync
+from pipeline.sync.store import Landing
+
+SOURCE = "cht.example/medic"
+LANDING = Landing()
+MEGABYTE = 1024 * 1024
+NEIGHBOURS = {f"neighbour-{number}" for number in range(10)}
+
+STORED = {
+    "big number": b'{"n":1e400,"m":-' + b"9" * 400 + b"}",
+    "hundred levels": b'{"d":' + b"[" * 100 + b"]" * 100 + b"}",
+    "i" * 4096: b"{}",
+    "dated by number": b'{"reported_date":1700000000000.5}',
+    "dated by text": b'{"reported_date":"last week"}',
+    "dated by null": b'{"reported_date":null}',
+    "dated by object": b'{"reported_date":{"$date":[]}}',
+    "attachments": b'{"_attachments":{"photo":{"content_type":"image/png","stub":true}}}',
+}
+ALTERED = {
+    "nul in a value": b'{"t":"a\\u0000b"}',
+    "nul in a key": b'{"a\\u0000b":1}',
+    "nul in the \\u0000 id": b'{"t":"\\u0000"}',
+}
+SET_ASIDE = {
+    "half a pair": b'{"t":"\\ud800"}',
+    "other half": b'{"t":"\\udc00 x"}',
+    "no utf-8": b'{"t":"\xff"}',
+    "number without end": b'{"n":1e200000}',
+    "twenty thousand levels": b'{"d":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "id \\ud800": b"{}",
+}
+
+
+class Feed:
+    """One page, sent in pieces."""
+
+    def __init__(self, documents: dict[str, bytes], deleted: dict[str, bytes]) -> None:
+        self.documents, self.deleted = documents, deleted
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/_session":
+            context = {"name": "a", "roles": ["mm-online"]}
+            return httpx.Response(200, json={"userCtx": context})
+        if request.url.params.get("since"):
+            return httpx.Response(200, content=b'{"results":[\n\n],\n"last_seq":"1","pending":0}\n')
+        return httpx.Response(200, content=self.body())
+
+    def body(self) -> Iterator[bytes]:
+        opening = b'{"results":[\n'
+        for document_id, content in (*self.documents.items(), *self.deleted.items()):
+            gone = b',"deleted":true' if document_id in self.deleted else b""
+            head = b'%b{"seq":null,"id":"%b","changes":[{"rev":"2-b"}]%b,"doc":'
+            yield head % (opening, document_id.encode(), gone)
+            for start in range(0, len(content), 256 * 1024):
+                yield content[start : start + 256 * 1024]
+            yield b"}"
+            opening = b",\r\n"
+        yield b'\n],\n"last_seq":"1-x","pending":0}\n'
+
+
+def sync(database: Address, documents: dict[str, bytes], deleted: dict[str, bytes]) -> Progress:
+    transport = httpx.MockTransport(Feed(documents, deleted))
+    client = ChtClient("http://cht.example", "a", "b", transport=transport)
+    with connect(database, autocommit=True) as connection:
+        return Sync(client, connection, LANDING, SOURCE, "medic").once()
+
+
+def ids(connection: psycopg.Connection, table: str) -> set[Any]:
+    column = "id_bytes" if table.endswith("set_aside") else "_id"
+    return {row[0] for row in connection.execute(f"select {column} from v1.{table}")}  # noqa: S608
+
+
+def test_every_awkward_document_is_accounted_for_and_its_neighbours_stand(
+    database: Address, connection: psycopg.Connection
+) -> None:
+    neighbours = dict.fromkeys(NEIGHBOURS, b'{"n":1}')
+    gone = {"gone with content": b'{"_deleted":true,"note":"left behind"}'}
+    done = sync(database, {**STORED, **ALTERED, **SET_ASIDE, **neighbours}, gone)
+    altered = {one.replace("\\u0000", "\ufffd") for one in ALTERED}
+    assert ids(connection, "couchdb") == {*STORED, *altered, *NEIGHBOURS, *gone}
+    assert ids(connection, "couchdb_altered") == altered
+    assert len(ids(connection, "couchdb_set_aside")) == len(SET_ASIDE)
+    assert (done.altered, done.set_aside, done.pending) == (len(ALTERED), len(SET_ASIDE), 0)
+    reasons = connection.execute("select reason from v1.couchdb_set_aside").fetchall()
+    assert all(reason for (reason,) in reasons)
+    stub = {"_id": "gone with content", "_rev": "2-b", "_deleted": True}
+    assert documents_named(connection, "gone with content") == stub
+    assert documents_named(connection, "dated by text") == {"reported_date": "last week"}
+    digits = connection.execute(
+        "select length(doc ->> 'm') from v1.couchdb where _id = 'big number'"
+    ).fetchone()
+    assert digits == (401,)
+
+
+def documents_named(connection: psycopg.Connection, document_id: str) -> Any:
+    row = connection.execute("select doc from v1.couchdb where _id = %s", (document_id,)).fetchone()
+    return row[0] if row else None
+
+
+def weigh(said: Connection, database: Address, count: int, size: int) -> None:
+    """The peak of this process in MB, without the document that the feed itself holds."""
+    content = b'{"t":"' + b"x" * (size * MEGABYTE) + b'"}'
+    sync(database, {f"large-{number}": content for number in range(count)}, {})
+    said.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - size)
+
+
+@pytest.mark.one_server
+def test_a_page_of_large_documents_needs_the_memory_of_a_few(
+    database: Address, connection: psycopg.Connection
+) -> None:
+    processes = multiprocessing.get_context("spawn")
+    hearing, said = processes.Pipe(duplex=False)
+    process = processes.Process(target=weigh, args=(said, database, 10, 30))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    peak = hearing.recv()
+    assert peak <= 150 + 5 * 30
+    assert len(ids(connection, "couchdb")) == 10

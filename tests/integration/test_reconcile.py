@@ -1,0 +1,175 @@
+"""What the feed does not tell is found by comparing, and repaired."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from pipeline.database import Address, connect
+from pipeline.errors import Conflict
+from pipeline.sync import store
+from pipeline.sync.reconcile import Sums, reconcile
+from pipeline.sync.retry import retry
+from pipeline.sync.run import Progress, Sync
+from pipeline.sync.store import Landing
+from tests.integration.in_process_cht import InProcessCht
+
+SOURCE = "cht.example/medic"
+LANDING = Landing()
+ALTERED = "al\x00tered"
+
+
+@pytest.fixture
+def cht() -> InProcessCht:
+    """Documents of every kind: plain, altered, a secret, one that cannot be stored, deleted."""
+    cht = InProcessCht()
+    for name in ("a", "b", "c", "d"):
+        cht.put(name, n=1)
+    cht.put(ALTERED, t="nul \x00")
+    cht.put("token:login:70ke", user="a")
+    cht.put("half", n=1e300)
+    cht.put("gone", n=1)
+    return cht
+
+
+@pytest.fixture
+def landed(cht: InProcessCht, database: Address, connection: psycopg.Connection) -> InProcessCht:
+    """The same, landed, with the content of the deleted one kept and one set aside."""
+    sync(cht, database)
+    cht.delete("gone")
+    sync(cht, database)
+    rows = "from v1.couchdb where _id = 'half' returning convert_to(doc::text, 'UTF8')"
+    (content,) = connection.execute(f"delete {rows}").fetchone() or (b"",)
+    compact = bytes(content).replace(b'": "', b'":"')
+    connection.execute(
+        "insert into v1.couchdb_set_aside values (%s, 'half', %s, 'cannot be stored', now())",
+        (SOURCE, compact),
+    )
+    return cht
+
+
+def sync(cht: InProcessCht, database: Address, said: list[str] | None = None) -> Progress:
+    with connect(database, autocommit=True) as connection:
+        say = (said if said is not None else []).append
+        return Sync(cht.client(), connection, LANDING, SOURCE, "medic", 3, say=say).once()
+
+
+def reconciled(cht: InProcessCht, database: Address) -> Sums:
+    with connect(database, autocommit=True) as connection:
+        return reconcile(cht.client(), connection, LANDING, SOURCE, "medic")
+
+
+def rows(connection: psycopg.Connection) -> dict[str, tuple[Any, ...]]:
+    found = connection.execute(
+        "select _id, doc ->> 'n', _deleted, last_content, landed_number from v1.couchdb"
+    )
+    return {row[0]: row[1:] for row in found}
+
+
+def test_what_is_the_same_is_left_alone_whatever_became_of_it(
+    landed: InProcessCht, database: Address, connection: psycopg.Connection
+) -> None:
+    before = rows(connection)
+    assert reconciled(landed, database) == Sums(listed=6)
+    assert rows(connection) == before
+    assert before["gone"][2]["n"] == 1
+
+
+def test_rows_that_are_missing_stale_or_alive_by_mistake_are_repaired(
+    landed: InProcessCht, database: Address, connection: psycopg.Connection
+) -> None:
+    connection.execute("delete from v1.couchdb where _id in ('a', %s)", ("al\ufffdtered",))
+    connection.execute("""update v1.couchdb set doc = '{"_rev":"1-old"}' where _id = 'b'""")
+    connection.execute("update v1.couchdb set _deleted = true where _id = 'c'")
+    connection.execute("""
+        update v1.couchdb set _deleted = false, doc = last_content, last_content = null
+        where _id = 'gone'
+    """)
+    before = rows(connection)
+    assert reconciled(landed, database) == Sums(listed=6, landed=4, deleted=1)
+    after = rows(connection)
+    assert [after[one][:2] for one in "abcd"] == [("1", False)] * 4
+    assert after["gone"][:3] == (None, True, before["gone"][2] or after["gone"][2])
+    assert after["d"] == before["d"]
+    assert min(after[one][3] for one in ("a", "b", "c", "gone")) > max(
+        row[3] for row in before.values()
+    )
+    assert reconciled(landed, database) == Sums(listed=6)
+
+
+def test_a_purge_leaves_nothing_of_what_was_purged_living_or_deleted(
+    landed: InProcessCht, database: Address, connection: psycopg.Connection
+) -> None:
+    before = rows(connection)
+    for purged in ("d", "gone", ALTERED):
+        landed.medic.purge(purged)
+    assert reconciled(landed, database) == Sums(listed=4, purged=3)
+    after = rows(connection)
+    for one in ("d", "gone", "al\ufffdtered"):
+        assert after[one][:3] == (None, True, None)
+        assert after[one][3] > max(row[3] for row in before.values())
+    assert connection.execute("select count(*) from v1.couchdb_altered").fetchone() == (0,)
+    assert reconciled(landed, database) == Sums(listed=4)
+
+
+def test_a_restored_database_is_noticed_and_what_is_still_right_is_not_written_again(
+    landed: InProcessCht, database: Address, connection: psycopg.Connection
+) -> None:
+    landed.put("b", n=2)
+    landed.put("after the backup", n=1)
+    sync(landed, database)
+    before = rows(connection)
+    restored = InProcessCht(seed=2)
+    for name in ("a", "b", "c"):
+        restored.put(name, n=1)
+    restored.put("made since", n=1)
+    said: list[str] = []
+    sync(restored, database, said)
+    after = rows(connection)
+    living = {one for one, row in after.items() if not row[1]}
+    assert living == {"a", "b", "c", "made since"}
+    assert after["b"][0] == "1"
+    assert [after[one] for one in "ac"] == [before[one] for one in "ac"]
+    assert len(said) == 1
+    assert "restored from a backup" in said[0]
+    sync(restored, database, said)
+    assert len(said) == 1
+
+
+def test_a_sequence_that_the_cht_refuses_is_a_database_made_anew(
+    landed: InProcessCht, database: Address, connection: psycopg.Connection
+) -> None:
+    connection.execute("update v1.couchdb_progress set seq = 'garbage'")
+    before, said = rows(connection), list[str]()
+    sync(landed, database, said)
+    assert "made anew" in said[0]
+    changed = {one for one, row in rows(connection).items() if row != before.get(one)}
+    assert changed == {"half"}  # which can be stored this time
+
+
+@pytest.mark.usefixtures("landed")
+def test_retrying_lands_what_can_be_stored_by_now_and_keeps_the_rest(
+    connection: psycopg.Connection, database: Address
+) -> None:
+    bad = rb'{"_id":"bad","t":"\ud800"}'
+    connection.execute(
+        "insert into v1.couchdb_set_aside values (%s, 'bad', %s, 'half a pair', now())",
+        (SOURCE, bad),
+    )
+    with connect(database, autocommit=True) as retrying:
+        done = retry(retrying, LANDING, SOURCE)
+    assert (done.tried, done.landed, sum(done.reasons.values())) == (2, 1, 1)
+    assert "half" in rows(connection)
+    kept = connection.execute("select id_bytes, content from v1.couchdb_set_aside").fetchall()
+    assert kept == [(b"bad", bad)]
+
+
+def test_reconciling_waits_for_nobody_but_says_who_syncs(
+    landed: InProcessCht, database: Address
+) -> None:
+    with (
+        connect(database) as other,
+        store.locked(other, LANDING, SOURCE),
+        pytest.raises(Conflict, match="Another sync"),
+    ):
+        reconciled(landed, database)
