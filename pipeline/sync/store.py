@@ -197,9 +197,23 @@ def land(
     """
     landed = _land(connection, landing, source, documents, moment)
     stored = [document for document in documents if document.id not in landed.set_aside]
-    _note_altered(connection, landing, source, stored, moment)
-    _forget_set_aside(connection, landing, source, stored)
+    has_altered, has_set_aside = _has_lists(connection, landing, source)
+    if has_altered or any(document.is_altered for document in stored):
+        _note_altered(connection, landing, source, stored, moment)
+    if has_set_aside:
+        _forget_set_aside(connection, landing, source, stored)
     return landed
+
+
+def _has_lists(connection: psycopg.Connection, landing: Landing, source: str) -> tuple[bool, bool]:
+    """Whether anything of the source is listed as altered, and as set aside."""
+    statement = sql.SQL("""
+        select
+            exists(select from {altered} as altered where altered.source = %(source)s),
+            exists(select from {set_aside} as kept where kept.source = %(source)s)
+    """).format(altered=landing.altered, set_aside=landing.set_aside)
+    row = connection.execute(statement, {"source": source}).fetchone()
+    return row or (True, True)
 
 
 def _land(
