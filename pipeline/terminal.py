@@ -1,9 +1,11 @@
 """What an operator sees on stderr: a line that moves on a terminal, plain lines in a log."""
 
+import shutil
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -23,7 +25,13 @@ def say(sentence: str) -> None:
 
 
 class Lines:
-    """The progress of one step; `quiet` keeps to what is worth a line in a log."""
+    """The progress of one step; `quiet` keeps to what is worth a line in a log.
+
+    Steps that run side by side share the line that moves.
+    """
+
+    _moving: ClassVar[dict[str, str]] = {}
+    _pen: ClassVar[threading.RLock] = threading.RLock()
 
     def __init__(self, step: str, quiet: bool = False) -> None:
         self._step = step
@@ -46,21 +54,32 @@ class Lines:
         self._show(f"{self._count} done, last {name}")
 
     def finish(self, words: str, *, is_worth_telling: bool = False) -> None:
-        if self._moves:
-            sys.stderr.write("\r\x1b[K")
+        self._moving.pop(self._step, None)
         if not self._quiet or is_worth_telling:
             self.tell(f"{words} ({time.monotonic() - self._started:.1f} s)")
 
     def _show(self, words: str) -> None:
         if self._moves:
-            sys.stderr.write(f"\r\x1b[K{self._step}: {words}")
-            sys.stderr.flush()
+            with self._pen:
+                self._moving[self._step] = f"{self._step}: {words}"
+                self._draw()
         elif not self._quiet and time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
             self._told = time.monotonic()
             self.tell(words)
 
     def tell(self, words: str) -> None:
-        say(f"{self._step}: {words}")
+        """A sentence about this step that stays, even when it is quiet."""
+        with self._pen:
+            if sys.stderr.isatty():
+                sys.stderr.write("\r\x1b[K")
+            say(f"{self._step}: {words}")
+            if self._moving:
+                self._draw()
+
+    def _draw(self) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write("\r\x1b[K" + " | ".join(self._moving.values())[:width])
+        sys.stderr.flush()
 
 
 def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
