@@ -145,12 +145,17 @@ def nightly_command(settings: Settings) -> None:
         steps.open_cht(settings) as client,
         steps.open_dbt(settings, address) as running_dbt,
     ):
-        night: list[Callable[[], object]] = [
+        sync: list[Callable[[], object]] = [
             lambda: steps.sync(
                 settings, address, client, patience_seconds=settings.patience_seconds
-            ),
+            )
+        ]
+        if settings.is_synced_by_couch2pg:
+            sync = []
+        night: list[Callable[[], object]] = [
+            *sync,
             lambda: steps.write_back(settings, address, client),
-            lambda: steps.sync(settings, address, client),
+            *sync,
             lambda: steps.reconcile(settings, address, client),
             # what the sync brought back stands as confirmed
             lambda: steps.write_back(settings, address, client),
@@ -179,8 +184,13 @@ def run_command(settings: Settings) -> None:
         steps.open_cht(settings) as client,
         steps.open_dbt(settings, address) as running_dbt,
     ):
+        sync = (
+            steps.changes_of_couch2pg(settings, address)
+            if settings.is_synced_by_couch2pg
+            else lambda: steps.sync(settings, address, client, quiet=True)
+        )
         cycle = Cycle(
-            sync=lambda: steps.sync(settings, address, client, quiet=True),
+            sync=sync,
             write_back=lambda: steps.write_back(settings, address, client, quiet=True),
             refresh=lambda: steps.refresh(settings, address, running_dbt, "live", quiet=True),
             publish=lambda: steps.refresh(settings, address, running_dbt, "published", quiet=True),

@@ -69,6 +69,7 @@ class Settings:
     programme_roles: tuple[str, ...]
     patience_seconds: int
     keeps_deleted_content: bool
+    is_synced_by_couch2pg: bool
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -107,7 +108,16 @@ class Settings:
             ),
             patience_seconds=read.seconds("WORKLIST_PATIENCE", 300),
             keeps_deleted_content=read.flag("WORKLIST_KEEP_DELETED", default="true"),
-        )
+            is_synced_by_couch2pg=read.choice("WORKLIST_SYNC", "own", "external") == "external",
+        )._checked()
+
+    def _checked(self) -> "Settings":
+        if self.is_synced_by_couch2pg and len(self.couch.databases) > 1:
+            raise SettingsWrong(
+                "WORKLIST_SYNC is external, and COUCHDB_DBS names several databases: couch2pg "
+                "keeps them in one table by _id alone, where they overwrite each other. Name one."
+            )
+        return self
 
 
 class _Reader:
@@ -128,6 +138,13 @@ class _Reader:
         if value not in {"true", "false", "1", "0", "yes", "no"}:
             raise SettingsWrong(f"{name} is {value!r}: write true or false.")
         return value in {"true", "1", "yes"}
+
+    def choice(self, name: str, *choices: str) -> str:
+        """The first is the default."""
+        value = self.text(name, choices[0]).lower()
+        if value not in choices:
+            raise SettingsWrong(f"{name} is {value!r}: write {' or '.join(choices)}.")
+        return value
 
     def port(self, name: str, default: int) -> int:
         value = self.text(name, str(default))

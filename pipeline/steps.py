@@ -15,6 +15,7 @@ import sqlalchemy
 
 from pipeline import database, embedded
 from pipeline import migrate as migrations
+from pipeline.adoption import Adoption
 from pipeline.cht import identity
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address
@@ -73,7 +74,9 @@ def open_dbt(settings: Settings, address: Address) -> contextlib.AbstractContext
 
 def landing(settings: Settings) -> Landing:
     names = settings.postgres
-    return Landing(names.schema, names.table, settings.keeps_deleted_content)
+    return Landing(
+        names.schema, names.table, settings.keeps_deleted_content, settings.is_synced_by_couch2pg
+    )
 
 
 def sign_in(settings: Settings) -> Callable[[str, str, str], identity.Identity]:
@@ -92,6 +95,8 @@ def last_sync(settings: Settings) -> Callable[[sqlalchemy.Connection], datetime 
 
 
 def migrate(settings: Settings, address: Address) -> None:
+    """Waits a while for somebody who uses the landing; what is done until then stays done."""
+    Patience(settings.patience_seconds, say).attempt(lambda: _prepare_landing(settings, address))
     engine = database.engine(address)
     with database.translated(address), engine.begin() as connection:
         migrations.migrate(connection, settings.postgres)
@@ -102,6 +107,15 @@ def migrate(settings: Settings, address: Address) -> None:
             database.now(connection),
         )
     engine.dispose()
+
+
+def _sources(settings: Settings) -> list[str]:
+    return [settings.couch.source(name) for name in settings.couch.databases]
+
+
+def _prepare_landing(settings: Settings, address: Address) -> None:
+    with database.connect(address, autocommit=True) as connection:
+        Adoption(connection, landing(settings), _sources(settings), say).prepare()
 
 
 def sync(
@@ -132,6 +146,11 @@ def _each_database(
     quiet: bool = False,
 ) -> list[syncing.Progress]:
     """Does `work` for all databases side by side, with a new connection after each failure."""
+    if settings.is_synced_by_couch2pg:
+        raise SettingsWrong(
+            "WORKLIST_SYNC is external: couch2pg copies the CHT's documents. To take over, stop "
+            "couch2pg, leave WORKLIST_SYNC out and run `worklist migrate`."
+        )
     stop = threading.Event()
 
     def one(name: str) -> syncing.Progress:
@@ -165,6 +184,22 @@ def _each_database(
         return done
 
     return side_by_side([partial(one, name) for name in settings.couch.databases], stop, say)
+
+
+def changes_of_couch2pg(settings: Settings, address: Address) -> Callable[[], int]:
+    """For those who wait for a sync to have written something: by how much the highest number has
+    grown since they asked last.
+    """
+    source, seen = settings.couch.source(settings.couch.medic), 0
+
+    def grown() -> int:
+        nonlocal seen
+        before = seen
+        with database.connect(address) as connection:
+            seen = sync_store.highest_number(connection, landing(settings), source)
+        return seen - before
+
+    return grown
 
 
 def reconcile(settings: Settings, address: Address, client: ChtClient) -> None:

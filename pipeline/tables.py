@@ -47,17 +47,18 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
             number,
             nullable=False,
             server_default=number.next_value(),
-            comment="grows with every write; within a source visible in ascending order only",
+            comment="grows with every write; within a source visible in ascending order only; "
+            "0 of a row that was adopted",
         ),
         Column("last_content", JSONB, comment="what a deleted document held before"),
         PrimaryKeyConstraint("source", "_id", name=f"{table}_pkey"),
-        Index(f"{table}_source_landed_number", "source", "landed_number", unique=True),
+        Index(f"{table}_by_number", "source", "landed_number"),
         Index(f"{table}__deleted", "_deleted"),
         Index(f"{table}_saved_timestamp", "saved_timestamp"),
         schema=schema,
     )
     Table(
-        f"{table}_progress",
+        "couchdb_progress",
         metadata,
         Column("seq", String, comment="the sequence reached, opaque"),
         Column("pending", Integer, comment="changes that were left then"),

@@ -6,8 +6,6 @@ Schema and table carry the operator's names (POSTGRES_SCHEMA, POSTGRES_TABLE).
 from alembic import context, op
 from sqlalchemy import text
 
-from pipeline.errors import SettingsWrong
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -15,19 +13,16 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """A table that is there already was cht-sync's, and `pipeline.adoption` has made it fit."""
     schema = context.config.attributes["landing_schema"]
     table = context.config.attributes["landing_table"]
     found = op.get_bind().execute(text("select to_regclass(:name)"), {"name": f"{schema}.{table}"})
-    if found.scalar_one() is not None:
-        raise SettingsWrong(
-            f"The table {schema}.{table} exists and was not made by CHT Worklist. Set "
-            "POSTGRES_SCHEMA to another name, or use a database of its own."
-        )
-    for statement in _STATEMENTS:
+    documents = _DOCUMENTS if found.scalar_one() is None else ()
+    for statement in (*documents, *_OTHERS):
         op.execute(statement.format(schema=schema, table=table))
 
 
-_STATEMENTS = (
+_DOCUMENTS = (
     "create schema if not exists {schema}",
     "create sequence {schema}.{table}_landed_number",
     """
@@ -42,14 +37,14 @@ _STATEMENTS = (
         constraint {table}_pkey primary key (source, _id)
     )
     """,
-    """
-    create unique index {table}_source_landed_number
-    on {schema}.{table} (source, landed_number)
-    """,
+    "create index {table}_by_number on {schema}.{table} (source, landed_number)",
     "create index {table}__deleted on {schema}.{table} (_deleted)",
     "create index {table}_saved_timestamp on {schema}.{table} (saved_timestamp)",
+)
+
+_OTHERS = (
     """
-    create table {schema}.{table}_progress (
+    create table if not exists {schema}.couchdb_progress (
         seq varchar,
         pending integer,
         updated_at timestamptz,
@@ -57,7 +52,7 @@ _STATEMENTS = (
     )
     """,
     """
-    create table {schema}.{table}_altered (
+    create table if not exists {schema}.{table}_altered (
         source varchar not null,
         _id varchar not null,
         reason text not null,
@@ -66,7 +61,7 @@ _STATEMENTS = (
     )
     """,
     """
-    create table {schema}.{table}_set_aside (
+    create table if not exists {schema}.{table}_set_aside (
         source varchar not null,
         id_bytes bytea not null,
         content bytea not null,

@@ -18,7 +18,7 @@ _NUL_ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _USER = b"org.couchdb.user:"
 _TOKEN_LOGIN = b"token:login:"
 _SECRET_MARKS = (b'"derived_key"', b'"password_scheme"', b'"password_sha"')
-_SECRETS = frozenset(
+SECRETS = frozenset(
     {
         "password",
         "password_scheme",
@@ -113,7 +113,7 @@ def _without_secrets(content: bytes) -> bytes:
         document = _FIELDS.decode(content)
     except (msgspec.DecodeError, RecursionError):
         return _without_secrets_by_sight(content)
-    kept = {key: value for key, value in document.items() if key not in _SECRETS}
+    kept = {key: value for key, value in document.items() if key not in SECRETS}
     if b'"token"' in (token_login := bytes(kept.get("token_login", b""))):
         kept["token_login"] = msgspec.Raw(_without_token(token_login))
     return content if kept == document else msgspec.json.encode(kept)

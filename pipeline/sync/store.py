@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from pipeline.errors import Conflict
+from pipeline.errors import Conflict, SettingsWrong
 from pipeline.sync.arrays import Blobs, Flags, Texts
 from pipeline.sync.rules import TEXT_ALTERED, Document, set_aside_key
 
@@ -27,13 +27,19 @@ Bad = (
 
 @dataclass(frozen=True)
 class Landing:
-    """The names of the landing's tables, which the operator may choose, and whether the last
-    content of a deleted document is kept.
+    """The names of the landing's tables, which the operator may choose, whether the last content
+    of a deleted document is kept, and whether cht-sync's couch2pg writes in our place.
     """
 
     schema: str = "v1"
     table: str = "couchdb"
     keeps_deleted_content: bool = True
+    is_written_by_couch2pg: bool = False
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """couch2pg needs a key on exactly `_id`; so two databases would share their ids."""
+        return ("_id",) if self.is_written_by_couch2pg else ("source", "_id")
 
     @property
     def documents(self) -> sql.Identifier:
@@ -41,7 +47,8 @@ class Landing:
 
     @property
     def progress(self) -> sql.Identifier:
-        return sql.Identifier(self.schema, f"{self.table}_progress")
+        """cht-sync calls it so whatever the table of the documents is called."""
+        return sql.Identifier(self.schema, "couchdb_progress")
 
     @property
     def altered(self) -> sql.Identifier:
@@ -55,14 +62,42 @@ class Landing:
         return f"{self.schema}.{self.table} {source}"
 
 
+def key_columns(connection: psycopg.Connection, landing: Landing) -> tuple[str, ...]:
+    """The columns of the landing's primary key, in their order; empty where there is none."""
+    return tuple(
+        name
+        for (name,) in connection.execute(
+            """
+            select attribute.attname
+            from pg_constraint as key
+            cross join unnest(key.conkey) with ordinality as part (number, place)
+            inner join pg_attribute as attribute
+                on key.conrelid = attribute.attrelid
+                and part.number = attribute.attnum
+            where
+                key.conrelid = to_regclass(%s)
+                and key.contype = 'p'
+            order by part.place
+            """,
+            [landing.documents.as_string(connection)],
+        )
+    )
+
+
 @contextmanager
 def locked(connection: psycopg.Connection, landing: Landing, source: str) -> Iterator[None]:
     """One writer for each source; Conflict, naming the other, when there is one already.
 
     The session holds the lock through all its transactions and loses it only with the connection.
+    SettingsWrong where the landing is not kept in the way that the settings say.
     """
     name = {"name": landing.lock_name(source)}
     with connection.transaction():
+        if key_columns(connection, landing) != landing.key:
+            raise SettingsWrong(
+                f"The landing {landing.schema}.{landing.table} does not fit WORKLIST_SYNC: run "
+                "`worklist migrate`."
+            )
         taken = connection.execute(
             "select pg_try_advisory_lock(hashtextextended(%(name)s, 0))", name
         ).fetchone()
@@ -128,7 +163,7 @@ def forget_sequence(connection: psycopg.Connection, landing: Landing, source: st
 def latest_revisions(
     connection: psycopg.Connection, landing: Landing, source: str, count: int
 ) -> dict[str, str]:
-    """The revisions, by id, of the documents landed last."""
+    """The revisions, by id, of the documents landed last; of adopted ones nobody knows when."""
     rows = connection.execute(
         sql.SQL(
             """
@@ -136,7 +171,7 @@ def latest_revisions(
             from (
                 select landed._id, landed.doc ->> '_rev' as revision
                 from {documents} as landed
-                where landed.source = %(source)s
+                where landed.source = %(source)s and landed.landed_number > 0
                 order by landed.landed_number desc
                 limit %(count)s
             ) as latest
@@ -151,6 +186,13 @@ def latest_revisions(
         {"source": source, "count": count},
     ).fetchall()
     return dict(rows)
+
+
+def highest_number(connection: psycopg.Connection, landing: Landing, source: str) -> int:
+    """Grows with every write; 0 where nothing was written but before an adoption."""
+    statement = sql.SQL("select max(landed.landed_number) from {} as landed where source = %s")
+    row = connection.execute(statement.format(landing.documents), (source,)).fetchone()
+    return int(row[0] or 0) if row else 0
 
 
 def save_progress(
@@ -260,7 +302,7 @@ def write(
             from unnest(
                 %(ids)b::text[], %(deletions)b::boolean[], %(contents)b::text[]
             ) as page (id, is_deleted, content)
-            on conflict (source, _id) do update set
+            on conflict ({key}) do update set
                 saved_timestamp = excluded.saved_timestamp,
                 _deleted = excluded._deleted,
                 doc = excluded.doc,
@@ -274,7 +316,10 @@ def write(
                 landed.doc is distinct from excluded.doc
                 or coalesce(landed._deleted, false) is distinct from excluded._deleted
             """
-        ).format(documents=landing.documents),
+        ).format(
+            documents=landing.documents,
+            key=sql.SQL(", ").join(map(sql.Identifier, landing.key)),
+        ),
         {
             "moment": moment,
             "source": source,

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
 from pipeline import tables
-from pipeline.database import Address, connect, engine, now
+from pipeline.database import Address, engine, now
 from pipeline.errors import SettingsWrong
 from pipeline.migrate import check_current, migrate, name_instance
 from pipeline.settings import Settings
@@ -69,18 +69,6 @@ def test_a_database_that_was_never_migrated_is_refused_by_name_of_the_command(
     with opened.connect() as connection, pytest.raises(SettingsWrong, match="worklist migrate"):
         check_current(connection)
     opened.dispose()
-
-
-def test_a_foreign_table_in_the_way_is_left_alone(empty_database: Address) -> None:
-    with connect(empty_database, autocommit=True) as connection:
-        connection.execute("create schema v1")
-        connection.execute("create table v1.couchdb (doc jsonb)")
-    opened = engine(empty_database)
-    with pytest.raises(SettingsWrong, match=r"v1\.couchdb exists"), opened.begin() as migrating:
-        migrate(migrating, Settings.read({}).postgres)
-    opened.dispose()
-    with connect(empty_database) as connection:
-        assert connection.execute("select to_regclass('app.instance')").fetchone() == (None,)
 
 
 def test_the_instance_keeps_its_first_name_when_the_host_changes(

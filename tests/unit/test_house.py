@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "listening": {"errors"},
     "continuous": {"errors"},
     "migrate": {"errors", "settings", "tables"},
+    "adoption": {"errors", "sync"},
     "status": {"database", "refresh", "sync", "writeback"},
     "cht": {"errors"},
     "sync": {"errors", "database", "cht"},
