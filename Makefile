@@ -3,7 +3,7 @@
 WORKLIST := .venv/bin/worklist
 VENV := .venv/bin/python
 
-.PHONY: help env demo test check bench-sync sync refresh publish nightly serve
+.PHONY: help env demo test check oracle bench-sync sync refresh publish nightly serve
 
 help: ## This list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ check: ## Run the linters and the type checker
 	@$(VENV) -m ruff check .
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m mypy
+
+oracle: env ## Compare with the recorded answers of the CHT's rules engine, or those in CASES
+	@exec $(VENV) -m oracle $(CASES)
 
 bench-sync: env ## Measure the sync; docs/performance.md tells how to read it
 	@exec $(VENV) -m benchmarks.sync

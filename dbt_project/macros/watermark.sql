@@ -8,6 +8,10 @@
         model text primary key,
         landed_number bigint not null,
         run_number bigint not null
+    );
+    create table if not exists worklist_build.refreshed_definition (
+        definition text primary key,
+        hash text not null
     )
 {% endmacro %}
 
@@ -41,3 +45,11 @@
 {% macro this_run() -%}
     (select boundary.run_number from {{ ref('refresh_boundary') }} as boundary)
 {%- endmacro %}
+
+{#- The definitions, as they are, that `task_source` has applied to every document. -#}
+{% macro remember_definitions() %}
+    delete from {{ source('build', 'refreshed_definition') }};
+    insert into {{ source('build', 'refreshed_definition') }} (definition, hash)
+    select task_definition.name, task_definition.hash
+    from {{ source('app', 'task_definition') }} as task_definition
+{% endmacro %}

@@ -1,4 +1,4 @@
-"""What a task definition may say. Pure: text in, definitions or every error at once out.
+"""What a task definition may say. Pure: text in, definitions or every problem at once out.
 
 The keys are those of the CHT's `tasks.js`; where that has a function, ours has a path into the
 document (`fields.next_visit`) or a JSON path predicate that PostgreSQL evaluates.
@@ -9,17 +9,18 @@ import json
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
 
 from pipeline.errors import SettingsWrong
+from pipeline.tasks import wording
+from pipeline.tasks.reading import File, Problem, read
 
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^~\s]+$")]
-Path = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
+Path = Annotated[str, Field(pattern=r'^[^.\s$\[\]"]+(\.[^.\s$\[\]"]+)*$')]
 Days = Annotated[int, Field(ge=0, le=3650)]
+ShiftedDays = Annotated[int, Field(ge=-3650, le=3650)]
 
 
 class _Entry(BaseModel):
@@ -30,14 +31,14 @@ class _Entry(BaseModel):
 
 class DueDate(_Entry):
     path: Path
-    offset_days: Annotated[int, Field(ge=-3650, le=3650)] = 0
+    offset_days: ShiftedDays = 0
 
 
 class Event(_Entry):
-    """Due `days` after the report's day, or on the day at `dueDate`; open from start to end."""
+    """Due `days` after the source's day, or on the day at `dueDate`; open from start to end."""
 
     id: Name | None = None
-    days: Annotated[int, Field(ge=-3650, le=3650)] | None = None
+    days: ShiftedDays | None = None
     due_date: DueDate | None = None
     start: Days
     end: Days
@@ -57,6 +58,7 @@ class Action(_Entry):
 class ResolvedIf(_Entry):
     default: bool = False
     newer_report: list[Text] = []
+    cleared: bool = False
 
 
 class Priority(_Entry):
@@ -72,10 +74,11 @@ class Definition(_Entry):
     name: Name
     title: Text
     icon: Text | None = None
-    applies_to: Literal["reports"]
-    applies_to_type: Annotated[list[Text], Field(min_length=1)]
+    applies_to: Literal["reports", "contacts", "scheduled_tasks"]
+    applies_to_type: Annotated[list[Text], Field(min_length=1)] | None = None
     applies_if: Text | None = None
     appointment_date: Path | None = None
+    contact_label: Path | None = None
     events: Annotated[list[Event], Field(min_length=1)]
     resolved_if: ResolvedIf = ResolvedIf(default=True)
     actions: list[Action] = []
@@ -99,16 +102,27 @@ class Definition(_Entry):
 
     @model_validator(mode="after")
     def _can_be_resolved(self) -> Self:
-        if self.resolved_if.default and not self.default_form:
+        how = self.resolved_if
+        if how.default and not self.default_form:
             raise ValueError("the default `resolvedIf` needs a report action with a `form`")
-        if not self.resolved_if.default and not self.resolved_if.newer_report:
+        if how.cleared and self.applies_to != "scheduled_tasks":
+            raise ValueError("only `scheduled_tasks` can be `cleared`")
+        if not (how.default or how.newer_report or how.cleared):
             raise ValueError("`resolvedIf` names nothing that could resolve the task")
         return self
+
+
+class Timely(_Entry):
+    """Which tasks a phone would still, or already, know; the CHT's own numbers unless given."""
+
+    past_days: Days = 60
+    future_days: Days = 180
 
 
 class Programme(_Entry):
     timezone: Text
     area_type: Text | None = None
+    timely: Timely = Timely()
     tasks: Annotated[list[Definition], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -139,54 +153,61 @@ class Programme(_Entry):
 def parse(text: str, file_name: str = "tasks.yml") -> Programme:
     """The programme that `text` describes.
 
-    Raises SettingsWrong that lists every error with file and line.
+    Raises SettingsWrong that lists every problem with file and line.
     """
+    file = read(text)
+    programme, problems = judge(file)
+    if programme is None:
+        raise refusal(file_name, problems)
+    return programme
+
+
+def judge(file: File) -> tuple[Programme | None, list[Problem]]:
+    """The programme, or every problem that can be seen without asking PostgreSQL."""
+    if file.problems:
+        return None, file.problems
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", None) or "no YAML"
-        raise SettingsWrong(f"{file_name}:{line}: cannot be read as YAML: {problem}") from error
-    try:
-        return Programme.model_validate(content)
+        return Programme.model_validate(file.content), []
     except ValidationError as error:
-        lines = [
-            f"{file_name}:{_line(root, details['loc'])}: {_sentence(details)}"
+        return None, [
+            Problem(file.line(details["loc"]), wording.sentence(details, file.content))
             for details in error.errors()
         ]
-        raise SettingsWrong("\n".join(lines)) from error
 
 
-def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
-    """The line of the deepest node on the way to `location` that stands in the file."""
-    for step in location:
-        below = _child(node, step)
-        if below is None:
-            break
-        node = below
-    return node.start_mark.line + 1 if node else 1
+def refusal(file_name: str, problems: list[Problem]) -> SettingsWrong:
+    ordered = sorted(set(problems), key=lambda problem: problem.line)
+    return SettingsWrong(
+        "\n".join(f"{file_name}:{problem.line}: {problem.sentence}" for problem in ordered)
+    )
 
 
-def _child(node: yaml.Node | None, step: int | str) -> yaml.Node | None:
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
-        return node.value[step] if step < len(node.value) else None
-    if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == step), None)
-    return None
+def predicates(file: File) -> list[tuple[int, str, str]]:
+    """Every `appliesIf` with its line and the name of its task, however wrong the rest may be."""
+    return [
+        (
+            file.line(("tasks", place, "appliesIf")),
+            wording.where(("tasks", place, "appliesIf"), file.content),
+            task["appliesIf"],
+        )
+        for place, task in enumerate(_entries(file.content))
+        if isinstance(task, dict) and isinstance(task.get("appliesIf"), str)
+    ]
 
 
-def _sentence(details: ErrorDetails) -> str:
-    where = ".".join(str(step) for step in details["loc"]) or "the file"
-    if details["type"] == "missing":
-        return f"{where} is missing"
-    if details["type"] == "extra_forbidden":
-        return f"{where} is not a key that is known here"
-    if details["type"] == "literal_error" and where.endswith("appliesTo"):
-        return f"{where} must be reports; contacts and scheduled_tasks are not supported yet"
-    message = details["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}"
+def _entries(content: Any) -> list[Any]:
+    entries = content.get("tasks") if isinstance(content, dict) else None
+    return entries if isinstance(entries, list) else []
+
+
+def programme_row(programme: Programme) -> dict[str, Any]:
+    """The row of `app.programme`, but for the moment."""
+    return {
+        "timezone": programme.timezone,
+        "area_type": programme.area_type,
+        "timely_past_days": programme.timely.past_days,
+        "timely_future_days": programme.timely.future_days,
+    }
 
 
 def definition_row(programme: Programme, definition: Definition) -> dict[str, Any]:
@@ -195,12 +216,15 @@ def definition_row(programme: Programme, definition: Definition) -> dict[str, An
         "name": definition.name,
         "title": definition.title,
         "icon": definition.icon,
-        "form_codes": definition.applies_to_type,
+        "applies_to": definition.applies_to,
+        "applies_to_type": definition.applies_to_type,
         "applies_if": definition.applies_if,
         "appointment_path": _steps(definition.appointment_date),
+        "contact_label_path": _steps(definition.contact_label),
         "is_resolved_by_default": definition.resolved_if.default,
         "default_form": definition.default_form,
         "newer_report_forms": definition.resolved_if.newer_report,
+        "is_resolved_when_cleared": definition.resolved_if.cleared,
         "excludes_muted_or_dead": definition.exclude_muted_or_dead,
         "priority_level": definition.priority.level if definition.priority else None,
         "priority_label": definition.priority.label if definition.priority else None,

@@ -4,23 +4,30 @@ from datetime import datetime
 
 import psycopg
 
-from pipeline.errors import SettingsWrong
 from pipeline.tasks import rules, store
+from pipeline.tasks.reading import File, Problem, read
 
 
 def check(connection: psycopg.Connection, text: str, file_name: str) -> rules.Programme:
-    """Raises SettingsWrong with every error, those that only PostgreSQL can see included."""
-    programme = rules.parse(text, file_name)
-    errors = [
-        f"{file_name}: task {definition.name}: appliesIf is no predicate that PostgreSQL can"
-        f" evaluate: {complaint}"
-        for definition in programme.tasks
-        if definition.applies_if is not None
-        and (complaint := store.predicate_error(connection, definition.applies_if))
-    ]
-    if errors:
-        raise SettingsWrong("\n".join(errors))
+    """Raises SettingsWrong with every problem, those that only PostgreSQL can see included."""
+    file = read(text)
+    programme, problems = rules.judge(file)
+    problems = [*problems, *_not_evaluable(connection, file)]
+    if programme is None or problems:
+        raise rules.refusal(file_name, problems)
     return programme
+
+
+def _not_evaluable(connection: psycopg.Connection, file: File) -> list[Problem]:
+    return [
+        Problem(
+            line,
+            f"{where} is no predicate that PostgreSQL can evaluate: {complaint}; write a"
+            " comparison, such as '$.fields.visit == \"yes\"'",
+        )
+        for line, where, predicate in rules.predicates(file)
+        if (complaint := store.predicate_error(connection, predicate))
+    ]
 
 
 def store_definitions(
@@ -28,7 +35,7 @@ def store_definitions(
 ) -> rules.Programme:
     """Checks and writes; the caller commits."""
     programme = check(connection, text, file_name)
-    store.save_programme(connection, programme.timezone, programme.area_type, stored_at)
+    store.save_programme(connection, rules.programme_row(programme), stored_at)
     store.save_definitions(
         connection,
         [rules.definition_row(programme, definition) for definition in programme.tasks],

@@ -1,5 +1,6 @@
 """Writes app.programme, app.task_definition and app.task_event; nobody else does."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -13,30 +14,37 @@ def predicate_error(connection: psycopg.Connection, predicate: str) -> str | Non
     """What PostgreSQL has against `predicate`, or None.
 
     Asked of an empty document a predicate answers false or unknown; a path such as `$.x`, which
-    selects and decides nothing, is an error there.
+    selects and decides nothing, is an error there. A variable might not be reached there and
+    would fail a refresh later.
     """
     try:
         with connection.transaction():
-            connection.execute("select jsonb_path_match('{}', %s::text::jsonpath)", [predicate])
-    except psycopg.DataError as error:
+            row = connection.execute(
+                """
+                select path.path::text, jsonb_path_match_tz('{}', path.path)
+                from (select %s::text::jsonpath as path) as path
+                """,
+                [predicate],
+            ).fetchone()
+    except (psycopg.DataError, psycopg.errors.SyntaxError) as error:
         return error.diag.message_primary
-    except psycopg.errors.SyntaxError as error:
-        return error.diag.message_primary
+    if row and (names := _variables(row[0])):
+        return f"variable {names[0]} has no value here"
     return None
 
 
-def save_programme(
-    connection: psycopg.Connection, timezone: str, area_type: str | None, stored_at: datetime
-) -> None:
-    connection.execute(
-        """
-        insert into app.programme (timezone, area_type, stored_at) values (%s, %s, %s)
-        on conflict (only_row) do update
-        set timezone = excluded.timezone,
-            area_type = excluded.area_type,
-            stored_at = excluded.stored_at
-        """,
-        [timezone, area_type, stored_at],
+def _variables(path: str) -> list[str]:
+    """The variables of a path as PostgreSQL writes it: a $ before a quoted name."""
+    quoted = re.finditer(r'(\$?)"(?:[^"\\]|\\.)*"', path)
+    return [found.group() for found in quoted if found.group(1)]
+
+
+def save_programme(connection: psycopg.Connection, programme: Row, stored_at: datetime) -> None:
+    _upsert(
+        connection,
+        "programme",
+        ["only_row"],
+        {"only_row": True, **programme, "stored_at": stored_at},
     )
 
 

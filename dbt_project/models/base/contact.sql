@@ -42,8 +42,12 @@ select
     staged.phone,
     staged.sex,
     app.read_day(staged.date_of_birth, 'UTC') as date_of_birth,
+    staged.reported_at,
+    staged.is_dated_for_the_cht,
     staged.is_muted,
     staged.is_dead,
+    staged.is_flagged_deleted,
+    staged.is_altered,
     staged.is_deleted or not staged.is_contact as is_deleted,
     {{ this_run() }} as run_number
 from staged

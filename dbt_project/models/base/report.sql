@@ -16,8 +16,9 @@ with staged as (
 
 contact as (
     select * from {{ ref('contact') }}
-){% if is_incremental() %},
+),
 
+{% if is_incremental() -%}
 -- what a contact that changed answers to, or answered to before
 changed_alias as (
     select unnest(array[contact.uuid, contact.patient_id, contact.place_id]) as alias
@@ -41,39 +42,52 @@ changed as (
     select known.uuid
     from {{ this }} as known
     inner join changed_alias on known.subject_key = changed_alias.alias
-){% endif %}
+),
+
+{% endif -%}
+fresh as (
+    select staged.*
+    from staged
+    {% if is_incremental() -%}
+    inner join changed
+        on staged.uuid = changed.uuid
+    {% endif -%}
+    where
+        staged.is_report
+        {% if is_incremental() -%}
+        or exists (select from {{ this }} as known where known.uuid = staged.uuid)
+        {%- endif %}
+),
+
+reference as (
+    select fresh.subject_reference as alias from fresh where fresh.subject_reference is not null
+    union
+    select fresh.second_reference from fresh where fresh.second_reference is not null
+),
+
+called as (
+    {{ contacts_called('reference') }}
+)
 
 select
-    staged.uuid,
-    staged.form,
-    staged.reported_at,
-    staged.is_dated_for_the_cht,
-    staged.subject_reference,
-    staged.second_reference,
+    fresh.uuid,
+    fresh.form,
+    fresh.reported_at,
+    fresh.is_dated_for_the_cht,
+    fresh.subject_reference,
+    fresh.second_reference,
     coalesce(first_subject.uuid, second_subject.uuid) as subject_uuid,
-    coalesce(
-        first_subject.uuid, second_subject.uuid, staged.subject_reference
-    ) as subject_key,
-    staged.named_task_id,
-    staged.sender_uuid,
-    staged.sender_place_uuid,
-    staged.is_deleted or not staged.is_report as is_deleted,
-    staged.is_altered,
-    staged.saved_at,
+    coalesce(first_subject.uuid, second_subject.uuid, fresh.subject_reference) as subject_key,
+    fresh.named_task_id,
+    fresh.sender_uuid,
+    fresh.sender_place_uuid,
+    fresh.is_deleted or not fresh.is_report as is_deleted,
+    fresh.is_flagged_deleted,
+    fresh.is_altered,
+    fresh.saved_at,
     {{ this_run() }} as run_number
-from staged
-{% if is_incremental() -%}
-inner join changed
-    on staged.uuid = changed.uuid
-{% endif -%}
-left join lateral {{ contact_called('staged.subject_reference') }} as first_subject
-    on true
-left join lateral {{ contact_called('staged.second_reference') }} as second_subject
-    on first_subject.uuid is null
-{% if is_incremental() -%}
-where
-    staged.is_report
-    or exists (select from {{ this }} as known where known.uuid = staged.uuid)
-{%- else -%}
-where staged.is_report
-{%- endif %}
+from fresh
+left join called as first_subject
+    on fresh.subject_reference = first_subject.alias
+left join called as second_subject
+    on fresh.second_reference = second_subject.alias

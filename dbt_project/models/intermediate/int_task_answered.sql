@@ -1,6 +1,6 @@
 -- Each task with the answer that counts: the highest round, ours or landed, that was not withdrawn.
 with task as (
-    select * from {{ ref('task') }}
+    select * from {{ ref('int_task_windowed') }}
 ),
 
 verification as (

@@ -1,10 +1,15 @@
--- When each task opens, is due and closes: days in the programme's zone, both ends included.
+-- What each task is about and when it opens, is due and closes: days in the programme's zone, both
+-- ends included. No days where they depend on the day of reading (int_task_floating).
 with task_source as (
     select * from {{ ref('task_source') }}
 ),
 
 report as (
     select * from {{ ref('report') }}
+),
+
+contact as (
+    select * from {{ ref('contact') }}
 ),
 
 task_definition as (
@@ -19,23 +24,75 @@ programme as (
     select * from {{ source('app', 'programme') }}
 ),
 
+-- a report without a date counts from when it landed
+asking as (
+    select
+        false as is_contact,
+        report.uuid,
+        report.reported_at,
+        coalesce(report.reported_at, report.saved_at) as counts_from,
+        report.is_dated_for_the_cht and report.reported_at is not null as is_dated,
+        report.subject_key,
+        report.subject_uuid,
+        report.sender_uuid,
+        report.sender_place_uuid,
+        report.is_altered,
+        report.is_deleted,
+        report.is_flagged_deleted
+    from report
+    union all
+    select
+        true,
+        contact.uuid,
+        contact.reported_at,
+        contact.reported_at,
+        contact.is_dated_for_the_cht,
+        contact.uuid,
+        contact.uuid,
+        null,
+        null,
+        contact.is_altered,
+        contact.is_deleted,
+        contact.is_flagged_deleted
+    from contact
+),
+
 read as (
     select
-        task_source.*,
+        task_source.task_id,
+        task_source.source_id,
+        task_source.is_contact,
+        task_source.definition,
+        task_source.event,
+        task_source.is_scheduled,
+        task_source.is_cleared,
+        task_source.cleared_at,
+        task_source.appointment_text,
+        task_source.is_applicable,
+        asking.reported_at,
+        asking.counts_from,
+        asking.is_dated,
+        asking.subject_key,
+        asking.subject_uuid,
+        asking.sender_uuid,
+        asking.sender_place_uuid,
+        asking.is_altered,
+        asking.is_deleted,
+        asking.is_flagged_deleted,
         programme.timezone,
         task_definition.appointment_path is not null as has_appointment,
         app.read_day(task_source.appointment_text, programme.timezone) as appointment_on,
-        (coalesce(report.reported_at, report.saved_at) at time zone programme.timezone)::date
-            as reported_on,
-        report.is_dated_for_the_cht and report.reported_at is not null as is_dated,
+        (asking.counts_from at time zone programme.timezone)::date as reported_on,
+        app.read_local_day(task_source.scheduled_text, programme.timezone) as scheduled_on,
         app.read_day(task_source.due_text, programme.timezone) + task_event.offset_days as named_on,
         task_event.days,
         task_event.start_days,
         task_event.end_days
     from task_source
     cross join programme
-    inner join report
-        on task_source.source_id = report.uuid
+    inner join asking
+        on task_source.source_id = asking.uuid
+        and task_source.is_contact = asking.is_contact
     inner join task_definition
         on task_source.definition = task_definition.name
     inner join task_event
@@ -47,16 +104,36 @@ due as (
     select
         read.*,
         case
-            when read.days is not null then read.reported_on + read.days
-            else coalesce(read.named_on, read.reported_on)
+            when read.days is not null
+                then coalesce(read.scheduled_on, read.reported_on) + read.days
+            else coalesce(read.named_on, read.scheduled_on, read.reported_on)
         end as due_on,
-        case when read.days is not null then read.is_dated else read.named_on is not null end
-            as has_due_date
+        case
+            when read.days is null then read.named_on is not null
+            when read.is_scheduled then read.scheduled_on is not null
+            else read.is_dated
+        end as has_due_date
     from read
 )
 
 select
     due.task_id,
+    due.source_id,
+    due.is_contact,
+    due.definition,
+    due.event,
+    due.is_cleared,
+    due.cleared_at,
+    due.is_applicable,
+    due.reported_at,
+    due.counts_from,
+    due.subject_key,
+    due.subject_uuid,
+    due.sender_uuid,
+    due.sender_place_uuid,
+    due.is_altered,
+    due.is_deleted,
+    due.is_flagged_deleted,
     due.appointment_on,
     due.due_on - due.start_days as opens_on,
     due.due_on,

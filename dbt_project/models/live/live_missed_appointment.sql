@@ -54,6 +54,7 @@ select
     task.opens_on,
     task.due_on,
     task.closes_on,
+    task.is_timely,
     greatest((select app.today()) - task.due_on, 0) as days_overdue,
     task.resolved_by_report,
     task.resolved_at,

@@ -1,4 +1,4 @@
--- What reports say of people in their own words: the source of a task, and each verification.
+-- What documents say of people in their own words: the source of a task, and each verification.
 with task_source as (
     select * from {{ ref('task_source') }}
 ),
@@ -9,21 +9,33 @@ verification_report as (
 
 verification as (
     select * from {{ source('app', 'verification') }}
+),
+
+source_document as (
+    select distinct on (task_source.source_id)
+        task_source.*
+    from task_source
+    where task_source.is_applicable
+    order by
+        task_source.source_id,
+        task_source.contact_label is null,
+        task_source.task_id
 )
 
-select distinct on (task_source.source_id)
-    task_source.source_id as report_uuid,
-    task_source.reported_patient_uuid as patient_uuid,
-    task_source.reported_patient_id as patient_id,
-    task_source.reported_patient_name as patient_name,
+select
+    source_document.source_id as report_uuid,
+    source_document.reported_patient_uuid as patient_uuid,
+    source_document.reported_patient_id as patient_id,
+    source_document.reported_patient_name as patient_name,
+    source_document.contact_label,
     null as note
-from task_source
-where task_source.is_applicable
+from source_document
 
 union all
 
 select
     verification.report_id,
+    null,
     null,
     null,
     null,
@@ -34,6 +46,7 @@ union all
 
 select
     verification_report.report_id,
+    null,
     null,
     null,
     null,

@@ -4,10 +4,7 @@ with document as (
 
 select
     document.uuid,
-    case
-        when document.content ->> 'type' = 'contact' then document.content ->> 'contact_type'
-        else document.content ->> 'type'
-    end as contact_type,
+    {{ contact_type("document.content") }} as contact_type,
     document.content ->> 'name' as contact_name,
     document.content -> 'parent' ->> '_id' as parent_uuid,
     coalesce(
@@ -21,12 +18,12 @@ select
     document.content ->> 'date_of_birth' as date_of_birth,
     {{ is_truthy("document.content -> 'muted'") }} as is_muted,
     {{ is_truthy("document.content -> 'date_of_death'") }} as is_dead,
-    coalesce(
-        document.content ->> 'type' in (
-            'contact', 'person', 'clinic', 'health_center', 'district_hospital'
-        ),
-        false
-    ) as is_contact,
+    app.read_moment(document.content ->> 'reported_date') as reported_at,
+    coalesce(document.content -> 'reported_date', 'null') = 'null'
+        or {{ is_dated_for_the_cht("document.content") }} as is_dated_for_the_cht,
+    {{ is_contact("document.content") }} as is_contact,
+    {{ is_truthy("document.content -> 'deleted'") }} as is_flagged_deleted,
     document.is_deleted,
+    document.is_altered,
     document.landed_number
 from document

@@ -6,8 +6,7 @@ select
     document.uuid,
     document.content ->> 'form' as form,
     app.read_moment(document.content ->> 'reported_date') as reported_at,
-    jsonb_typeof(document.content -> 'reported_date') = 'number'
-        or document.content ->> 'reported_date' like '____-__-__%' as is_dated_for_the_cht,
+    {{ is_dated_for_the_cht("document.content") }} as is_dated_for_the_cht,
     {{ first_filled([
         "document.content ->> 'patient_id'",
         "document.content -> 'fields' ->> 'patient_id'",
@@ -25,9 +24,8 @@ select
     nullif(document.content -> 'fields' -> 'inputs' ->> 'task_id', '') as named_task_id,
     document.content -> 'contact' ->> '_id' as sender_uuid,
     document.content -> 'contact' -> 'parent' ->> '_id' as sender_place_uuid,
-    coalesce(
-        document.content ->> 'type' = 'data_record' and document.content ->> 'form' <> '', false
-    ) as is_report,
+    {{ is_report("document.content") }} as is_report,
+    {{ is_truthy("document.content -> 'deleted'") }} as is_flagged_deleted,
     document.is_deleted,
     document.is_altered,
     document.saved_at,

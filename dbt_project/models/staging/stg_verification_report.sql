@@ -21,7 +21,8 @@ select
         "document.content -> 'contact' ->> '_id'",
     ]) }} as verified_by,
     app.read_moment(document.content ->> 'reported_date') as verified_at,
-    document.is_deleted,
+    document.is_deleted
+    or {{ is_truthy("document.content -> 'deleted'") }} as is_deleted,
     document.landed_number
 from document
 where document.content ->> 'form' = '{{ var("verification_form") }}'

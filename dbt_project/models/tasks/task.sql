@@ -9,6 +9,7 @@
         {'columns': ['sender_uuid']},
         {'columns': ['place_uuid']},
         {'columns': ['resolved_by_report']},
+        {'columns': ['due_on']},
     ],
     post_hook="{{ delete_tasks_taken_down() }}",
 ) }}
@@ -55,31 +56,32 @@ affected as (
 
 asked as (
     select
-        task_source.task_id,
-        task_source.source_id,
-        task_source.definition,
-        task_source.event,
-        report.reported_at,
-        report.subject_uuid,
-        report.subject_key,
-        report.sender_uuid,
-        report.sender_place_uuid,
-        report.is_altered,
-        report.is_deleted,
-        task_definition.is_resolved_by_default,
-        task_definition.default_form,
-        task_definition.newer_report_forms,
+        dated.*,
+        task_definition.is_resolved_when_cleared and dated.is_cleared as is_cleared_away,
         task_definition.excludes_muted_or_dead
-    from task_source
+    from dated
     {% if is_incremental() -%}
     inner join affected
-        on task_source.task_id = affected.task_id
+        on dated.task_id = affected.task_id
     {% endif -%}
-    inner join report
-        on task_source.source_id = report.uuid
     inner join task_definition
-        on task_source.definition = task_definition.name
-    where task_source.is_applicable
+        on dated.definition = task_definition.name
+    where dated.is_applicable
+),
+
+resolving_form as (
+    select
+        task_definition.name as definition,
+        task_definition.default_form as form,
+        true as is_default
+    from task_definition
+    where task_definition.is_resolved_by_default
+    union all
+    select
+        task_definition.name,
+        unnest(task_definition.newer_report_forms),
+        false
+    from task_definition
 ),
 
 -- the earliest report that resolves; one that names a task resolves that task and no other
@@ -90,27 +92,26 @@ resolved as (
         report.form as resolved_by_form,
         report.reported_at as resolved_at
     from asked
-    inner join dated
-        on asked.task_id = dated.task_id
+    inner join resolving_form
+        on asked.definition = resolving_form.definition
     inner join report
         on asked.subject_key = report.subject_key
+        and resolving_form.form = report.form
+    where
+        not asked.is_deleted
         and asked.source_id <> report.uuid
         and not report.is_deleted
+        and not report.is_flagged_deleted
         and coalesce(report.named_task_id, asked.task_id) = asked.task_id
-        and (
-            (
-                asked.is_resolved_by_default
-                and report.form = asked.default_form
-                and report.reported_at >= greatest(
-                    dated.opens_at, asked.reported_at + interval '1 millisecond'
-                )
-                and report.reported_at <= dated.closes_at
-            )
-            or (
-                report.form = any(asked.newer_report_forms)
-                and report.reported_at > asked.reported_at
-            )
-        )
+        and case
+            when not resolving_form.is_default
+                then report.reported_at > coalesce(asked.counts_from, '-infinity')
+            when asked.is_contact
+                then report.reported_at between asked.opens_at and asked.closes_at
+            else report.reported_at between greatest(
+                asked.opens_at, asked.counts_from + interval '1 millisecond'
+            ) and asked.closes_at
+        end
     order by asked.task_id, report.reported_at, report.uuid
 ),
 
@@ -142,25 +143,29 @@ select
         when sender.is_person then sender.parent_uuid
         else sender.uuid
     end as place_uuid,
-    dated.appointment_on,
-    dated.opens_on,
-    dated.due_on,
-    dated.closes_on,
-    dated.date_flags
+    asked.appointment_on,
+    asked.opens_on,
+    asked.due_on,
+    asked.closes_on,
+    asked.date_flags
     || case
         when patient.uuid is null then array['unknown_patient', 'place_from_sender']
         else '{}'::text[]
     end
     || case when asked.is_altered then array['text_altered'] else '{}'::text[] end as flags,
-    asked.is_deleted as is_withdrawn,
+    asked.is_deleted or asked.is_flagged_deleted as is_withdrawn,
     case
         when not asked.excludes_muted_or_dead then null
         when patient.is_dead then 'deceased'
         when patient.is_muted then 'muted'
     end as excluded_reason,
-    resolved.resolved_by_report,
+    case
+        when resolved.task_id is not null then resolved.resolved_by_report
+        when asked.is_cleared_away then asked.source_id
+    end as resolved_by_report,
     resolved.resolved_by_form,
-    resolved.resolved_at,
+    coalesce(resolved.resolved_at, case when asked.is_cleared_away then asked.cleared_at end)
+        as resolved_at,
     verified.report_id as landed_report_id,
     verified.round as landed_round,
     verified.outcome as landed_outcome,
@@ -170,8 +175,6 @@ select
     verified.verified_at as landed_verified_at,
     {{ this_run() }} as run_number
 from asked
-inner join dated
-    on asked.task_id = dated.task_id
 left join contact as patient
     on asked.subject_uuid = patient.uuid
 left join contact as sender

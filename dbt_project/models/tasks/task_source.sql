@@ -3,13 +3,16 @@
     indexes=[
         {'columns': ['task_id'], 'unique': true},
         {'columns': ['source_id']},
-        {'columns': ['definition', 'definition_hash']},
+        {'columns': ['definition']},
         {'columns': ['run_number']},
     ],
-    post_hook="delete from {{ this }} as known where not exists (
-        select from {{ source('app', 'task_definition') }} as task_definition
-        where task_definition.name = known.definition
-    )",
+    post_hook=[
+        "delete from {{ this }} as known where not exists (
+            select from {{ source('app', 'task_definition') }} as task_definition
+            where task_definition.name = known.definition
+        )",
+        "{{ remember_definitions() }}",
+    ],
 ) }}
 
 with staged as (
@@ -24,19 +27,30 @@ task_definition as (
     select * from {{ source('app', 'task_definition') }}
 ),
 
+refreshed_definition as (
+    select * from {{ source('build', 'refreshed_definition') }}
+),
+
 report as (
     select * from {{ ref('report') }}
 ),
 
+contact as (
+    select * from {{ ref('contact') }}
+),
+
 {% if is_incremental() -%}
 changed_definition as (
-    select task_definition.*
+    select
+        task_definition.name,
+        task_definition.applies_to = 'contacts' as asks_contacts,
+        task_definition.applies_to_type
     from task_definition
     where not exists (
-        select from {{ this }} as known
+        select from refreshed_definition
         where
-            known.definition = task_definition.name
-            and known.definition_hash = task_definition.hash
+            refreshed_definition.definition = task_definition.name
+            and refreshed_definition.hash = task_definition.hash
     )
 ),
 
@@ -45,10 +59,9 @@ changed as (
     from document
     where document.landed_number > {{ landed_before('task_source') }}
     union
-    select report.uuid
-    from report
-    inner join changed_definition
-        on report.form = any(changed_definition.form_codes)
+    {{ sources_asked_anew('report', 'form', asks_contacts=false) }}
+    union
+    {{ sources_asked_anew('contact', 'contact_type', asks_contacts=true) }}
     union
     select known.source_id
     from {{ this }} as known
@@ -69,11 +82,16 @@ fresh as (
 select
     fresh.task_id,
     fresh.source_id,
+    fresh.is_contact,
     fresh.definition,
-    fresh.definition_hash,
     fresh.event,
+    fresh.is_scheduled,
+    fresh.scheduled_text,
     fresh.appointment_text,
     fresh.due_text,
+    fresh.is_cleared,
+    fresh.cleared_at,
+    fresh.contact_label,
     fresh.reported_patient_name,
     fresh.reported_patient_id,
     fresh.reported_patient_uuid,
@@ -86,11 +104,16 @@ union all
 select
     known.task_id,
     known.source_id,
+    known.is_contact,
     known.definition,
-    coalesce(task_definition.hash, known.definition_hash),
     known.event,
+    known.is_scheduled,
+    known.scheduled_text,
     known.appointment_text,
     known.due_text,
+    known.is_cleared,
+    known.cleared_at,
+    known.contact_label,
     known.reported_patient_name,
     known.reported_patient_id,
     known.reported_patient_uuid,
@@ -99,7 +122,5 @@ select
 from {{ this }} as known
 inner join changed
     on known.source_id = changed.uuid
-left join task_definition
-    on known.definition = task_definition.name
 where not exists (select from fresh where fresh.task_id = known.task_id)
 {%- endif %}

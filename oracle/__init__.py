@@ -1,0 +1,1 @@
+"""Agreement with the CHT's rules engine: its recorded answers against ours, by the real path."""

@@ -1,0 +1,58 @@
+"""`make oracle [CASES=FILE]`: the CHT's recorded answers against ours.
+
+Prints every row in which we deviate, with the reason, and every disagreement; the last line
+counts. Exits 1 if anything disagrees.
+"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+from oracle.answers import answers
+from oracle.cases import read
+from oracle.comparing import Verdict, compare
+from oracle.places import place
+
+RECORDED = Path(__file__).parents[1] / "tests" / "data" / "task-oracle" / "cases.jsonl.gz"
+
+
+def main(arguments: list[str]) -> int:
+    path = Path(arguments[0]) if arguments else RECORDED
+    cases = list(read(path))
+    verdicts = []
+    with place() as where:
+        for case, ours in answers(where, cases, _say):
+            for verdict in compare(case, ours):
+                verdicts.append(verdict)
+                if not verdict.agrees:
+                    print(_line(verdict))
+    print(_counts(len(cases), verdicts))
+    return 1 if any(verdict.disagreement for verdict in verdicts) else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _line(verdict: Verdict) -> str:
+    if verdict.disagreement:
+        return f"DISAGREES {verdict.case} {verdict.emission}: {verdict.disagreement}"
+    reasons = "; ".join(reason.value for reason in verdict.reasons)
+    return f"deviates {verdict.case} {verdict.emission}: {reasons}"
+
+
+def _counts(cases: int, verdicts: list[Verdict]) -> str:
+    """A row that deviates by several reasons counts under the first."""
+    deviating = Counter(
+        verdict.reasons[0] for verdict in verdicts if verdict.reasons and not verdict.disagreement
+    )
+    by_reason = "".join(f", {count} by {reason.label}" for reason, count in deviating.items())
+    return (
+        f"{cases} cases, {len(verdicts)} rows: {sum(one.agrees for one in verdicts)} agree, "
+        f"{deviating.total()} deviate{by_reason}, "
+        f"{sum(bool(one.disagreement) for one in verdicts)} disagree"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

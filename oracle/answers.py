@@ -1,0 +1,90 @@
+"""What our tables say of cases, by the way an operator's data takes: landed, defined, refreshed."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+
+import psycopg
+
+from oracle.cases import Case
+from oracle.definitions import tasks_yml
+from oracle.engine import Row
+from oracle.places import SOURCE, Place
+from pipeline.database import connect, now
+from pipeline.refresh import dbt
+from pipeline.refresh import run as refreshing
+from pipeline.tasks import run as defining
+
+Rows = dict[tuple[str, str], Row]
+
+
+def answers(
+    place: Place, cases: Iterable[Case], say: Callable[[str], None]
+) -> Iterator[tuple[Case, Rows]]:
+    """Each case with our rows, as of the case's moment.
+
+    All documents land first. A programme has one time zone, so the definitions of one zone after
+    the other are stored and refreshed, which tries a change of definitions each time.
+    """
+    ordered = sorted(cases, key=itemgetter("timezone"))
+    with (
+        connect(place.address, autocommit=True) as connection,
+        dbt.running(place.address, "v1", "couchdb", place.folder) as running_dbt,
+    ):
+        _land(connection, ordered)
+        for timezone, group in groupby(ordered, key=itemgetter("timezone")):
+            of_zone = list(group)
+            say(f"{timezone}: {len(of_zone)} cases")
+            connection.execute("select set_config('worklist.now', '', false)")
+            _refresh(connection, running_dbt, tasks_yml(timezone, of_zone))
+            yield from ((case, _rows(connection, case)) for case in of_zone)
+
+
+def _land(connection: psycopg.Connection, cases: list[Case]) -> None:
+    """Documents land at the moment of their case: a report without a date counts from then."""
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "copy v1.couchdb (saved_timestamp, _id, _deleted, source, doc) from stdin"
+        ) as copy,
+    ):
+        for case in cases:
+            landed_at = case["now"].removesuffix("Z")
+            for document in case["docs"]:
+                copy.write_row((landed_at, document["_id"], False, SOURCE, json.dumps(document)))
+    connection.execute("analyze v1.couchdb")
+
+
+def _refresh(connection: psycopg.Connection, running_dbt: dbt.Dbt, text: str) -> None:
+    with connection.transaction():
+        defining.store_definitions(connection, text, "tasks.yml", now(connection))
+    refreshing.refresh(
+        connection, running_dbt, "live", lambda: now(connection), lambda _name, _status: None
+    )
+
+
+def _rows(connection: psycopg.Connection, case: Case) -> Rows:
+    """What is emitted: a task of somebody muted or dead is in the ledger, but not to be done."""
+    connection.execute("select set_config('worklist.now', %s, false)", [case["now"]])
+    rows = connection.execute(
+        """
+        select
+            task.source_id,
+            task.event,
+            task.due_on,
+            task.opens_on,
+            task.closes_on,
+            task.resolved_by_report is not null,
+            task.is_withdrawn,
+            task.is_timely,
+            task.state
+        from worklist_build.int_task_judged as task
+        where
+            task.source_id = any(%s)
+            and task.definition = %s
+            and task.excluded_reason is null
+        """,
+        [[document["_id"] for document in case["docs"]], case["definition"]["name"]],
+    ).fetchall()
+    return {(source, event): Row(*rest) for source, event, *rest in rows}

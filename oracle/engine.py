@@ -1,0 +1,417 @@
+"""The CHT's rules engine in the small: what it says of a case, and what we say instead.
+
+Written from the prose of tests/data/task-oracle/README.md, once, with a switch for everything in
+which we differ. With all switches off it must repeat what the engine recorded; with all on it
+must say what our tables say: so a difference is excused only where it is the one foreseen.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import Enum
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from oracle import dates
+
+Document = Mapping[str, Any]
+
+
+class Deviation(Enum):
+    """In what we differ: by number in the design, or a quirk of the engine that is not ours."""
+
+    PATIENT_UUID = (
+        "4: a known patient_uuid counts where patient_id is unknown, at the top level too"
+    )
+    READABLE_DATES = "5: a date that the CHT cannot read falls back, or is read"
+    DELETED_REPORTS = "6: deleted reports never resolve"
+    DATE_READER = "quirk: a date reader other than the calendar day as it is written"
+    ROLLED_OVER = "quirk: an impossible day rolls over into the next month"
+    UNSEEN_REPORTS = "quirk: reports with no subject that the engine looks for are not seen"
+    SHARED_NOBODY = "quirk: reports with only a case_id count as about the same nobody"
+    BARE_CONTACTS = "quirk: contact tasks for contacts known only from reports"
+    NEWER_THAN_NOTHING = "quirk: any report is newer than a source without a date"
+
+    @property
+    def label(self) -> str:
+        """`4`, `5` or `6` of the design, or the quirk's name."""
+        return self.value.partition(":")[0] if self.is_numbered else f'"{self.value}"'
+
+    @property
+    def is_numbered(self) -> bool:
+        return self.value[0].isdigit()
+
+
+ALL = frozenset(Deviation)
+NONE: frozenset[Deviation] = frozenset()
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is said of one emission at one moment."""
+
+    due: date | None
+    start: date | None
+    end: date | None
+    resolved: bool
+    deleted: bool
+    timely: bool
+    calculated: str | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A document that a definition applies to, with what counts of its subject."""
+
+    document: Document
+    subject: str | None
+    is_report: bool
+
+
+class Judge:
+    """Says of one case what is emitted, by the engine's rules but for `deviations`."""
+
+    def __init__(self, case: Mapping[str, Any], deviations: frozenset[Deviation]) -> None:
+        self.definition = case["definition"]
+        self.documents: list[Document] = case["docs"]
+        self.earlier: list[Mapping[str, Any]] = case.get("earlier", [])
+        self.zone = ZoneInfo(case["timezone"])
+        self.now = datetime.fromisoformat(case["now"])
+        self.deviations = deviations
+
+    def rows(self) -> dict[tuple[str, str], Row]:
+        """By source document and event."""
+        return {
+            (source.document["_id"], str(event["id"] or place)): self._row(source, event)
+            for source in self._sources()
+            for place, event in enumerate(self.definition["events"])
+        }
+
+    # whom a report is about
+
+    @cached_property
+    def contacts(self) -> list[Document]:
+        contacts = [document for document in self.documents if document["type"] != "data_record"]
+        return sorted(contacts, key=lambda contact: (_contact_type(contact), contact["_id"]))
+
+    @cached_property
+    def reports(self) -> list[tuple[str | None, Document]]:
+        """With the subject of each; only those that are seen."""
+        return [
+            (self._subject(document), document)
+            for document in self.documents
+            if document["type"] == "data_record"
+            and (
+                _is_seen(document)
+                or self._differs(
+                    Deviation.PATIENT_UUID
+                    if document.get("patient_uuid")
+                    else Deviation.UNSEEN_REPORTS
+                )
+            )
+        ]
+
+    def _subject(self, report: Document) -> str | None:
+        reference = _first_filled(report, "patient_id", "patient_uuid", "place_id", "place_uuid")
+        known = self._called(reference)
+        if known is None and self._differs(Deviation.PATIENT_UUID):
+            known = self._called(_first_filled(report, "patient_uuid"))
+        return known or reference
+
+    def _called(self, reference: str | None) -> str | None:
+        return next(
+            (
+                str(contact["_id"])
+                for contact in self.contacts
+                if reference is not None and reference in {contact["_id"], *_shortcodes(contact)}
+            ),
+            None,
+        )
+
+    # what the definition applies to
+
+    def _sources(self) -> Iterator[Source]:
+        candidates = (
+            self._report_sources()
+            if self.definition["appliesTo"] == "reports"
+            else self._contact_sources()
+        )
+        for source in candidates:
+            if not self._is_excluded(source) and _applies(
+                self.definition["appliesIf"], source.document
+            ):
+                yield source
+
+    def _report_sources(self) -> Iterator[Source]:
+        for subject, report in self.reports:
+            if self._is_of_type(report["form"]):
+                yield Source(report, subject, is_report=True)
+
+    def _contact_sources(self) -> Iterator[Source]:
+        known = {contact["_id"] for contact in self.contacts}
+        for contact in self.contacts:
+            if self._is_of_type(_contact_type(contact)):
+                yield Source(contact, contact["_id"], is_report=False)
+        if self.definition["appliesToType"] is None and not self._differs(Deviation.BARE_CONTACTS):
+            for subject in self._bare_contacts() - known:
+                yield Source({"_id": subject}, subject, is_report=False)
+
+    def _bare_contacts(self) -> set[str]:
+        """Known from reports alone, or from a task of a contact that vanished."""
+        vanished = {
+            document["_id"]
+            for earlier in self.earlier
+            for document in earlier["docs"]
+            if document["type"] != "data_record"
+        }
+        return {subject for subject, _ in self.reports if subject} | vanished
+
+    def _is_of_type(self, kind: str) -> bool:
+        kinds = self.definition["appliesToType"]
+        return kinds is None or kind in kinds
+
+    def _is_excluded(self, source: Source) -> bool:
+        return bool(self.definition["excludeMutedOrDead"]) and any(
+            contact["_id"] == source.subject
+            and (contact.get("muted") or contact.get("date_of_death"))
+            for contact in self.contacts
+        )
+
+    # when it is due
+
+    def _row(self, source: Source, event: Mapping[str, Any]) -> Row:
+        returns_nothing = self._returns_nothing(source, event)
+        due = self.today if returns_nothing else self._due(source, event)
+        start = due and due - timedelta(days=event["start"])
+        end = due and due + timedelta(days=event["end"])
+        is_resolved = self._is_resolved(source, event, due)
+        is_deleted = bool(source.document.get("deleted"))
+        return Row(
+            due,
+            start,
+            end,
+            is_resolved,
+            is_deleted,
+            bool(start and end and self._is_timely(start, end)),
+            self._state(is_resolved, is_deleted, None if returns_nothing else start, end),
+        )
+
+    def _returns_nothing(self, source: Source, event: Mapping[str, Any]) -> bool:
+        """A date function that returns nothing at all: a window around today, and no state."""
+        return (
+            event.get("dateReader") == "undefined-when-missing"
+            and not self._differs(Deviation.DATE_READER)
+            and _at(source.document, event["dueDatePath"]) in (ABSENT, None, "")
+        )
+
+    def _due(self, source: Source, event: Mapping[str, Any]) -> date | None:
+        if "dueDatePath" not in event:
+            anchor = self._anchor(source)
+            return anchor and anchor + timedelta(days=event["days"])
+        value = _at(source.document, event["dueDatePath"])
+        read = self._read_day(value, event["dateReader"])
+        if read is not None:
+            return read + timedelta(days=event["offsetDays"])
+        return self._fallback(source) if self._differs(Deviation.READABLE_DATES) else None
+
+    def _anchor(self, source: Source) -> date | None:
+        written = source.document.get("reported_date")
+        if not source.is_report and written is None:
+            return self.today
+        moment = dates.javascript_date(written)
+        if moment is not None:
+            return dates.local_day(moment, self.zone)
+        return self._fallback(source) if self._differs(Deviation.READABLE_DATES) else None
+
+    def _fallback(self, source: Source) -> date:
+        """The day of `reported_date` in any form; where there is none, of landing or reading."""
+        moment = dates.readable_moment(source.document.get("reported_date"))
+        return self.today if moment is None else dates.local_day(moment, self.zone)
+
+    def _read_day(self, value: Any, reader: str) -> date | None:
+        absent = value is ABSENT
+        value = None if absent else value
+        if self._differs(Deviation.DATE_READER):
+            reader = "local-date"
+        if reader == "js-date":
+            return None if absent else dates.javascript_day(value, self.zone)
+        rolls_over = not self._differs(Deviation.ROLLED_OVER)
+        read = dates.rolled_over_day if rolls_over else dates.readable_day
+        day = read(value, self.zone)
+        return self.today if day is None and reader == "local-date-or-now" else day
+
+    @cached_property
+    def today(self) -> date:
+        return self.now.astimezone(self.zone).date()
+
+    def _is_timely(self, start: date, end: date) -> bool:
+        local = self.now.astimezone(self.zone).replace(tzinfo=None)
+        midnight = datetime.min.time()
+        return datetime.combine(end, midnight) > local - timedelta(days=60) and datetime.combine(
+            start, midnight
+        ) < local + timedelta(days=180)
+
+    def _state(
+        self, is_resolved: bool, is_deleted: bool, start: date | None, end: date | None
+    ) -> str | None:
+        if is_resolved:
+            return "Completed"
+        if is_deleted:
+            return "Cancelled"
+        if start is None or end is None:
+            return None
+        if start > self.today:
+            return "Draft"
+        return "Failed" if end < self.today else "Ready"
+
+    # what resolves it
+
+    def _is_resolved(self, source: Source, event: Mapping[str, Any], due: date | None) -> bool:
+        rule = self.definition["resolvedBy"]
+        newer = rule.get("forms") or rule.get("orForms") or []
+        return bool(rule.get("default") and self._by_default(source, event, due)) or any(
+            self._is_newer(report, source) for report in self._about(source, newer)
+        )
+
+    def _about(self, source: Source, forms: list[str]) -> Iterator[Document]:
+        nobody = source.subject is None and self._differs(Deviation.SHARED_NOBODY)
+        for subject, report in self.reports:
+            if report["form"] in forms and subject == source.subject and not nobody:
+                yield report
+
+    def _by_default(self, source: Source, event: Mapping[str, Any], due: date | None) -> bool:
+        if due is None:
+            return False
+        opens = dates.local_midnight(due - timedelta(days=event["start"]), self.zone)
+        closes = dates.local_midnight(due + timedelta(days=event["end"] + 1), self.zone)
+        if source.is_report:
+            after = self._after(source)
+            if after is None:
+                return False
+            opens = max(opens, after + 1)
+        return any(
+            (moment := self._moment(report)) is not None
+            and opens <= moment <= closes
+            and not (report.get("deleted") and self._differs(Deviation.DELETED_REPORTS))
+            for report in self._about(source, [self.definition["resolvedBy"]["form"]])
+        )
+
+    def _after(self, source: Source) -> float | None:
+        """What a report must be later than to fall into the window; None where none can."""
+        written = source.document.get("reported_date")
+        if not self._differs(Deviation.READABLE_DATES):
+            return dates.number(written)
+        moment = dates.readable_moment(written)
+        return self._unread(source) if moment is None else moment
+
+    def _moment(self, report: Document) -> float | None:
+        read = (
+            dates.readable_moment
+            if self._differs(Deviation.READABLE_DATES)
+            else dates.javascript_number
+        )
+        return read(report.get("reported_date"))
+
+    def _is_newer(self, report: Document, source: Source) -> bool:
+        moment = self._moment(report)
+        if report.get("deleted") or moment is None:
+            return False
+        after = self._newer_than(source)
+        return after is not None and moment > after
+
+    def _newer_than(self, source: Source) -> float | None:
+        """None where nothing is newer."""
+        written = source.document.get("reported_date")
+        counts_landing = source.is_report and self._differs(Deviation.NEWER_THAN_NOTHING)
+        if not written and not counts_landing:
+            return -math.inf
+        if not self._differs(Deviation.READABLE_DATES):
+            return dates.javascript_number(written)
+        moment = dates.readable_moment(written)
+        return self._unread(source) if moment is None else moment
+
+    def _unread(self, source: Source) -> float:
+        return dates.milliseconds(self.now) if source.is_report else -math.inf
+
+    def _differs(self, deviation: Deviation) -> bool:
+        return deviation in self.deviations
+
+
+class _Absent:
+    """What a path leads to where nothing stands; null is something."""
+
+
+ABSENT = _Absent()
+
+
+def _at(document: Any, path: str) -> Any:
+    for step in path.split("."):
+        if not isinstance(document, Mapping) or step not in document:
+            return ABSENT
+        document = document[step]
+    return document
+
+
+def _contact_type(contact: Document) -> str:
+    kind = contact.get("contact_type") if contact["type"] == "contact" else contact["type"]
+    return str(kind)
+
+
+def _shortcodes(contact: Document) -> set[str]:
+    return {str(contact[key]) for key in ("patient_id", "place_id") if contact.get(key)}
+
+
+def _first_filled(report: Document, *keys: str) -> str | None:
+    fields = report.get("fields") or {}
+    values = (place.get(key) for key in keys for place in (report, fields))
+    return next((str(value) for value in values if value), None)
+
+
+def _is_seen(report: Document) -> bool:
+    """The view that finds a contact's reports does not know a top-level uuid."""
+    fields = report.get("fields") or {}
+    seen_above = ("patient_id", "place_id", "case_id")
+    return any(report.get(key) for key in seen_above) or any(
+        fields.get(key) for key in (*seen_above, "patient_uuid", "place_uuid")
+    )
+
+
+def _applies(predicate: Mapping[str, Any] | None, document: Document) -> bool:
+    if predicate is None:
+        return True
+    value, wanted = _at(document, predicate["field"]), predicate["value"]
+    exists = value is not ABSENT and value is not None and value != ""
+    match predicate["op"]:
+        case "exists":
+            return exists
+        case "missing":
+            return not exists
+        case "eq":
+            return _is_same(value, wanted)
+        case "ne":
+            return not _is_same(value, wanted)
+        case "in":
+            return any(_is_same(value, one) for one in wanted)
+        case "contains":
+            return isinstance(value, str) and wanted in value.split(" ")
+    return exists and _compares(predicate["op"], value, wanted)
+
+
+def _is_same(value: Any, wanted: Any) -> bool:
+    is_alike = type(value) is type(wanted) or None not in map(dates.number, (value, wanted))
+    return is_alike and value == wanted
+
+
+def _compares(operator: str, value: Any, wanted: float) -> bool:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return False
+    return {
+        "gt": number > wanted,
+        "gte": number >= wanted,
+        "lt": number < wanted,
+        "lte": number <= wanted,
+    }[operator]
