@@ -87,7 +87,8 @@ def project_hash() -> str:
     """Changes with everything that dbt builds from."""
     digest = hashlib.sha256()
     for path in sorted(PROJECT.rglob("*")):
-        if path.suffix in {".sql", ".yml"} and path.name != "tasks.yml":
+        is_definition = path.name == "tasks.yml" or path.parent.name == "examples"
+        if path.suffix in {".sql", ".yml"} and not is_definition:
             digest.update(path.relative_to(PROJECT).as_posix().encode() + b"\0")
             digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -104,7 +104,10 @@ note = Table(
     _marts,
     *(
         Column(name, Text)
-        for name in ("report_uuid", "patient_uuid", "patient_name", "patient_id", "note")
+        for name in (
+            *("report_uuid", "patient_uuid", "patient_name", "patient_id"),
+            *("contact_label", "note"),
+        )
     ),
     schema="worklist_pii",
 )

@@ -150,7 +150,9 @@ def _described(seen: Subquery) -> Select[*tuple[Any, ...]]:
 
 
 def _patient_name() -> ColumnElement[str]:
-    return func.coalesce(marts.patient.c.patient_name, marts.note.c.patient_name)
+    """A definition may name it by `contactLabel`; else the patient's own, else the report's."""
+    note = marts.note.c
+    return func.coalesce(note.contact_label, marts.patient.c.patient_name, note.patient_name)
 
 
 def _patient_id() -> ColumnElement[str]:

@@ -1,8 +1,9 @@
-"""What integration tests share: a client of the simulated CHT, and a CHT that answers by script."""
+"""What integration tests share: a simulated CHT, one that answers by script, a programme."""
 
 import json
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -10,6 +11,10 @@ import httpx
 import pytest
 
 from pipeline.cht.client import ChtClient
+from pipeline.database import connect
+from pipeline.refresh import dbt
+from tests.conftest import PostgresServer, recorded_copy
+from tests.integration.programme import Programme
 
 ScriptedAnswer = Callable[[BaseHTTPRequestHandler, bytes], None]
 
@@ -89,3 +94,18 @@ def faulty_door(simulated_cht: Any) -> Iterator[FaultyDoor]:
     yield door
     door.server.shutdown()
     door.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def programme(
+    postgres_server: PostgresServer,
+    recorded_template: str,
+    home: Path,
+) -> Iterator[Programme]:
+    """One a module, since dbt takes its time: each test changes patients of its own."""
+    with (
+        recorded_copy(postgres_server, recorded_template) as address,
+        connect(address, autocommit=True) as connection,
+        dbt.running(address, "v1", "couchdb", home) as running_dbt,
+    ):
+        yield Programme(address, connection, running_dbt)

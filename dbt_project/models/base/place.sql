@@ -2,6 +2,7 @@
     unique_key='place_uuid',
     indexes=[
         {'columns': ['place_uuid'], 'unique': true},
+        {'columns': ['area_type']},
     ],
 ) }}
 
@@ -17,9 +18,24 @@ programme as (
     select * from {{ source('app', 'programme') }}
 ),
 
+{% if is_incremental() -%}
+changed as (
+    select place_scope.place_uuid
+    from place_scope
+    where place_scope.run_number > {{ run_before('place') }}
+    union
+    -- tasks.yml may call another type the area's
+    select place_scope.place_uuid
+    from programme
+    cross join place_scope
+    where programme.area_type is distinct from (select min(known.area_type) from {{ this }} as known)
+),
+
+{% endif -%}
 ancestor as (
     select
         place_scope.place_uuid,
+        min(programme.area_type) as area_type,
         (
             array_agg(place_scope.ancestor_uuid order by place_scope.depth)
             filter (where contact.contact_type = programme.area_type)
@@ -33,11 +49,8 @@ ancestor as (
     left join contact
         on place_scope.ancestor_uuid = contact.uuid
     {% if is_incremental() -%}
-    where place_scope.place_uuid in (
-        select changed.place_uuid
-        from place_scope as changed
-        where changed.run_number > {{ run_before('place') }}
-    )
+    inner join changed
+        on place_scope.place_uuid = changed.place_uuid
     {% endif -%}
     group by place_scope.place_uuid
 )
@@ -46,6 +59,7 @@ select
     ancestor.place_uuid,
     place.contact_name as place_name,
     place.contact_type as place_type,
+    ancestor.area_type,
     ancestor.area_uuid,
     place.primary_contact_uuid,
     place.is_deleted,

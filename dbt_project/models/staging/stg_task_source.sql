@@ -42,7 +42,6 @@ matched as (
         typed.uuid,
         typed.is_contact,
         asking.name as definition,
-        asking.hash as definition_hash,
         asking.applies_if,
         asking.appointment_path,
         asking.contact_label_path,
@@ -61,41 +60,58 @@ matched as (
         with ordinality as element (entry, position)
         on asking.applies_to = 'scheduled_tasks'
     where (asking.applies_to = 'scheduled_tasks') = (element.position is not null)
+),
+
+-- a report clears what of a group is still to be sent, so any element of the group tells
+grouped as (
+    select
+        matched.*,
+        case
+            when matched.content -> 'scheduled_task' ->> 'state' = 'cleared'
+                then matched.content -> 'scheduled_task'
+            when matched.element_index is not null then jsonb_path_query_first(
+                matched.content,
+                '$.scheduled_tasks[*] ? (
+                    @.state == "cleared"
+                    && @.group == $.scheduled_task.group
+                    && @.type == $.scheduled_task.type
+                )'
+            )
+        end as cleared_element
+    from matched
 )
 
 select
-    matched.uuid || '~' || task_event.event || '~' || matched.definition
-        || coalesce('-' || matched.element_index, '') as task_id,
-    matched.uuid as source_id,
-    matched.is_contact,
-    matched.definition,
-    matched.definition_hash,
+    grouped.uuid || '~' || task_event.event || '~' || grouped.definition
+        || coalesce('-' || grouped.element_index, '') as task_id,
+    grouped.uuid as source_id,
+    grouped.is_contact,
+    grouped.definition,
     task_event.event,
-    matched.content #>> matched.appointment_path as appointment_text,
-    matched.content #>> task_event.due_path as due_text,
-    matched.element_index is not null as is_scheduled,
-    matched.content -> 'scheduled_task' ->> 'due' as scheduled_text,
-    coalesce(matched.content -> 'scheduled_task' ->> 'state' = 'cleared', false) as is_cleared,
+    grouped.content #>> grouped.appointment_path as appointment_text,
+    grouped.content #>> task_event.due_path as due_text,
+    grouped.element_index is not null as is_scheduled,
+    grouped.content -> 'scheduled_task' ->> 'due' as scheduled_text,
+    grouped.cleared_element is not null as is_cleared,
     app.read_moment(jsonb_path_query_first(
-        matched.content,
-        '$.scheduled_task.state_history[*] ? (@.state == "cleared").timestamp'
+        grouped.cleared_element, '$.state_history[*] ? (@.state == "cleared").timestamp'
     ) #>> '{}') as cleared_at,
-    nullif(matched.content #>> matched.contact_label_path, '') as contact_label,
+    nullif(grouped.content #>> grouped.contact_label_path, '') as contact_label,
     {{ first_filled([
-        "matched.content -> 'fields' ->> 'patient_name'",
-        "matched.content -> 'fields' -> 'inputs' -> 'contact' ->> 'name'",
+        "grouped.content -> 'fields' ->> 'patient_name'",
+        "grouped.content -> 'fields' -> 'inputs' -> 'contact' ->> 'name'",
     ]) }} as reported_patient_name,
     {{ first_filled([
-        "matched.content -> 'fields' ->> 'patient_id'",
-        "matched.content ->> 'patient_id'",
+        "grouped.content -> 'fields' ->> 'patient_id'",
+        "grouped.content ->> 'patient_id'",
     ]) }} as reported_patient_id,
     {{ first_filled([
-        "matched.content -> 'fields' ->> 'patient_uuid'",
-        "matched.content ->> 'patient_uuid'",
+        "grouped.content -> 'fields' ->> 'patient_uuid'",
+        "grouped.content ->> 'patient_uuid'",
     ]) }} as reported_patient_uuid
-from matched
+from grouped
 inner join task_event
-    on matched.definition = task_event.definition
+    on grouped.definition = task_event.definition
 where
-    matched.applies_if is null
-    or jsonb_path_match_tz(matched.content, matched.applies_if, '{}', true)
+    grouped.applies_if is null
+    or jsonb_path_match_tz(grouped.content, grouped.applies_if, '{}', true)
