@@ -6,7 +6,7 @@ Definitions are stored anew by the next refresh, so that defaults only serve unt
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
