@@ -29,6 +29,13 @@
     from verification_report
     where verification_report.run_number > {{ run_before('task') }}
     union
+    -- the report may have answered another task before
+    select known.task_id
+    from {{ known_tasks }} as known
+    inner join verification_report
+        on known.landed_report_id = verification_report.report_id
+    where verification_report.run_number > {{ run_before('task') }}
+    union
     select known.task_id
     from {{ known_tasks }} as known
     inner join changed_contact

@@ -1,20 +1,33 @@
 {#-
     Tables that grow: what is fresh replaces the rows of the same key, in one transaction. dbt's own
     materialization does the same and asks for the columns of both tables four times, which takes
-    longer than the rest of a small refresh. A table built from nothing is dbt's work still; it is
-    analyzed at once, because the models after it are planned before autovacuum comes by.
+    longer than the rest of a small refresh.
+
+    From nothing, or anew: the table that was there is retired, so that who reads it through a view
+    goes on reading it until the view is replaced. The new one is analyzed at once, because the
+    models after it are planned before autovacuum comes by.
 -#}
 {% materialization incremental, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
-    {%- if existing is none or existing.is_view or should_full_refresh() -%}
-        {%- set built = dbt.materialization_incremental_default() -%}
-        {% call statement('analyze') %}analyze {{ this }}{% endcall %}
-        {{ adapter.commit() }}
-        {{ return(built) }}
-    {%- endif -%}
-    {%- set key = config.require('unique_key') -%}
-    {%- set fresh = adapter.quote(this.identifier ~ '__fresh') -%}
+    {%- set target = this.incorporate(type='table') -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- if existing is none or existing.is_view or should_full_refresh() -%}
+        {% do retire(existing) %}
+        {% call statement('main') -%}
+            create table {{ target }} as ({{ sql }})
+        {%- endcall %}
+        {% do create_indexes(target) %}
+        {% call statement('analyze') %}analyze {{ target }}{% endcall %}
+    {%- else -%}
+        {% do replace_rows(config.require('unique_key'), sql) %}
+    {%- endif -%}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{% macro replace_rows(key, sql) %}
+    {%- set fresh = adapter.quote(this.identifier ~ '__fresh') -%}
     {% call statement('fresh') -%}
         create temporary table {{ fresh }} on commit drop as ({{ sql }})
     {%- endcall %}
@@ -26,10 +39,7 @@
         insert into {{ this }} ({{ columns }})
         select {{ columns }} from {{ fresh }};
     {%- endcall %}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {{ adapter.commit() }}
-    {{ return({'relations': [this.incorporate(type='table')]}) }}
-{% endmaterialization %}
+{% endmacro %}
 
 {#- The columns of the table and of its fresh rows; fails where they differ in name or type. -#}
 {% macro columns_of_both(fresh) %}

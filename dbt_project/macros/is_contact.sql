@@ -22,3 +22,8 @@
         {{ content }} ->> 'type' = 'data_record' and {{ content }} ->> 'form' <> '', false
     )
 {%- endmacro %}
+
+{#- Whether contacts of this type are people; `contact_type` says what the settings say of it. -#}
+{% macro is_person(type) -%}
+    (coalesce({{ type }} = 'person', false) or coalesce(contact_type.is_person, false))
+{%- endmacro %}

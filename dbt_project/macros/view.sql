@@ -1,7 +1,7 @@
 {#-
     dbt's own view materialization drops and recreates, and the drop takes published marts with it.
-    Ours replaces in place; only when columns changed in a way that PostgreSQL does not replace is
-    the view dropped, in the same transaction.
+    Ours replaces in place; when columns changed in a way that PostgreSQL does not replace, the view
+    is retired, and published marts go on reading it until they are built anew.
 -#}
 {% materialization view, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
@@ -9,7 +9,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {%- if existing is not none and not can_replace(existing, sql) %}
-        {{ adapter.drop_relation(existing) }}
+        {% do retire(existing) %}
     {%- endif %}
     {% call statement('main') -%}
         create or replace view {{ target }} as (

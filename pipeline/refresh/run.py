@@ -44,7 +44,9 @@ def refresh(
 def _steps(tier: str, is_known: bool) -> list[list[str]]:
     """What dbt is asked. Broken invariants stop a publication: readers keep the last good state."""
     if tier == "live":
-        return [["run", "--select", LIVE_TABLES if is_known else LIVE]]
+        # tables of another project may be other tables
+        anew = ["--select", LIVE, "--full-refresh"]
+        return [["run", *(["--select", LIVE_TABLES] if is_known else anew)]]
     return [
         ["test", "--select", f"{LIVE},test_type:data"],
         ["run", "--select", "tag:published"],

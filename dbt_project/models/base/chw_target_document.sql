@@ -1,6 +1,7 @@
 {{ config(
     unique_key='uuid',
     indexes=[{'columns': ['uuid', 'target'], 'unique': true}],
+    pre_hook="{{ delete_changed_documents() }}",
 ) }}
 
 with staged as (

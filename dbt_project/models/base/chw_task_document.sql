@@ -4,6 +4,7 @@
         {'columns': ['uuid'], 'unique': true},
         {'columns': ['user_uuid', 'emission_id']},
     ],
+    pre_hook="{{ delete_changed_documents() }}",
 ) }}
 
 with staged as (

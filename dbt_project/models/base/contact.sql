@@ -25,15 +25,23 @@ changed as (
     -- the settings may say anew which types are people
     select known.uuid
     from {{ this }} as known
-    inner join contact_type
+    left join contact_type
         on known.contact_type = contact_type.contact_type
-        and known.is_person is distinct from contact_type.is_person
+    where
+        known.is_person is distinct from {{ is_person('known.contact_type') }}
+        and exists (
+            select from staged
+            where
+                staged.uuid = 'settings'
+                and staged.landed_number > {{ landed_before('contact') }}
+        )
 ){% endif %}
 
 select
     staged.uuid,
     staged.contact_type,
-    staged.contact_type = 'person' or coalesce(contact_type.is_person, false) as is_person,
+    {{ is_person('staged.contact_type') }} as is_person,
+    staged.is_contact and not {{ is_person('staged.contact_type') }} as is_place,
     staged.contact_name,
     staged.parent_uuid,
     staged.primary_contact_uuid,

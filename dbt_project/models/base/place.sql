@@ -4,6 +4,7 @@
         {'columns': ['place_uuid'], 'unique': true},
         {'columns': ['area_type']},
     ],
+    pre_hook="{{ delete_places_that_are_none() }}",
 ) }}
 
 with contact as (

@@ -5,6 +5,7 @@
         {'columns': ['ancestor_uuid']},
         {'columns': ['run_number']},
     ],
+    pre_hook="{{ delete_places_that_are_none() }}",
 ) }}
 
 -- Places are walked upwards from the contact documents. A parent that is not known yet stands in
@@ -38,7 +39,7 @@ walk as (
     inner join affected
         on contact.uuid = affected.uuid
     {% endif -%}
-    where not contact.is_person
+    where contact.is_place
     union all
     select
         walk.place_uuid,

@@ -4,6 +4,7 @@
         {'columns': ['uuid'], 'unique': true},
         {'columns': ['user_name']},
     ],
+    pre_hook="{{ delete_changed_documents() }}",
 ) }}
 
 with staged as (

@@ -9,6 +9,11 @@
 
 with staged as (
     select * from {{ ref('stg_verification_report') }}
+    where task_id is not null
+),
+
+document as (
+    select * from {{ ref('stg_document') }}
 )
 
 select
@@ -27,8 +32,27 @@ select
     or staged.outcome not in ('visited', 'not_visited') as is_void,
     {{ this_run() }} as run_number
 from staged
+{% if is_incremental() -%}
+where staged.landed_number > {{ landed_before('verification_report') }}
+-- what is no verification any more stays as a void row, so that its task is judged anew
+union all
+select
+    known.report_id,
+    known.task_id,
+    known.round,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    true,
+    {{ this_run() }}
+from {{ this }} as known
+inner join document
+    on known.report_id = document.uuid
 where
-    staged.task_id is not null
-    {% if is_incremental() -%}
-    and staged.landed_number > {{ landed_before('verification_report') }}
-    {%- endif %}
+    document.landed_number > {{ landed_before('verification_report') }}
+    and not exists (select from staged where staged.report_id = known.report_id)
+{%- endif %}

@@ -52,7 +52,9 @@ select
     null,
     verification_report.note
 from verification_report
-where not exists (
-    select from {{ source('app', 'verification') }} as own
-    where own.report_id = verification_report.report_id
-)
+where
+    not verification_report.is_void
+    and not exists (
+        select from {{ source('app', 'verification') }} as own
+        where own.report_id = verification_report.report_id
+    )

@@ -9,9 +9,10 @@
         {'columns': ['sender_uuid']},
         {'columns': ['place_uuid']},
         {'columns': ['resolved_by_report']},
+        {'columns': ['landed_report_id']},
         {'columns': ['due_on']},
     ],
-    post_hook="{{ delete_tasks_taken_down() }}",
+    pre_hook="{{ delete_tasks_taken_down() }}",
 ) }}
 
 with task_source as (

@@ -1,0 +1,43 @@
+{#-
+    Takes a relation out of the way without a `drop … cascade`, which would take what stands on it
+    along: views go on reading the retired one until they are replaced.
+-#}
+{% macro retire(relation) %}
+    {%- if relation is not none -%}
+        {%- set kind = 'view' if relation.is_view else 'table' -%}
+        {%- set name = 'retired_' ~ local_md5(relation ~ modules.datetime.datetime.now())[:12] -%}
+        {% call statement('retire') -%}
+            alter {{ kind }} {{ relation }} rename to {{ name }}
+        {%- endcall %}
+    {%- endif -%}
+{% endmacro %}
+
+{#- Drops what is retired and has no reader any more; the rest waits for another run. -#}
+{% macro drop_retired() %}
+    do $$
+    declare
+        retired record;
+        is_progress boolean := true;
+    begin
+        while is_progress loop
+            is_progress := false;
+            for retired in
+                select
+                    class.oid::regclass as relation,
+                    case class.relkind when 'v' then 'view' else 'table' end as kind
+                from pg_class as class
+                where
+                    class.relkind in ('r', 'v')
+                    and class.relname like 'retired\_%'
+                    and class.relnamespace::regnamespace::text like 'worklist%'
+            loop
+                begin
+                    execute format('drop %s %s', retired.kind, retired.relation);
+                    is_progress := true;
+                exception when dependent_objects_still_exist then
+                    null;
+                end;
+            end loop;
+        end loop;
+    end $$
+{% endmacro %}
