@@ -138,7 +138,7 @@ def _serve() -> None:
         if (current := project_hash()) != known:
             # a project that was read stays read: reading it takes as long as a small refresh
             runner, known = dbtRunner(callbacks=[follow]), current
-            runner.manifest = runner.invoke(["parse"]).result
+            runner.manifest = cast("Any", runner.invoke(["parse"]).result)
         result = runner.invoke(json.loads(line))
         tell({"success": result.success, "failed": _failures(result)})
 

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-
 from psycopg import sql
 
 from pipeline.database import connect
