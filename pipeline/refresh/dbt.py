@@ -20,7 +20,7 @@ from pipeline.database import Address
 from pipeline.errors import Unavailable
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
-Report = Callable[[str, str], None]
+Report = Callable[[str, str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Dbt:
         self._answers = answers
 
     def run(self, arguments: list[str], report: Report) -> Outcome:
-        """Runs `dbt <arguments>`; `report` is told each model or test and how it ended.
+        """Runs `dbt <arguments>`; `report` is told each model or test, how it ended, and
+        which of how many it was.
 
         Raises Unavailable when the process is gone.
         """
@@ -51,7 +52,7 @@ class Dbt:
         for line in self._answers:
             answer = json.loads(line)
             if "name" in answer:
-                report(answer["name"], answer["status"])
+                report(answer["name"], answer["status"], answer["done"], answer["total"])
             else:
                 return Outcome(answer["success"], tuple(map(tuple, answer["failed"])))
         raise Unavailable("The dbt process ended before its work was done.")
@@ -128,10 +129,16 @@ def _serve() -> None:
     def tell(answer: dict[str, Any]) -> None:
         answers.write(json.dumps(answer) + "\n")
 
+    done, total = 0, 0
+
     def follow(event: Any) -> None:
-        if event.info.name == "NodeFinished":
-            node = event.data.node_info
-            tell({"name": node.node_name, "status": node.node_status})
+        nonlocal done, total
+        if event.info.name == "LogStartLine":
+            total = event.data.total
+        elif event.info.name == "NodeFinished":
+            done, node = done + 1, event.data.node_info
+            name, status = node.node_name, node.node_status
+            tell({"name": name, "status": status, "done": done, "total": total})
 
     runner, known = dbtRunner(), ""
     for line in sys.stdin:
@@ -139,6 +146,7 @@ def _serve() -> None:
             # a project that was read stays read: reading it takes as long as a small refresh
             runner, known = dbtRunner(callbacks=[follow]), current
             runner.manifest = cast("Any", runner.invoke(["parse"]).result)
+        done, total = 0, 0
         result = runner.invoke(json.loads(line))
         tell({"success": result.success, "failed": _failures(result)})
 

@@ -69,12 +69,12 @@ class Programme:
             self.dbt,
             tier,
             lambda: now(self.connection),
-            lambda _name, _status: None,
+            lambda *_: None,
         )
 
     def rebuild(self) -> None:
         outcome = self.dbt.run(
-            ["run", "--select", "tag:live", "--full-refresh"], lambda _name, _status: None
+            ["run", "--select", "tag:live", "--full-refresh"], lambda *_: None
         )
         assert outcome.is_success, outcome.failed
 

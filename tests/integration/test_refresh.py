@@ -21,7 +21,7 @@ RELATIONS = [
 def test_dbts_own_unit_tests_pass(programme: Programme) -> None:
     seen: list[str] = []
     outcome = programme.dbt.run(
-        ["test", "--select", "test_type:unit"], lambda name, _: seen.append(name)
+        ["test", "--select", "test_type:unit"], lambda name, *_: seen.append(name)
     )
     assert outcome.failed == ()
     assert outcome.is_success

@@ -1,59 +1,109 @@
 """What an operator sees while steps run."""
 
 import io
+import re
 import sys
+import time
 
 import pytest
 
+from pipeline import terminal
 from pipeline.sync.run import Progress
-from pipeline.terminal import Lines
+from pipeline.terminal import Lines, Pace
 
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
+    def lines(self) -> list[str]:
+        """Everything that was ever drawn, without colours and movements."""
+        return re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.getvalue()))
 
-def watched(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    def shows(self, pattern: str) -> bool:
+        """Whether a line comes to match, within the time that drawing may take."""
+        deadline = time.monotonic() + 5
+        while not any(re.fullmatch(pattern, line.strip()) for line in self.lines()):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, columns: int) -> Terminal:
     """Not a fixture: pytest puts its own stderr in place once fixtures are made."""
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setenv("COLUMNS", "200")
-    return terminal
+    watching = Terminal()
+    monkeypatch.setattr(sys, "stderr", watching)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    return watching
 
 
-def test_steps_side_by_side_share_the_line_that_moves(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    terminal = watched(monkeypatch)
+def test_databases_side_by_side_have_a_bar_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = watched(monkeypatch, 120)
     first, second = Lines("sync medic"), Lines("sync medic-sentinel")
     first.progress(Progress(read=1000, pending=24_000))
     second.progress(Progress(read=7, pending=None))
-    last = terminal.getvalue().rpartition("\x1b[K")[2]
-    assert last.startswith("sync medic: 1,000 changes, ")
-    assert "24,000 left | sync medic-sentinel: 7 changes" in last
+    assert watching.shows(
+        r"sync medic +[━╸╺]+ +1,000 documents, [\d,]+/s, 24,000 left, \d:\d\d:\d\d"
+    )
+    assert watching.shows(r"sync medic-sentinel +[━╸╺]+ +7 documents, [\d,]+/s")
     first.finish("done")
-    assert "\x1b[Ksync medic: done (0.0 s)\n" in terminal.getvalue()
-    assert terminal.getvalue().rpartition("\x1b[K")[2].startswith("sync medic-sentinel: 7")
     second.finish("done")
-    assert terminal.getvalue().endswith("sync medic-sentinel: done (0.0 s)\n")
+    for step in ("sync medic", "sync medic-sentinel"):
+        assert watching.shows(rf"{step}: done \(\d\.\d s\)")
 
 
-def test_a_sentence_does_not_run_into_the_line_that_moves(
+def test_a_narrow_terminal_keeps_the_bar_and_what_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    terminal = watched(monkeypatch)
+    watching = watched(monkeypatch, 60)
+    lines = Lines("sync medic-sentinel")
+    time.sleep(0.1)
+    lines.progress(Progress(read=1000, pending=8_900_000))
+    assert watching.shows(r"sync medic-sentinel [━╸╺]+ [\d,]+/s, 8,900,000 left, \d:\d\d:\d\d")
+    lines.finish("done")
+
+
+def test_a_sentence_stands_above_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = watched(monkeypatch, 120)
     lines = Lines("sync medic")
     lines.progress(Progress(read=5))
+    assert watching.shows("sync medic .*5 documents.*")
     lines.tell("PostgreSQL does not answer.")
-    assert "\r\x1b[Ksync medic: PostgreSQL does not answer.\n\r\x1b[Ksync medic: 5" in (
-        terminal.getvalue()
-    )
+    assert watching.shows(r"sync medic: PostgreSQL does not answer\.")
+    lines.finish("done")
+    assert watching.shows(r"sync medic: done \(\d\.\d s\)")
+
+
+def test_a_refresh_counts_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = watched(monkeypatch, 120)
+    lines = Lines("refresh live")
+    lines.model("contact", "success", 3, 12)
+    assert watching.shows(r"refresh live +[━╸╺]+ +3 of 12, last contact")
+    lines.model("report", "error", 4, 12)
+    assert watching.shows("refresh live: report: error")
     lines.finish("done")
 
 
-def test_a_log_has_no_line_that_moves(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_has_plain_lines_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = Lines("sync medic")
     lines.progress(Progress(read=5))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(terminal, "_SECONDS_BETWEEN_LINES", 0)
+    lines.progress(Progress(read=1000, pending=0))
     lines.finish("done")
-    assert capsys.readouterr().err == "sync medic: done (0.0 s)\n"
+    assert re.fullmatch(
+        r"sync medic: 1,000 documents, [\d,]+/s, 0 left\nsync medic: done \(\d\.\d s\)\n",
+        capsys.readouterr().err,
+    )
+
+
+def test_the_pace_is_that_of_the_last_seconds() -> None:
+    pace = Pace(0.0)
+    assert pace.at(10.0, 1000) == 100
+    assert pace.at(20.0, 1000) == 50
+    assert pace.at(40.0, 3000) == 100
+    assert pace.at(60.0, 3000) == 0
