@@ -60,7 +60,7 @@ def _refresh(connection: psycopg.Connection, running_dbt: dbt.Dbt, text: str) ->
     with connection.transaction():
         defining.store_definitions(connection, text, "tasks.yml", now(connection))
     refreshing.refresh(
-        connection, running_dbt, "live", lambda: now(connection), lambda _name, _status: None
+        connection, running_dbt, "live", lambda: now(connection), lambda *_: None
     )
 
 

@@ -25,10 +25,10 @@ from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.settings import Settings
 from pipeline.side_by_side import side_by_side
-from pipeline.sync import reconcile as reconciling
 from pipeline.sync import retry as retrying
 from pipeline.sync import run as syncing
 from pipeline.sync import store as sync_store
+from pipeline.sync.reconcile import Reconciliation
 from pipeline.sync.store import Landing
 from pipeline.tasks import run as defining
 from pipeline.terminal import Lines, say
@@ -208,7 +208,9 @@ def reconcile(settings: Settings, address: Address, client: ChtClient) -> None:
         lines = Lines(f"reconcile {name}")
         with database.connect(address, autocommit=True) as connection:
             source = settings.couch.source(name)
-            sums = reconciling.reconcile(client, connection, landing(settings), source, name)
+            sums = Reconciliation(
+                client, connection, landing(settings), source, name, lines.progress
+            ).once()
         lines.finish(
             f"{sums.listed} documents listed; {sums.landed} landed that were missing or stale, "
             f"{sums.deleted} deleted, {sums.purged} purged"

@@ -11,7 +11,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from pipeline.cht.changes import End, Leaf, Part, Row, read_parts
+from pipeline.cht.all_docs import Found, Value, read_found
+from pipeline.cht.changes import End, Part, read_parts
 from pipeline.cht.door import Door, as_json, words
 from pipeline.errors import SettingsWrong, Unavailable
 
@@ -51,26 +52,13 @@ class _Context(msgspec.Struct):
     userCtx: Session  # noqa: N815 - the CHT's spelling
 
 
-class _Value(msgspec.Struct):
-    rev: str
-    deleted: bool = False
-
-
 class _Key(msgspec.Struct):
     key: str
-    value: _Value | None = None
+    value: Value | None = None
 
 
 class _Keys(msgspec.Struct):
     rows: list[_Key]
-
-
-class _KeyWithDocument(_Key):
-    doc: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Documents(msgspec.Struct):
-    rows: list[_KeyWithDocument]
 
 
 class ChtClient:
@@ -120,6 +108,10 @@ class ChtClient:
         """How many changes are left after `since`, of which `now` is the end."""
         return self._read_changes(database, {"limit": "0"} | _since(since))[1].pending
 
+    def last_sequence(self, database: str) -> str:
+        """The feed's end as it is now."""
+        return self._read_changes(database, {"limit": "0", "since": "now"})[1].sequence
+
     def wait_for_change(self, database: str, since: str | None, seconds: float) -> bool:
         """Returns as soon as there is a change after `since`, or after `seconds` without one."""
         query = {"feed": "longpoll", "limit": "1", "timeout": str(int(seconds * 1000))}
@@ -163,27 +155,16 @@ class ChtClient:
         rows = self.door.read(answer, _Keys).rows
         return [(row.key, row.value.rev) for row in rows if row.value]
 
-    def documents(self, database: str, ids: Sequence[str]) -> tuple[Part, frozenset[str]]:
-        """What stands under the ids, as the changes feed would give it, and which are unknown."""
-        answer = self.door.ask(
-            "POST",
-            f"/{_quoted(database)}/_all_docs",
-            query={"include_docs": "true"},
-            body=as_json({"keys": list(ids)}),
-        )
-        rows = self.door.read(answer, _Documents).rows
-        found = [
-            Row(
-                id=msgspec.Raw(as_json(row.key)),
-                changes=(Leaf(row.value.rev),),
-                deleted=row.value.deleted,
-                doc=row.doc,
-            )
-            for row in rows
-            if row.value
-        ]
-        unknown = frozenset(row.key for row in rows if not row.value)
-        return Part(found, answer.content), unknown
+    @contextmanager
+    def documents(self, database: str, ids: Sequence[str]) -> Iterator[Iterator[Found]]:
+        """What stands under the ids, as the changes feed would give it, as it comes."""
+        path, query = f"/{_quoted(database)}/_all_docs", {"include_docs": "true"}
+        body = as_json({"keys": list(ids)})
+        with self.door.streamed("POST", path, query=query, body=body) as pieces:
+            try:
+                yield read_found(pieces)
+            except msgspec.DecodeError as error:
+                raise self.door.unreadable() from error
 
     def _read_changes(
         self, database: str, query: dict[str, str], longer_seconds: float = 0
@@ -211,7 +192,7 @@ def _since(sequence: str | None) -> dict[str, str]:
     return {} if sequence is None else {"since": sequence}
 
 
-def _stored(value: _Value | None) -> Stored:
+def _stored(value: Value | None) -> Stored:
     if value is None:
         return Stored(Standing.MISSING)
     return Stored(Standing.DELETED if value.deleted else Standing.PRESENT, value.rev)

@@ -3,11 +3,13 @@
 A purge leaves no trace in the changes feed, and a restored database may lack what landed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import psycopg
 
+from pipeline.cht.all_docs import Found
 from pipeline.cht.client import ChtClient, Standing
 from pipeline.cht.identity import check_account
 from pipeline.database import now
@@ -17,7 +19,6 @@ from pipeline.sync.rules import is_withheld, landed_id, prepare
 from pipeline.sync.store import Landing
 
 _LISTED_AT_ONCE = 10_000
-_READ_AT_ONCE = 20  # with their documents, which may be large
 _LOOKED_UP_AT_ONCE = 500
 
 
@@ -29,35 +30,117 @@ class Sums:
     landed: int = 0
     deleted: int = 0
     purged: int = 0
+    pending: ClassVar[None] = None
+
+    @property
+    def read(self) -> int:
+        return self.listed
+
+    @property
+    def written(self) -> int:
+        return self.landed + self.deleted + self.purged
 
 
-def reconcile(
-    client: ChtClient, connection: psycopg.Connection, landing: Landing, source: str, database: str
-) -> Sums:
-    """Errors as of `Sync.once`; what was repaired until then stays."""
-    check_account(client, database)
-    with store.locked(connection, landing, source):
-        return repair(client, connection, landing, source, database)
+@dataclass
+class Reconciliation:
+    """One database and where it landed; `report` hears how far the comparison came."""
 
+    client: ChtClient
+    connection: psycopg.Connection
+    landing: Landing
+    source: str
+    database: str
+    report: Callable[[Sums], None] = lambda _: None
+    sums: Sums = Sums()
 
-def repair(
-    client: ChtClient, connection: psycopg.Connection, landing: Landing, source: str, database: str
-) -> Sums:
-    """The same for who holds the source's lock already."""
-    with connection.transaction():
-        revisions.begin_listing(connection)
-    sums = Sums()
-    for listed in _listed(client, database):
-        with connection.transaction():
-            revisions.add_listed(connection, listed)
-        sums = replace(sums, listed=sums.listed + len(listed))
-    with connection.transaction():
-        revisions.find_differences(connection, landing, source)
-    for differences in _taken(connection, is_stale=True):
-        sums = _repair(client, connection, landing, source, database, differences, sums)
-    for differences in _taken(connection, is_stale=False):
-        sums = _forget_purged(client, connection, landing, source, database, differences, sums)
-    return sums
+    def once(self) -> Sums:
+        """Errors as of `Sync.once`; what was repaired until then stays."""
+        check_account(self.client, self.database)
+        with store.locked(self.connection, self.landing, self.source):
+            return self.repair()
+
+    def repair(self) -> Sums:
+        """The same for who holds the source's lock already."""
+        self._list()
+        with self.connection.transaction():
+            revisions.find_differences(self.connection, self.landing, self.source)
+        for differences in self._taken(is_stale=True):
+            self._repair(differences)
+        for differences in self._taken(is_stale=False):
+            self._forget_purged(differences)
+        return self.sums
+
+    def _list(self) -> None:
+        with self.connection.transaction():
+            revisions.begin_listing(self.connection)
+        for listed in _listed(self.client, self.database):
+            with self.connection.transaction():
+                revisions.add_listed(self.connection, listed)
+            self._count(listed=len(listed))
+
+    def _taken(self, *, is_stale: bool) -> Iterator[list[Difference]]:
+        while True:
+            with self.connection.transaction():
+                taken = revisions.take_differences(self.connection, is_stale, _LOOKED_UP_AT_ONCE)
+            if not taken:
+                return
+            yield taken
+
+    def _repair(self, differences: Sequence[Difference]) -> None:
+        """Asks the CHT once more, since it may have changed while it was listed."""
+        ids = [one.cht_id for one in differences]
+        with self.client.documents(self.database, ids) as parts:
+            for found in parts:
+                self._land(found)
+                self._purge(
+                    [
+                        one.landed_id
+                        for one in differences
+                        if one.cht_id in found.unknown and one.is_landed
+                    ]
+                )
+                del found  # before more is read: it may hold a large document
+
+    def _land(self, found: Found) -> None:
+        documents = prepare(found).documents
+        with self.connection.transaction():
+            moment = now(self.connection)
+            landed, deleted = (
+                store.land(
+                    self.connection,
+                    self.landing,
+                    self.source,
+                    [document for document in documents if document.is_deleted is are_deleted],
+                    moment,
+                )
+                for are_deleted in (False, True)
+            )
+        self._count(landed=landed.written, deleted=deleted.written)
+
+    def _forget_purged(self, differences: Sequence[Difference]) -> None:
+        """The last content of a deleted document stays only as long as the CHT knows its
+        deletion.
+        """
+        known = self.client.revisions(self.database, [one.cht_id for one in differences])
+        self._purge(
+            [one.landed_id for one in differences if known[one.cht_id].standing is Standing.MISSING]
+        )
+
+    def _purge(self, landed_ids: Sequence[str]) -> None:
+        with self.connection.transaction():
+            moment = now(self.connection)
+            purged = revisions.purge(self.connection, self.landing, self.source, landed_ids, moment)
+        self._count(purged=purged)
+
+    def _count(self, listed: int = 0, landed: int = 0, deleted: int = 0, purged: int = 0) -> None:
+        self.sums = replace(
+            self.sums,
+            listed=self.sums.listed + listed,
+            landed=self.sums.landed + landed,
+            deleted=self.sums.deleted + deleted,
+            purged=self.sums.purged + purged,
+        )
+        self.report(self.sums)
 
 
 def _listed(client: ChtClient, database: str) -> Iterator[list[tuple[str, bytes, str]]]:
@@ -67,58 +150,3 @@ def _listed(client: ChtClient, database: str) -> Iterator[list[tuple[str, bytes,
         after = rows[-1][0]
         ids = ((cht_id.encode(), revision) for cht_id, revision in rows)
         yield [(landed_id(one), one, rev) for one, rev in ids if not is_withheld(one)]
-
-
-def _taken(connection: psycopg.Connection, *, is_stale: bool) -> Iterator[list[Difference]]:
-    count = _READ_AT_ONCE if is_stale else _LOOKED_UP_AT_ONCE
-    while True:
-        with connection.transaction():
-            taken = revisions.take_differences(connection, is_stale, count)
-        if not taken:
-            return
-        yield taken
-
-
-def _repair(
-    client: ChtClient,
-    connection: psycopg.Connection,
-    landing: Landing,
-    source: str,
-    database: str,
-    differences: Sequence[Difference],
-    sums: Sums,
-) -> Sums:
-    """Asks the CHT once more, since it may have changed while it was listed."""
-    found, missing = client.documents(database, [one.cht_id for one in differences])
-    batch = prepare(found)
-    gone = [one.landed_id for one in differences if one.cht_id in missing and one.is_landed]
-    with connection.transaction():
-        moment = now(connection)
-        living = [document for document in batch.documents if not document.is_deleted]
-        dead = [document for document in batch.documents if document.is_deleted]
-        landed = store.land(connection, landing, source, living, moment)
-        deleted = store.land(connection, landing, source, dead, moment)
-        purged = revisions.purge(connection, landing, source, gone, moment)
-    return replace(
-        sums,
-        landed=sums.landed + landed.written,
-        deleted=sums.deleted + deleted.written,
-        purged=sums.purged + purged,
-    )
-
-
-def _forget_purged(
-    client: ChtClient,
-    connection: psycopg.Connection,
-    landing: Landing,
-    source: str,
-    database: str,
-    differences: Sequence[Difference],
-    sums: Sums,
-) -> Sums:
-    """The last content of a deleted document stays only as long as the CHT knows its deletion."""
-    known = client.revisions(database, [one.cht_id for one in differences])
-    gone = [one.landed_id for one in differences if known[one.cht_id].standing is Standing.MISSING]
-    with connection.transaction():
-        purged = revisions.purge(connection, landing, source, gone, now(connection))
-    return replace(sums, purged=sums.purged + purged)

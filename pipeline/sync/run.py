@@ -13,7 +13,7 @@ from pipeline.cht.identity import check_account
 from pipeline.database import now
 from pipeline.sync import store
 from pipeline.sync.reading import ReadAhead, ReadPart
-from pipeline.sync.reconcile import repair
+from pipeline.sync.reconcile import Reconciliation
 from pipeline.sync.rules import is_contradicted
 from pipeline.sync.store import Landing
 
@@ -79,19 +79,34 @@ class Sync:
             self.client.wait_for_change(self.database, reached.sequence, wait_seconds)
 
     def _catch_up(self) -> None:
+        """From a lost sequence there is no going on: the documents are compared instead."""
         with self.connection.transaction():
             since = store.read_sequence(self.connection, self.landing, self.source)
-        if since is None or not self._has_gone_back(since):
-            self._read_from(since)
-            return
-        self.say(
-            f"{self.database} was made anew or restored from a backup: what was reached of it "
-            "means nothing any more, so all of it is read again."
+            is_lost = store.has_lost_sequence(self.connection, self.landing, self.source)
+        if since is not None and self._has_gone_back(since):
+            self.say(
+                f"{self.database} was made anew or restored from a backup: what was reached of it "
+                "means nothing any more, so every document is compared with it."
+            )
+            with self.connection.transaction():
+                store.forget_sequence(self.connection, self.landing, self.source)
+            is_lost = True
+        self._read_from(self._compare() if is_lost else since)
+
+    def _compare(self) -> str:
+        """The sequence to go on from. Until all is repaired it stays lost, so that a sync which
+        ends in between is followed by one that compares again.
+        """
+        since = self.client.last_sequence(self.database)
+        comparison = Reconciliation(
+            self.client, self.connection, self.landing, self.source, self.database
         )
+        sums = comparison.repair()
         with self.connection.transaction():
-            store.forget_sequence(self.connection, self.landing, self.source)
-        self._read_from(None)
-        repair(self.client, self.connection, self.landing, self.source, self.database)
+            moment = now(self.connection)
+            store.save_progress(self.connection, self.landing, self.source, since, None, moment)
+        self.progress = replace(self.progress, written=self.progress.written + sums.written)
+        return since
 
     def _has_gone_back(self, since: str) -> bool:
         """Whether the CHT no longer knows the sequence, or what it gave us last."""

@@ -160,6 +160,17 @@ def forget_sequence(connection: psycopg.Connection, landing: Landing, source: st
     )
 
 
+def has_lost_sequence(connection: psycopg.Connection, landing: Landing, source: str) -> bool:
+    """Whether the source was followed before and its sequence was forgotten."""
+    found = connection.execute(
+        sql.SQL("select from {progress} where source = %s and seq is null").format(
+            progress=landing.progress
+        ),
+        (source,),
+    ).fetchone()
+    return found is not None
+
+
 def latest_revisions(
     connection: psycopg.Connection, landing: Landing, source: str, count: int
 ) -> dict[str, str]:

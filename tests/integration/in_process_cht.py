@@ -15,12 +15,14 @@ from pipeline.demo.database import CouchRefusal, Database
 class InProcessCht:
     """The feed and the documents of one `Database`, as the client asks for them.
 
-    `cut_after` cuts the next page of changes off after so many bytes.
+    `cut_after` cuts the next page of changes off after so many bytes, `cut_documents` the next
+    answer with documents in its middle.
     """
 
     def __init__(self, seed: int = 1, replays: float = 0.0) -> None:
         self.medic = Database("medic", Random(seed), replays=replays)
         self.cut_after: int | None = None
+        self.cut_documents = False
 
     def client(self) -> ChtClient:
         return ChtClient("http://cht.example", "a", "b", transport=httpx.MockTransport(self))
@@ -49,7 +51,7 @@ class InProcessCht:
             case "_changes":
                 return self._changes(query)
             case _:
-                return httpx.Response(200, content=self._all_docs(query, request.content))
+                return self._all_docs(query, request.content)
 
     def _changes(self, query: httpx.QueryParams) -> httpx.Response:
         limit = int(query.get("limit", 1))
@@ -63,15 +65,19 @@ class InProcessCht:
         kept, self.cut_after = body[: self.cut_after % len(body)], None
         return httpx.Response(200, content=_broken_off(kept))
 
-    def _all_docs(self, query: httpx.QueryParams, body: bytes) -> bytes:
+    def _all_docs(self, query: httpx.QueryParams, body: bytes) -> httpx.Response:
+        with_documents = query.get("include_docs") == "true"
         if body:
-            with_documents = query.get("include_docs") == "true"
-            keys = json.loads(body)["keys"]
-            return msgspec.json.encode({"rows": [self._row(key, with_documents) for key in keys]})
-        start = json.loads(query["startkey"]) if "startkey" in query else None
-        skip = int(query.get("skip", 0))
-        ids = self.medic.ids(start)[skip:][: int(query["limit"])]
-        return msgspec.json.encode({"rows": [self._row(one, False) for one in ids]})
+            ids = json.loads(body)["keys"]
+        else:
+            start = json.loads(query["startkey"]) if "startkey" in query else None
+            ids = self.medic.ids(start)[int(query.get("skip", 0)) :][: int(query["limit"])]
+        lines = b",\r\n".join(msgspec.json.encode(self._row(one, with_documents)) for one in ids)
+        text = b'{"total_rows":7,"offset":null,"rows":[\r\n%b\r\n]}\n' % lines
+        if with_documents and self.cut_documents:
+            self.cut_documents = False
+            return httpx.Response(200, content=_broken_off(text[: len(text) // 2]))
+        return httpx.Response(200, content=text)
 
     def _row(self, key: str, with_document: bool) -> dict[str, Any]:
         found = self.medic.find(key)
@@ -86,5 +92,6 @@ class InProcessCht:
 
 
 def _broken_off(body: bytes) -> Iterator[bytes]:
-    yield body
+    for start in range(0, len(body), 65536):
+        yield body[start : start + 65536]
     raise httpx.ReadError("cut off")

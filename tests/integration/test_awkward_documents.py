@@ -1,5 +1,6 @@
 """Documents as they occur, and worse: each lands, or is altered and listed, or is set aside."""
 
+import json
 import multiprocessing
 import resource
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ import pytest
 
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
+from pipeline.sync.reconcile import Reconciliation, Sums
 from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
 
 SOURCE = "cht.example/medic"
 LANDING = Landing()
 MEGABYTE = 1024 * 1024
+LARGE = 30  # megabytes
 NEIGHBOURS = {f"neighbour-{number}" for number in range(10)}
 
 STORED = {
@@ -46,7 +49,7 @@ SET_ASIDE = {
 
 
 class Feed:
-    """One page, sent in pieces."""
+    """One page, sent in pieces; listed, too."""
 
     def __init__(self, documents: dict[str, bytes], deleted: dict[str, bytes]) -> None:
         self.documents, self.deleted = documents, deleted
@@ -55,6 +58,8 @@ class Feed:
         if request.url.path == "/_session":
             context = {"name": "a", "roles": ["mm-online"]}
             return httpx.Response(200, json={"userCtx": context})
+        if request.url.path.endswith("/_all_docs"):
+            return httpx.Response(200, content=self.listing(request))
         if request.url.params.get("since"):
             return httpx.Response(200, content=b'{"results":[\n\n],\n"last_seq":"1","pending":0}\n')
         return httpx.Response(200, content=self.body())
@@ -65,18 +70,44 @@ class Feed:
             gone = b',"deleted":true' if document_id in self.deleted else b""
             head = b'%b{"seq":null,"id":"%b","changes":[{"rev":"2-b"}]%b,"doc":'
             yield head % (opening, document_id.encode(), gone)
-            for start in range(0, len(content), 256 * 1024):
-                yield content[start : start + 256 * 1024]
+            yield from in_pieces(content)
             yield b"}"
             opening = b",\r\n"
         yield b'\n],\n"last_seq":"1-x","pending":0}\n'
 
+    def listing(self, request: httpx.Request) -> Iterator[bytes]:
+        """Of all documents their revisions, or what stands under the ids asked for."""
+        opening = b'{"total_rows":1,"offset":0,"rows":[\r\n'
+        asked = json.loads(request.content)["keys"] if request.content else self.documents
+        for document_id in [] if "startkey" in request.url.params else asked:
+            one = document_id.encode()
+            yield b'%b{"id":"%b","key":"%b","value":{"rev":"2-b"}' % (opening, one, one)
+            if request.content:
+                yield b',"doc":'
+                yield from in_pieces(self.documents[document_id])
+            yield b"}"
+            opening = b",\r\n"
+        yield (b"" if opening.startswith(b",") else opening) + b"\r\n]}\n"
+
+
+def in_pieces(content: bytes) -> Iterator[bytes]:
+    for start in range(0, len(content), 256 * 1024):
+        yield content[start : start + 256 * 1024]
+
+
+def client(documents: dict[str, bytes], deleted: dict[str, bytes]) -> ChtClient:
+    transport = httpx.MockTransport(Feed(documents, deleted))
+    return ChtClient("http://cht.example", "a", "b", transport=transport)
+
 
 def sync(database: Address, documents: dict[str, bytes], deleted: dict[str, bytes]) -> Progress:
-    transport = httpx.MockTransport(Feed(documents, deleted))
-    client = ChtClient("http://cht.example", "a", "b", transport=transport)
     with connect(database, autocommit=True) as connection:
-        return Sync(client, connection, LANDING, SOURCE, "medic").once()
+        return Sync(client(documents, deleted), connection, LANDING, SOURCE, "medic").once()
+
+
+def reconcile(database: Address, documents: dict[str, bytes]) -> Sums:
+    with connect(database, autocommit=True) as connection:
+        return Reconciliation(client(documents, {}), connection, LANDING, SOURCE, "medic").once()
 
 
 def ids(connection: psycopg.Connection, table: str) -> set[Any]:
@@ -111,23 +142,36 @@ def documents_named(connection: psycopg.Connection, document_id: str) -> Any:
     return row[0] if row else None
 
 
-def weigh(said: Connection, database: Address, count: int, size: int) -> None:
+def test_a_reconciliation_accounts_for_awkward_documents_too(
+    database: Address, connection: psycopg.Connection
+) -> None:
+    listable = {one: content for one, content in SET_ASIDE.items() if "\\" not in one}
+    reconcile(database, {**STORED, **listable})
+    assert ids(connection, "couchdb") == set(STORED)
+    assert len(ids(connection, "couchdb_set_aside")) == len(listable)
+
+
+def weigh(said: Connection, database: Address, does_reconcile: bool) -> None:
     """The peak of this process in MB, without the document that the feed itself holds."""
-    content = b'{"t":"' + b"x" * (size * MEGABYTE) + b'"}'
-    sync(database, {f"large-{number}": content for number in range(count)}, {})
-    said.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - size)
+    content = b'{"t":"' + b"x" * (LARGE * MEGABYTE) + b'"}'
+    documents = {f"large-{number}": content for number in range(10)}
+    if does_reconcile:
+        reconcile(database, documents)
+    else:
+        sync(database, documents, {})
+    said.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - LARGE)
 
 
 @pytest.mark.one_server
-def test_a_page_of_large_documents_needs_the_memory_of_a_few(
-    database: Address, connection: psycopg.Connection
+@pytest.mark.parametrize("does_reconcile", [False, True], ids=["sync", "reconcile"])
+def test_large_documents_need_the_memory_of_a_few(
+    database: Address, connection: psycopg.Connection, does_reconcile: bool
 ) -> None:
     processes = multiprocessing.get_context("spawn")
     hearing, said = processes.Pipe(duplex=False)
-    process = processes.Process(target=weigh, args=(said, database, 10, 30))
+    process = processes.Process(target=weigh, args=(said, database, does_reconcile))
     process.start()
     process.join(120)
     assert process.exitcode == 0
-    peak = hearing.recv()
-    assert peak <= 150 + 5 * 30
+    assert hearing.recv() <= 150 + 5 * LARGE
     assert len(ids(connection, "couchdb")) == 10
