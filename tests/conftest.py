@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import psycopg
@@ -31,6 +32,7 @@ from pipeline.database import Address, connect, engine
 from pipeline.demo.server import serve
 from pipeline.migrate import migrate
 from pipeline.settings import Settings
+from tests.faulty_door import FaultyDoor
 
 GIVEN_POSTGRES = os.environ.get("WORKLIST_TEST_POSTGRES_URL")
 RECORDED_FEED = Path(__file__).parent / "data" / "cht-wire" / "changes.jsonl.gz"
@@ -109,6 +111,16 @@ def simulated_cht() -> Iterator[SimulatedCht]:
     """In a process of its own; administrator `medic`, service account `worklist`."""
     with _simulated_cht() as cht:
         yield cht
+
+
+@pytest.fixture
+def faulty_door(simulated_cht: SimulatedCht) -> Iterator[FaultyDoor]:
+    """A door before the simulated CHT."""
+    door = FaultyDoor(simulated_cht.url)
+    Thread(target=door.server.serve_forever, args=(0.02,), daemon=True).start()
+    yield door
+    door.server.shutdown()
+    door.server.server_close()
 
 
 @contextmanager

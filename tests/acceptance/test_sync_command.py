@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,11 +15,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from pipeline import embedded
+from pipeline import embedded, steps
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
 from pipeline.demo.server import serve
 from pipeline.errors import Unavailable
+from pipeline.settings import Settings
 from pipeline.sync import store
 from pipeline.sync.store import Landing
 from tests.conftest import (
@@ -28,6 +30,7 @@ from tests.conftest import (
     free_port,
     worklist_for,
 )
+from tests.faulty_door import FaultyDoor
 
 
 @contextmanager
@@ -140,6 +143,134 @@ def test_a_frozen_cht_does_not_keep_the_command_from_ending(
 @pytest.fixture
 def worklist(database: Address, simulated_cht: SimulatedCht, tmp_path: Path) -> Worklist:
     return worklist_for(database, simulated_cht.url, tmp_path)
+
+
+def held(connection: psycopg.Connection) -> tuple[object, ...]:
+    """How many documents stand there, how many were set aside, and how many sequences."""
+    counts = connection.execute("""
+        select
+            (select count(*) from v1.couchdb),
+            (select count(*) from v1.couchdb_set_aside),
+            (select count(*) from v1.couchdb_progress)
+    """).fetchone()
+    return counts or ()
+
+
+@pytest.fixture
+def doubtful(database: Address, faulty_door: FaultyDoor, tmp_path: Path) -> Worklist:
+    """The command with a CHT that does what `faulty_door` says."""
+    return worklist_for(database, faulty_door.url, tmp_path)
+
+
+@pytest.mark.one_server
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (429, "has seen too many failed sign-ins"),
+        (503, "is in trouble (503: scripted)"),
+        ("html", "answered with a login page instead of data"),
+        ("garbage", "answered something that cannot be read"),
+        ("half", "cannot be reached"),
+    ],
+)
+def test_what_the_cht_does_wrong_is_named_and_nothing_is_half_written(
+    doubtful: Worklist,
+    faulty_door: FaultyDoor,
+    connection: psycopg.Connection,
+    fault: int | str,
+    sentence: str,
+) -> None:
+    faulty_door.reading_faults = [fault] * 9
+    done = doubtful("sync", "--once")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"The CHT at {faulty_door.url} {sentence}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert held(connection) == (0, 0, 0)
+
+
+@pytest.mark.one_server
+@pytest.mark.parametrize(
+    ("name", "value", "code", "sentence"),
+    [
+        ("COUCHDB_PASSWORD", "wrong", 1, "does not accept the name or password"),
+        ("COUCHDB_USER", "chw_matope_1", 1, "chw_matope_1 is an offline account"),
+        ("COUCHDB_DBS", "no-such-database", 2, "has no /no-such-database/_changes"),
+        ("COUCHDB_PORT", "1", 1, "cannot be reached: [Errno 111] Connection refused"),
+    ],
+)
+def test_wrong_settings_are_named_and_nothing_is_half_written(
+    worklist: Worklist,
+    connection: psycopg.Connection,
+    name: str,
+    value: str,
+    code: int,
+    sentence: str,
+) -> None:
+    done = replace(worklist, environment={**worklist.environment, name: value})("sync", "--once")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert held(connection) == (0, 0, 0)
+
+
+@pytest.mark.one_server
+def test_what_passes_is_waited_out(
+    doubtful: Worklist, faulty_door: FaultyDoor, connection: psycopg.Connection
+) -> None:
+    faulty_door.reading_faults = [429, 503, "half"]
+    patient = {**doubtful.environment, "WORKLIST_PATIENCE": "30"}
+    done = replace(doubtful, environment=patient)("sync", "--once")
+    assert done.returncode == 0, done.stderr
+    said = done.stderr
+    places = [said.index(one) for one in ("sign-ins", "in trouble", "be reached", "Works again.")]
+    assert places == sorted(places)
+    assert held(connection)[0] == count_of_documents(faulty_door.url)
+
+
+def count_of_documents(url: str) -> int:
+    """Deleted ones included."""
+    with ChtClient(url, "worklist", "password") as client:
+        return client.pending("medic", None) or 0
+
+
+@pytest.mark.one_server
+def test_following_outlasts_what_passes_and_ends_when_it_is_refused(
+    doubtful: Worklist, faulty_door: FaultyDoor, database: Address
+) -> None:
+    faulty_door.reading_faults = [503, "garbage"]
+    following = doubtful.started("sync", "--follow")
+    try:
+        until(lambda: has_landed(database, "settings"))
+        faulty_door.reading_faults = ["html"]
+        write(faulty_door.url, "behind a login page")
+        _, said = following.communicate(timeout=20)
+    finally:
+        following.kill()
+    assert following.returncode == 1
+    for sentence in ("in trouble (503", "cannot be read", "Works again.", "login page"):
+        assert sentence in said
+    assert not has_landed(database, "behind a login page")
+
+
+@pytest.mark.one_server
+def test_a_cht_that_freezes_is_waited_out(
+    simulated_cht: SimulatedCht,
+    worklist: Worklist,
+    database: Address,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The command's own time-out is a minute; here the same step with half a second."""
+    pid = simulated_cht.process.pid
+    assert pid is not None
+    settings = Settings.read(worklist.environment)
+    thaw = threading.Timer(1.5, os.kill, (pid, signal.SIGCONT))
+    with ChtClient(simulated_cht.url, "worklist", "password", read_seconds=0.5) as client:
+        os.kill(pid, signal.SIGSTOP)
+        thaw.start()
+        assert steps.sync(settings, database, client, patience_seconds=20) > 0
+    said = capsys.readouterr().err
+    assert "did not answer in time" in said
+    assert "Works again." in said
 
 
 @pytest.mark.one_server

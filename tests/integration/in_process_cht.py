@@ -1,5 +1,6 @@
 """A simulated database within this process, so that a test can purge, restore and cut it off."""
 
+import copy
 import json
 from collections.abc import Iterator
 from random import Random
@@ -38,9 +39,37 @@ class InProcessCht:
         if found and not found.deleted:
             self.medic.delete(document_id, found.revision)
 
+    def purge(self, document_id: str) -> None:
+        if self.medic.find(document_id):
+            self.medic.purge(document_id)
+
+    def backup(self) -> Database:
+        """The database's files as they are now."""
+        kept = copy.copy(self.medic)
+        kept.__dict__ |= copy.deepcopy(
+            {name: vars(kept)[name] for name in ("_shards", "_documents")}
+        )
+        kept.__dict__["_ids"] = None
+        return kept
+
+    def restore(self, backup: Database, seed: int | None = None) -> None:
+        """From the files, so that sequences go on from then, or with a seed into a new database."""
+        kept, self.medic = self.medic, backup
+        self.medic = self.backup()
+        if seed is not None:
+            documents = [backup.find(one) for one in vars(backup)["_documents"]]
+            self.medic = Database("medic", Random(seed), replays=kept.replays)
+            for document in filter(None, documents):
+                self.medic.restore(document)
+
     def documents(self) -> dict[str, Any]:
         """What lives, by id."""
         return {one: self.medic.content(one) for one in self.medic.ids()}
+
+    def deleted(self) -> set[str]:
+        """The ids of which the deletion is known."""
+        found = map(self.medic.find, vars(self.medic)["_documents"])
+        return {one.id for one in found if one and one.deleted}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         query = request.url.params

@@ -17,6 +17,7 @@ from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
 from pipeline.errors import Unavailable
 from pipeline.sync import store
+from pipeline.sync.reconcile import Reconciliation, Sums
 from pipeline.sync.rules import Document
 from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
@@ -32,12 +33,18 @@ schedules = st.lists(
     st.one_of(
         st.tuples(st.just("put"), ids, texts),
         st.tuples(st.just("delete"), ids),
+        st.tuples(st.just("purge"), ids),
+        st.tuples(st.just("back up")),
+        st.tuples(st.just("restore the files")),
+        st.tuples(st.just("restore anew"), st.integers(100, 199)),
         st.tuples(st.just("sync")),
+        st.tuples(st.just("reconcile")),
+        st.tuples(st.just("cut documents off")),
         st.tuples(st.just("cut off"), st.integers(0, 3000)),
         st.tuples(st.just("lose PostgreSQL"), st.integers(0, 4)),
         st.tuples(st.just("die after a page"), st.integers(0, 3)),
     ),
-    max_size=14,
+    max_size=18,
 )
 
 
@@ -47,14 +54,19 @@ class DiedError(Exception):
 
 @given(schedule=schedules, seed=st.integers(0, 99))
 @settings(
-    max_examples=40,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_after_any_schedule_of_edits_crashes_and_replays_postgresql_equals_the_cht(
     database: Address, schedule: list[tuple[Any, ...]], seed: int
 ) -> None:
+    """Purges, and a restored database that was edited before the sync saw it, are for the
+    reconciliation to find; everything else is the sync's.
+    """
     cht = InProcessCht(seed, replays=0.5)
+    backup = cht.backup()
+    needs_reconciliation = False
     with connect(database, autocommit=True) as looking:
         looking.execute("truncate v1.couchdb, v1.couchdb_progress, v1.couchdb_altered")
         for event in schedule:
@@ -63,8 +75,27 @@ def test_after_any_schedule_of_edits_crashes_and_replays_postgresql_equals_the_c
                     cht.put(document_id, t=text)
                 case ("delete", document_id):
                     cht.delete(document_id)
+                case ("purge", document_id):
+                    cht.purge(document_id)
+                    needs_reconciliation = True
+                case ("back up",):
+                    backup = cht.backup()
+                case ("restore the files",):
+                    cht.restore(backup)
+                    needs_reconciliation = True
+                case ("restore anew", new_seed):
+                    cht.restore(backup, new_seed)
+                    needs_reconciliation = True
                 case ("sync",):
                     sync(cht, database)
+                case ("reconcile",):
+                    reconcile(cht, database)
+                case ("cut documents off",):
+                    for reading in (sync, reconcile):
+                        cht.cut_documents = True
+                        with suppress(Unavailable):
+                            reading(cht, database)
+                    cht.cut_documents = False
                 case ("cut off", after):
                     cht.cut_after = after
                     with suppress(Unavailable):
@@ -77,12 +108,17 @@ def test_after_any_schedule_of_edits_crashes_and_replays_postgresql_equals_the_c
                     with suppress(DiedError):
                         sync(cht, database, dying_after(pages))
         sync(cht, database)
+        if needs_reconciliation:
+            reconcile(cht, database)
         assert living(looking) == {
             document_id.replace("\x00", "\ufffd"): clean(document)
             for document_id, document in cht.documents().items()
         }
+        if needs_reconciliation:
+            assert kept(looking) <= {one.replace("\x00", "\ufffd") for one in cht.deleted()}
         before = numbers(looking)
         sync(cht, database)
+        assert reconcile(cht, database).written == 0
         assert numbers(looking) == before
 
 
@@ -93,6 +129,11 @@ def sync(cht: InProcessCht, database: Address, watch: Watch | None = None) -> No
     with connect(database, autocommit=True) as connection:
         report = watch(connection) if watch else lambda _: None
         Sync(cht.client(), connection, LANDING, SOURCE, "medic", 3, report).once()
+
+
+def reconcile(cht: InProcessCht, database: Address) -> Sums:
+    with connect(database, autocommit=True) as connection:
+        return Reconciliation(cht.client(), connection, LANDING, SOURCE, "medic").once()
 
 
 def losing(looking: psycopg.Connection, after: int) -> Watch:
@@ -123,6 +164,12 @@ def dying_after(pages: int) -> Watch:
 
 def living(connection: psycopg.Connection) -> dict[str, Any]:
     return dict(connection.execute("select _id, doc from v1.couchdb where not _deleted").fetchall())
+
+
+def kept(connection: psycopg.Connection) -> set[str]:
+    """Of which deleted documents the last content is still there."""
+    rows = connection.execute("select _id from v1.couchdb where last_content is not null")
+    return {document_id for (document_id,) in rows}
 
 
 def numbers(connection: psycopg.Connection) -> dict[str, int]:

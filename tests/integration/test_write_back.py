@@ -20,7 +20,7 @@ from pipeline.writeback.run import Summary, write_back_once
 
 if TYPE_CHECKING:
     from tests.conftest import SimulatedCht
-    from tests.integration.conftest import FaultyDoor
+    from tests.faulty_door import FaultyDoor
 
 SOURCE = "cht.example/medic"
 LANDING = Landing()
