@@ -59,9 +59,7 @@ def _land(connection: psycopg.Connection, cases: list[Case]) -> None:
 def _refresh(connection: psycopg.Connection, running_dbt: dbt.Dbt, text: str) -> None:
     with connection.transaction():
         defining.store_definitions(connection, text, "tasks.yml", now(connection))
-    refreshing.refresh(
-        connection, running_dbt, "live", lambda: now(connection), lambda *_: None
-    )
+    refreshing.refresh(connection, running_dbt, "live", lambda: now(connection), lambda *_: None)
 
 
 def _rows(connection: psycopg.Connection, case: Case) -> Rows:

@@ -7,6 +7,7 @@ settings are wrong.
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from pipeline import database, status, steps
 from pipeline.continuous import Cycle
 from pipeline.errors import SettingsWrong, WorklistError
 from pipeline.settings import Settings
+from pipeline.sync.waiting import Waiting
 from pipeline.tasks import run as defining
 from pipeline.terminal import say, table
 from pipeline.worklist import store as worklist_store
@@ -184,12 +186,14 @@ def run_command(settings: Settings) -> None:
         steps.open_cht(settings) as client,
         steps.open_dbt(settings, address) as running_dbt,
     ):
+        waiting, news = Waiting(client), threading.Event()
         sync = (
-            steps.changes_of_couch2pg(settings, address)
+            steps.changes_of_couch2pg(settings, address, news)
             if settings.is_synced_by_couch2pg
-            else lambda: steps.sync(settings, address, client, quiet=True)
+            else lambda: steps.sync_changed(settings, address, client, waiting, news)
         )
         cycle = Cycle(
+            news=news,
             sync=sync,
             write_back=lambda: steps.write_back(settings, address, client, quiet=True),
             refresh=lambda: steps.refresh(settings, address, running_dbt, "live", quiet=True),

@@ -6,6 +6,7 @@ Every step is passed in; a step that cannot be done now is said once and tried a
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Event
 
 from pipeline.errors import WorklistError
 
@@ -14,32 +15,36 @@ PUBLISH_EVERY = timedelta(hours=1)
 
 @dataclass
 class Cycle:
-    """One turn after the other; `sync` returns how many documents were written."""
+    """One turn after the other; `sync` sets `news` when documents were written."""
 
-    sync: Callable[[], int]
+    news: Event
+    sync: Callable[[], object]
     write_back: Callable[[], object]
     refresh: Callable[[], None]
     publish: Callable[[], None]
     clock: Callable[[], datetime]
     say: Callable[[str], None]
-    _is_stale: bool = True
     _published_at: datetime | None = None
     _complaints: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.news.set()  # whatever came before
+
     def turn(self) -> None:
         self._try("write back", self.write_back)
-        self._try("sync", self._sync)
-        if self._is_stale:
+        self._try("sync", self.sync)
+        if self.news.is_set():
             self._try("refresh", self._refresh)
         elif self._is_publication_due():
             self._try("publish", self._publish)
 
-    def _sync(self) -> None:
-        self._is_stale = self.sync() > 0 or self._is_stale
-
     def _refresh(self) -> None:
-        self.refresh()
-        self._is_stale = False
+        self.news.clear()
+        try:
+            self.refresh()
+        except WorklistError:
+            self.news.set()
+            raise
 
     def _publish(self) -> None:
         self.publish()

@@ -5,7 +5,7 @@ Together with `cli` this is where the parts are put together; it reads no enviro
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -30,6 +30,7 @@ from pipeline.sync import run as syncing
 from pipeline.sync import store as sync_store
 from pipeline.sync.reconcile import Reconciliation
 from pipeline.sync.store import Landing
+from pipeline.sync.waiting import Waiting
 from pipeline.tasks import run as defining
 from pipeline.terminal import Lines, say
 from pipeline.writeback import run as writing
@@ -119,17 +120,29 @@ def _prepare_landing(settings: Settings, address: Address) -> None:
 
 
 def sync(
-    settings: Settings,
-    address: Address,
-    client: ChtClient,
-    quiet: bool = False,
-    patience_seconds: float = 0,
+    settings: Settings, address: Address, client: ChtClient, patience_seconds: float = 0
 ) -> int:
     """Syncs every database once; returns how many rows were written."""
-    done = _each_database(
-        settings, address, client, lambda one, _: one.once(), patience_seconds, quiet
-    )
+    done = _each_database(settings, address, client, lambda one, _: one.once(), patience_seconds)
     return sum(progress.written for progress in done)
+
+
+def sync_changed(
+    settings: Settings, address: Address, client: ChtClient, waiting: Waiting, news: threading.Event
+) -> None:
+    """Syncs once, and quietly, each database but those that the CHT will tell about; sets `news`
+    when something landed, also when another database failed.
+    """
+
+    def work(one: syncing.Sync, _: threading.Event) -> None:
+        try:
+            waiting.ask(one.database, one.once().sequence)
+        finally:
+            if one.progress.written:
+                news.set()
+
+    names = [name for name in settings.couch.databases if not waiting.is_quiet(name)]
+    _each_database(settings, address, client, work, 0, quiet=True, names=names)
 
 
 def follow(settings: Settings, address: Address, client: ChtClient) -> None:
@@ -144,6 +157,7 @@ def _each_database(
     work: Callable[[syncing.Sync, threading.Event], object],
     patience_seconds: float | None,
     quiet: bool = False,
+    names: Sequence[str] | None = None,
 ) -> list[syncing.Progress]:
     """Does `work` for all databases side by side, with a new connection after each failure."""
     if settings.is_synced_by_couch2pg:
@@ -183,23 +197,25 @@ def _each_database(
             )
         return done
 
-    return side_by_side([partial(one, name) for name in settings.couch.databases], stop, say)
+    databases = settings.couch.databases if names is None else names
+    return side_by_side([partial(one, name) for name in databases], stop, say)
 
 
-def changes_of_couch2pg(settings: Settings, address: Address) -> Callable[[], int]:
-    """For those who wait for a sync to have written something: by how much the highest number has
-    grown since they asked last.
-    """
+def changes_of_couch2pg(
+    settings: Settings, address: Address, news: threading.Event
+) -> Callable[[], None]:
+    """Sets `news` when the highest number has grown since this was called last."""
     source, seen = settings.couch.source(settings.couch.medic), 0
 
-    def grown() -> int:
+    def look() -> None:
         nonlocal seen
         before = seen
         with database.connect(address) as connection:
             seen = sync_store.highest_number(connection, landing(settings), source)
-        return seen - before
+        if seen > before:
+            news.set()
 
-    return grown
+    return look
 
 
 def reconcile(settings: Settings, address: Address, client: ChtClient) -> None:

@@ -6,6 +6,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Whoever asked or the CHT behind is gone, as a test may want it."""
+
+
 class FaultyDoor:
     """Stands before a CHT and passes everything on, but for the faults put into its script.
 
@@ -33,7 +38,7 @@ class FaultyDoor:
             def log_message(self, *_: object) -> None:
                 """Says nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def _get(self, request: BaseHTTPRequestHandler) -> None:

@@ -19,10 +19,11 @@ from pipeline import embedded, steps
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
 from pipeline.demo.server import serve
-from pipeline.errors import Unavailable
+from pipeline.errors import SettingsWrong, Unavailable
 from pipeline.settings import Settings
 from pipeline.sync import store
 from pipeline.sync.store import Landing
+from pipeline.sync.waiting import Waiting
 from tests.conftest import (
     RECORDED_FEED,
     SimulatedCht,
@@ -294,3 +295,44 @@ def test_a_second_sync_says_who_is_at_it_and_leaves_when_patience_is_over(
         done = worklist("sync", "--once")
     assert done.returncode == 1
     assert f"process {holder} (worklist)" in done.stderr
+
+
+@pytest.mark.one_server
+def test_turns_with_nothing_to_do_ask_the_cht_nothing(
+    doubtful: Worklist, faulty_door: FaultyDoor, database: Address
+) -> None:
+    """What `worklist run` does each second: it waits for the CHT to tell."""
+    settings = Settings.read(doubtful.environment)
+    news = threading.Event()
+    with ChtClient(faulty_door.url, "worklist", "password") as client:
+        waiting = Waiting(client)
+
+        def turn() -> bool:
+            steps.sync_changed(settings, database, client, waiting, news)
+            return news.is_set()
+
+        until(turn)
+        turn()
+        asked = len(faulty_door.requests)
+        assert asked < 10
+        news.clear()
+        for _ in range(20):
+            turn()
+        assert (len(faulty_door.requests), news.is_set()) == (asked, False)
+        write(faulty_door.url, "told")
+        until(turn)
+    assert has_landed(database, "told")
+
+
+@pytest.mark.one_server
+def test_what_landed_is_news_also_when_another_database_fails(
+    worklist: Worklist, simulated_cht: SimulatedCht, database: Address
+) -> None:
+    both = {**worklist.environment, "COUCHDB_DBS": "medic, no-such-database"}
+    news = threading.Event()
+    with (
+        ChtClient(simulated_cht.url, "worklist", "password") as client,
+        pytest.raises(SettingsWrong, match="no-such-database"),
+    ):
+        steps.sync_changed(Settings.read(both), database, client, Waiting(client), news)
+    assert news.is_set()

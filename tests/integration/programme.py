@@ -73,9 +73,7 @@ class Programme:
         )
 
     def rebuild(self) -> None:
-        outcome = self.dbt.run(
-            ["run", "--select", "tag:live", "--full-refresh"], lambda *_: None
-        )
+        outcome = self.dbt.run(["run", "--select", "tag:live", "--full-refresh"], lambda *_: None)
         assert outcome.is_success, outcome.failed
 
     def rows(self, relation: str) -> list[str]:
