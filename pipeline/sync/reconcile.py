@@ -14,6 +14,7 @@ from pipeline.cht.client import ChtClient, Standing
 from pipeline.cht.identity import check_account
 from pipeline.database import now
 from pipeline.sync import revisions, store
+from pipeline.sync.erasing import erase_kept
 from pipeline.sync.revisions import Difference
 from pipeline.sync.rules import is_withheld, landed_id, prepare
 from pipeline.sync.store import Landing
@@ -57,6 +58,7 @@ class Reconciliation:
         """Errors as of `Sync.once`; what was repaired until then stays."""
         check_account(self.client, self.database)
         with store.locked(self.connection, self.landing, self.source):
+            erase_kept(self.connection, self.landing, self.source)
             return self.repair()
 
     def repair(self) -> Sums:

@@ -12,6 +12,7 @@ from pipeline.cht.door import RequestRefused
 from pipeline.cht.identity import check_account
 from pipeline.database import now
 from pipeline.sync import store
+from pipeline.sync.erasing import erase_kept
 from pipeline.sync.reading import ReadAhead, ReadPart
 from pipeline.sync.reconcile import Reconciliation
 from pipeline.sync.rules import is_contradicted
@@ -65,6 +66,7 @@ class Sync:
         """
         check_account(self.client, self.database)
         with store.locked(self.connection, self.landing, self.source):
+            erase_kept(self.connection, self.landing, self.source)
             self._catch_up()
         return self.progress
 

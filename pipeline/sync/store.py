@@ -342,6 +342,39 @@ def write(
     ).rowcount
 
 
+def erase_kept(connection: psycopg.Connection, landing: Landing, source: str, count: int) -> int:
+    """Takes from at most `count` deleted documents what they held, and from the list of what was
+    altered in it; returns from how many.
+    """
+    return connection.execute(
+        sql.SQL(
+            """
+            with kept as materialized (
+                select landed._id
+                from {documents} as landed
+                where
+                    landed.source = %(source)s
+                    and landed._deleted
+                    and landed.last_content is not null
+                limit %(count)s
+            ),
+
+            unlisted as (
+                delete from {altered} as altered
+                using kept
+                where altered.source = %(source)s and altered._id = kept._id
+            )
+
+            update {documents} as landed
+            set last_content = null
+            from kept
+            where landed.source = %(source)s and landed._id = kept._id
+            """
+        ).format(documents=landing.documents, altered=landing.altered),
+        {"source": source, "count": count},
+    ).rowcount
+
+
 def _note_altered(
     connection: psycopg.Connection,
     landing: Landing,
@@ -349,10 +382,14 @@ def _note_altered(
     documents: Sequence[Document],
     moment: datetime,
 ) -> None:
-    """Lists what was altered; a later clean revision leaves the list, a deletion does not, since
+    """Lists what was altered; a later clean revision leaves the list, a deletion does not where
     the previous content is kept.
     """
-    clean = Texts(one.id for one in documents if not one.is_altered and not one.is_deleted)
+    clean = Texts(
+        one.id
+        for one in documents
+        if not one.is_altered and not (one.is_deleted and landing.keeps_deleted_content)
+    )
     connection.execute(
         sql.SQL(
             """

@@ -289,6 +289,35 @@ def test_an_altered_document_leaves_the_list_when_it_is_clean_again(
     assert listed() == [("b",)]  # its last content is kept, and that is altered
 
 
+def test_what_deleted_documents_held_is_erased_when_it_is_not_to_be_kept(
+    feed: ScriptedFeed, database: Address, connection: psycopg.Connection
+) -> None:
+    def forgetful_sync() -> None:
+        with connect(database, autocommit=True) as own:
+            forgetful = Landing(keeps_deleted_content=False)
+            Sync(feed.client(), own, forgetful, SOURCE, "medic").once()
+
+    names = [f"gone-{number:04d}" for number in range(2500)]
+    feed.pages = [[*((name, {"t": "\x00"}) for name in names), ("stays", {"t": "\x00"})]]
+    feed.pages += [[(name, None) for name in names]]
+    with connect(database, autocommit=True) as own:
+        Sync(feed.client(), own, LANDING, SOURCE, "medic").once()
+    listed = "select _id from v1.couchdb_altered"
+    assert len(connection.execute(listed).fetchall()) == 2501
+    before = landed(connection), numbers(connection)
+    assert before[0]["gone-0000"][2] == {"t": "\ufffd"}
+    forgetful_sync()
+    assert landed(connection) == {
+        name: (document, is_deleted, None) for name, (document, is_deleted, _) in before[0].items()
+    }
+    assert numbers(connection) == before[1]
+    assert connection.execute(listed).fetchall() == [("stays",)]
+    feed.pages += [[("stays", None)]]
+    forgetful_sync()
+    assert landed(connection)["stays"][1:] == (True, None)
+    assert connection.execute(listed).fetchall() == []
+
+
 def test_password_hashes_and_login_tokens_never_land(
     simulated_cht: "SimulatedCht", sync: Callable[..., Progress], connection: psycopg.Connection
 ) -> None:
