@@ -1,11 +1,15 @@
 -- None skipped: each report that a definition applies to, times its events, is a row of the ledger.
+-- Of what was deleted and not kept, only the ledger remembers.
 with expected as (
     select stg_task_source.task_id
     from {{ ref('stg_task_source') }} as stg_task_source
 ),
 
 ledger as (
-    select missed_appointment.task_id
+    select
+        missed_appointment.task_id,
+        missed_appointment.source_id,
+        missed_appointment.standing
     from {{ ref('live_missed_appointment') }} as missed_appointment
 )
 
@@ -14,5 +18,16 @@ from expected
 full outer join ledger
     on expected.task_id = ledger.task_id
 where
-    expected.task_id is null
-    or ledger.task_id is null
+    ledger.task_id is null
+    or (
+        expected.task_id is null
+        and not (
+            ledger.standing = 'withdrawn'
+            and exists (
+                select from {{ ref('stg_document') }} as stg_document
+                where
+                    stg_document.uuid = ledger.source_id
+                    and stg_document.is_forgotten
+            )
+        )
+    )

@@ -49,15 +49,16 @@ class Programme:
             {"id": document["_id"], "source": SOURCE, "doc": json.dumps(document)},
         )
 
-    def delete(self, document_id: str) -> None:
+    def delete(self, document_id: str, *, is_kept: bool = True) -> None:
         self.connection.execute(
             """
             update v1.couchdb
-            set last_content = doc, doc = jsonb_build_object('_id', _id, '_deleted', true),
+            set last_content = case when %s then doc end,
+                doc = jsonb_build_object('_id', _id, '_rev', '9-x', '_deleted', true),
                 _deleted = true, landed_number = nextval('v1.couchdb_landed_number')
             where _id = %s
             """,
-            [document_id],
+            [is_kept, document_id],
         )
 
     def define(self, text: str) -> None:

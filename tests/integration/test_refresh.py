@@ -7,7 +7,7 @@ import pytest
 from pipeline.database import connect
 from pipeline.errors import Conflict, Refused
 from pipeline.refresh import store
-from tests.integration.programme import AREA, DEFINITIONS, SHIPPED, Programme
+from tests.integration.programme import AREA, DEFINITIONS, OTHER_AREA, SHIPPED, Programme
 
 # Of the recorded feed: another site, and Lisungwi's unknown patient.
 CHIFUNGA = "ae14f9bd-4f4e-5faf-ac2d-e4c4e9449a86"
@@ -96,6 +96,29 @@ def test_a_full_rebuild_gives_the_same_rows(programme: Programme) -> None:
     assert {relation: programme.rows(relation) for relation in RELATIONS} == grown
     programme.define(SHIPPED)
     programme.refresh()
+
+
+def test_deletions_of_which_nothing_is_kept_stand_until_a_full_rebuild(
+    programme: Programme,
+) -> None:
+    withdrawn, answered = programme.open_traces("supervisor_matope", OTHER_AREA)[:2]
+    answer = {
+        "inputs": {"task_id": f"{answered}~verify~verify-missed-appointment"},
+        "verification": {"outcome": "visited"},
+    }
+    report = programme.document(answered) | {"_id": "answer", "fields": answer}
+    programme.save({**report, "form": "missed_appointment_verification"})
+    programme.refresh()
+    assert programme.standing(answered) == ("verified", None, [])
+    for document_id in (withdrawn, "answer"):
+        programme.delete(document_id, is_kept=False)
+    programme.save(programme.patient_of(answered))  # looks at its reports once more
+    programme.refresh()
+    assert programme.standing(withdrawn) == ("withdrawn", None, [])
+    assert programme.standing(answered) == ("open", None, [])
+    programme.refresh("published")
+    programme.rebuild()
+    assert programme.standing(withdrawn) is None
 
 
 def test_two_refreshes_do_not_run_at_once(programme: Programme) -> None:

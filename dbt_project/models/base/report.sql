@@ -55,7 +55,10 @@ fresh as (
     where
         staged.is_report
         {% if is_incremental() -%}
-        or exists (select from {{ this }} as known where known.uuid = staged.uuid)
+        or (
+            staged.is_forgotten is not true
+            and exists (select from {{ this }} as known where known.uuid = staged.uuid)
+        )
         {%- endif %}
 ),
 
@@ -91,3 +94,30 @@ left join called as first_subject
     on fresh.subject_reference = first_subject.alias
 left join called as second_subject
     on fresh.second_reference = second_subject.alias
+{% if is_incremental() -%}
+-- of what was deleted and not kept, what was known of it
+union all
+select
+    known.uuid,
+    known.form,
+    known.reported_at,
+    known.is_dated_for_the_cht,
+    known.subject_reference,
+    known.second_reference,
+    known.subject_uuid,
+    known.subject_key,
+    known.named_task_id,
+    known.sender_uuid,
+    known.sender_place_uuid,
+    true,
+    known.is_flagged_deleted,
+    known.is_altered,
+    staged.saved_at,
+    {{ this_run() }}
+from {{ this }} as known
+inner join changed
+    on known.uuid = changed.uuid
+inner join staged
+    on known.uuid = staged.uuid
+where staged.is_forgotten
+{%- endif %}

@@ -15,6 +15,10 @@ select
     landed.landed_number,
     landed.saved_timestamp at time zone 'UTC' as saved_at,
     coalesce(landed._deleted, false) as is_deleted,
+    -- a document that was purged has no revision: of that, derived tables keep nothing either
+    coalesce(
+        landed._deleted and landed.last_content is null and landed.doc ? '_rev', false
+    ) as is_forgotten,
     altered._id is not null as is_altered,
     case
         when landed._deleted then coalesce(landed.last_content, landed.doc)

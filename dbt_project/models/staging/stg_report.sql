@@ -27,6 +27,7 @@ select
     {{ is_report("document.content") }} as is_report,
     {{ is_truthy("document.content -> 'deleted'") }} as is_flagged_deleted,
     document.is_deleted,
+    document.is_forgotten,
     document.is_altered,
     document.saved_at,
     document.landed_number

@@ -57,7 +57,9 @@ changed_definition as (
 changed as (
     select document.uuid
     from document
-    where document.landed_number > {{ landed_before('task_source') }}
+    where
+        document.landed_number > {{ landed_before('task_source') }}
+        and document.is_forgotten is not true
     union
     {{ sources_asked_anew('report', 'form', asks_contacts=false) }}
     union
