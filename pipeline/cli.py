@@ -25,7 +25,9 @@ from pipeline.settings import Settings
 from pipeline.sync.waiting import Waiting
 from pipeline.tasks import run as defining
 from pipeline.terminal import say, table
+from pipeline.worklist import facts
 from pipeline.worklist import store as worklist_store
+from pipeline.worklist.explaining import explain, explain_absence
 from pipeline.writeback import store as outbox_store
 
 _SECONDS_BETWEEN_TURNS = 1.0
@@ -265,6 +267,21 @@ def check_command(settings: Settings, file: Path | None) -> None:
     ):
         programme = defining.check(connection, steps.read(path), path.name)
     say(f"{path.name}: {len(programme.tasks)} task definitions, nothing wrong.")
+
+
+@tasks_command.command("explain")
+@click.argument("name", metavar="TASK_ID")
+@click.pass_obj
+def explain_command(settings: Settings, name: str) -> None:
+    """Tell why a task is in its state, or why a report or contact gave none.
+
+    TASK_ID is the id or uuid of a task, or the id of the document that it comes from.
+    """
+    with steps.open_database(settings) as address, database.connect(address) as connection:
+        found = [explain(task) for task in facts.of_tasks(connection, name)]
+        if not found:
+            found = [explain_absence(name, facts.of_document(connection, name))]
+    click.echo("\n\n".join("\n".join(sentences) for sentences in found))
 
 
 @main.command("status")

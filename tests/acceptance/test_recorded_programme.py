@@ -187,3 +187,23 @@ def test_status_says_how_fresh_everything_is(worklist: Worklist) -> None:
     assert status["refresh"]["live"]["succeeded_at"]
     assert status["write_back"]["counts"]["pending"] == 0
     assert "995 documents" in worklist.must("status")
+
+
+def test_a_task_and_a_document_without_one_are_explained(
+    worklist: Worklist, recorded_database: Address
+) -> None:
+    with connect(recorded_database) as connection:
+        dead, resolved, form = (
+            (connection.execute(statement).fetchone() or ("",))[0]
+            for statement in (
+                "select task_id from worklist_live.missed_appointment "
+                "where excluded_reason = 'deceased'",
+                "select source_id from worklist_live.missed_appointment "
+                "where standing = 'resolved'",
+                "select _id from v1.couchdb where doc ->> 'form' = 'trace_follow_up'",
+            )
+        )
+    assert "the patient has a date of death" in worklist.must("tasks", "explain", dead)
+    assert "of form visit_verification" in worklist.must("tasks", "explain", resolved)
+    assert "does not ask documents of this type" in worklist.must("tasks", "explain", form)
+    assert "No document nothing is known" in worklist.must("tasks", "explain", "nothing")

@@ -57,6 +57,7 @@ select
     task.is_timely,
     greatest((select app.today()) - task.due_on, 0) as days_overdue,
     task.resolved_by_report,
+    task.resolved_by_form,
     task.resolved_at,
     task.verification_report_id,
     task.verification_round,

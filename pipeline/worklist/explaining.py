@@ -1,0 +1,205 @@
+"""Why a task is in its state, or why a document gave none, in plain sentences. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One answer of the task, ours or landed."""
+
+    report_id: str
+    round: int
+    outcome: str
+    verified_by: str | None
+    verified_at: datetime | None
+    delivery: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What decides a task; `supervisors` are the names of those who see it while it is open."""
+
+    task_id: str
+    source_id: str
+    definition: str
+    event: str
+    state: str
+    standing: str
+    excluded_reason: str | None
+    flags: Sequence[str]
+    patient_uuid: str | None
+    place_uuid: str | None
+    reported_at: datetime | None
+    appointment_on: date | None
+    opens_on: date
+    due_on: date
+    closes_on: date
+    resolved_by_report: str | None
+    resolved_by_form: str | None
+    resolved_at: datetime | None
+    applies_to: str
+    default_form: str | None
+    newer_report_forms: Sequence[str]
+    is_resolved_by_default: bool
+    is_resolved_when_cleared: bool
+    roles: Sequence[str]
+    today: date
+    zone: str
+    answers: Sequence[Answered] = ()
+    supervisors: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Considered:
+    """A document beside one definition."""
+
+    source_id: str
+    definition: str
+    kind: str | None
+    type: str | None
+    is_deleted: bool
+    is_type_named: bool
+    is_asked: bool
+
+
+_FLAGS = {
+    "unknown_patient": "no contact answers to the reference in the report",
+    "place_from_sender": "so the task went to the place of the report's sender",
+    "no_appointment_date": "the day of the appointment is missing",
+    "bad_appointment_date": "the day of the appointment cannot be read",
+    "future_appointment_date": "the day of the appointment is later than the report",
+    "no_due_date": "the CHT would read no due date; the day of the report counts",
+    "text_altered": "the document held a character that could not be stored",
+    "duplicate_open": "the same patient has another open task of this definition",
+    "orphan_place": "the place, or one above it, is missing, deleted or runs in a circle",
+}
+
+
+def explain(facts: Facts) -> list[str]:
+    """One sentence a line, the state first; people by user name, all else by its id."""
+    return [
+        f"{facts.task_id} is {facts.state} ({facts.standing}).",
+        *_origin(facts),
+        *_window(facts),
+        *_decision(facts),
+        *_answers(facts),
+        *_readers(facts),
+        *(f"Flag {flag}: {_FLAGS.get(flag, flag)}." for flag in facts.flags),
+    ]
+
+
+def _origin(facts: Facts) -> Iterator[str]:
+    kind = "contact" if facts.applies_to == "contacts" else "report"
+    since = f", of {_moment(facts.reported_at, facts.zone)}" if facts.reported_at else ""
+    yield (
+        f"The {kind} {facts.source_id}{since} asks for it: "
+        f"definition {facts.definition}, event {facts.event}."
+    )
+    if facts.patient_uuid is None:
+        yield "Nobody knows the patient whom it names."
+    elif facts.patient_uuid != facts.source_id:
+        yield f"It is about {facts.patient_uuid}."
+    if facts.appointment_on:
+        yield f"The appointment was on {facts.appointment_on}."
+
+
+def _window(facts: Facts) -> Iterator[str]:
+    yield (
+        f"It opens on {facts.opens_on}, is due on {facts.due_on} and closes on {facts.closes_on}; "
+        f"today is {facts.today}."
+    )
+
+
+def _decision(facts: Facts) -> Iterator[str]:
+    """What made it what it is; the first that holds, in the order of the standings."""
+    match facts.standing:
+        case "verified" if not facts.answers:
+            yield f"The verification report {facts.resolved_by_report} answers it."
+        case "verified":
+            yield f"The answer of round {facts.answers[0].round} counts."
+        case "withdrawn":
+            yield "It was withdrawn: the document is deleted in the CHT."
+        case "excluded":
+            yield f"It is excluded: the patient {_EXCLUDED[facts.excluded_reason or '']}."
+        case "resolved":
+            yield _resolved(facts)
+        case "upcoming":
+            yield "Its first day has not come, so it cannot be answered yet."
+        case "expired":
+            yield "Its last day has passed. It can still be answered."
+        case _:
+            yield from _waits_for(facts)
+
+
+_EXCLUDED = {"deceased": "has a date of death", "muted": "is muted", "": "gets no tasks"}
+
+
+def _resolved(facts: Facts) -> str:
+    when = f", of {_moment(facts.resolved_at, facts.zone)}" if facts.resolved_at else ""
+    if facts.resolved_by_form is None:
+        return f"The scheduled task was cleared{when}."
+    form = facts.resolved_by_form
+    return f"The report {facts.resolved_by_report} of form {form}{when} resolves it."
+
+
+def _waits_for(facts: Facts) -> Iterator[str]:
+    if facts.is_resolved_by_default:
+        yield f"A report of form {facts.default_form} inside the window would resolve it."
+    if facts.newer_report_forms:
+        yield f"A later report of form {' or '.join(facts.newer_report_forms)} would resolve it."
+    if facts.is_resolved_when_cleared:
+        yield "It would be resolved when the scheduled task is cleared."
+    yield "A verification would close it."
+
+
+def _answers(facts: Facts) -> Iterator[str]:
+    for answer in facts.answers:
+        when = f" at {_moment(answer.verified_at, facts.zone)}" if answer.verified_at else ""
+        yield (
+            f"Round {answer.round}: {answer.outcome}, by {answer.verified_by or 'somebody'}{when}, "
+            f"report {answer.report_id}, {answer.delivery}."
+        )
+
+
+def _readers(facts: Facts) -> Iterator[str]:
+    if facts.place_uuid is None:
+        yield "It belongs to no place, so no supervisor sees it; programme-wide roles do."
+    elif facts.supervisors:
+        yield f"{', '.join(facts.supervisors)} may see it, by the place {facts.place_uuid}."
+    else:
+        yield (
+            f"No supervisor sees it: nobody with the role {' or '.join(facts.roles)} has a place "
+            f"above {facts.place_uuid}."
+        )
+
+
+def explain_absence(source_id: str, considered: Sequence[Considered]) -> list[str]:
+    """Why a document gave no task."""
+    if not considered:
+        return [
+            f"No document {source_id} is known as of the last refresh: it has not landed, was "
+            "purged in the CHT, or could not be stored (`worklist status` counts those)."
+        ]
+    document = considered[0]
+    if document.kind is None:
+        return [f"{source_id} is neither a report nor a contact, and gives no task."]
+    deleted = " It is deleted in the CHT." if document.is_deleted else ""
+    return [
+        f"{source_id} is a {document.kind} of type {document.type or 'none'}.{deleted}",
+        *(f"Definition {one.definition}: {_refusal(one)}." for one in considered),
+    ]
+
+
+def _refusal(considered: Considered) -> str:
+    if considered.is_asked:
+        return "it applies; the task comes with the next refresh"
+    if considered.is_type_named:
+        return "it asks documents of this type, but its `appliesIf` is not true of this one"
+    return "it does not ask documents of this type"
+
+
+def _moment(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"

@@ -1,0 +1,119 @@
+"""The facts behind an explanation, from the live marts. Commits nothing."""
+
+import re
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row, dict_row
+
+from pipeline.worklist.explaining import Answered, Considered, Facts
+
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def of_tasks(connection: psycopg.Connection, name: str) -> list[Facts]:
+    """The facts of the task of this id or uuid, or of every task of this source document."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            """
+            select
+                ledger.task_id,
+                ledger.source_id,
+                ledger.definition,
+                ledger.event,
+                ledger.state,
+                ledger.standing,
+                ledger.excluded_reason,
+                ledger.flags,
+                ledger.patient_uuid,
+                ledger.place_uuid,
+                ledger.reported_at,
+                ledger.appointment_on,
+                ledger.opens_on,
+                ledger.due_on,
+                ledger.closes_on,
+                ledger.resolved_by_report,
+                ledger.resolved_by_form,
+                ledger.resolved_at,
+                task_definition.applies_to,
+                task_definition.default_form,
+                task_definition.newer_report_forms,
+                task_definition.is_resolved_by_default,
+                task_definition.is_resolved_when_cleared,
+                task_definition.roles,
+                app.today() as today,
+                app.programme_zone() as zone
+            from worklist_live.missed_appointment as ledger
+            inner join app.task_definition
+                on ledger.definition = task_definition.name
+            where
+                ledger.task_id = %(name)s
+                or ledger.source_id = %(name)s
+                or ledger.task_uuid = any(%(uuids)s::uuid[])
+            order by ledger.task_id
+            """,
+            {"name": name, "uuids": [name] if _UUID.fullmatch(name) else []},
+        ).fetchall()
+    return [_with_people(connection, row) for row in rows]
+
+
+def _with_people(connection: psycopg.Connection, row: dict[str, Any]) -> Facts:
+    answers = _answers(connection, row["task_id"])
+    supervisors = _supervisors(connection, row["place_uuid"], row["definition"])
+    return Facts(**row, answers=answers, supervisors=supervisors)
+
+
+def _answers(connection: psycopg.Connection, task_id: str) -> list[Answered]:
+    """Latest first."""
+    with connection.cursor(row_factory=class_row(Answered)) as cursor:
+        return cursor.execute(
+            """
+            select
+                verification.report_id,
+                verification.round,
+                verification.outcome,
+                verification.verified_by,
+                verification.verified_at,
+                verification.delivery
+            from worklist_live.verification
+            where verification.task_id = %s
+            order by verification.round desc, verification.verified_at desc
+            """,
+            [task_id],
+        ).fetchall()
+
+
+def _supervisors(
+    connection: psycopg.Connection, place_uuid: str | None, definition: str
+) -> list[str]:
+    rows = connection.execute(
+        """
+        select scope.supervisor
+        from worklist_live.supervisor_scope as scope
+        where scope.place_uuid = %s and scope.definition = %s
+        order by scope.supervisor
+        """,
+        [place_uuid, definition],
+    )
+    return [name for (name,) in rows]
+
+
+def of_document(connection: psycopg.Connection, source_id: str) -> list[Considered]:
+    """The document beside each definition; empty where it is not known."""
+    with connection.cursor(row_factory=class_row(Considered)) as cursor:
+        return cursor.execute(
+            """
+            select
+                consideration.source_id,
+                consideration.definition,
+                consideration.kind,
+                consideration.type,
+                consideration.is_deleted,
+                consideration.is_type_named,
+                consideration.is_asked
+            from worklist_live.consideration
+            where consideration.source_id = %s
+            order by consideration.definition
+            """,
+            [source_id],
+        ).fetchall()
