@@ -43,14 +43,16 @@ def _line(verdict: Verdict) -> str:
 
 def _counts(cases: int, verdicts: list[Verdict]) -> str:
     """A row that deviates by several reasons counts under the first."""
-    deviating = Counter(
-        verdict.reasons[0] for verdict in verdicts if verdict.reasons and not verdict.disagreement
+    labels = Counter(
+        verdict.reasons[0].label
+        for verdict in verdicts
+        if verdict.reasons and not verdict.disagreement
     )
-    by_reason = "".join(f", {count} by {reason.label}" for reason, count in deviating.items())
+    by_reason = ", ".join(f"{label}: {count}" for label, count in sorted(labels.items()))
     return (
-        f"{cases} cases, {len(verdicts)} rows: {sum(one.agrees for one in verdicts)} agree, "
-        f"{deviating.total()} deviate{by_reason}, "
-        f"{sum(bool(one.disagreement) for one in verdicts)} disagree"
+        f"{cases} cases, {len(verdicts)} rows: agree {sum(one.agrees for one in verdicts)}, "
+        f"deviate {labels.total()}{by_reason and f' ({by_reason})'}, "
+        f"disagree {sum(bool(one.disagreement) for one in verdicts)}"
     )
 
 

@@ -24,19 +24,20 @@ def answers(
 ) -> Iterator[tuple[Case, Rows]]:
     """Each case with our rows, as of the case's moment.
 
-    All documents land first. A programme has one time zone, so the definitions of one zone after
-    the other are stored and refreshed, which tries a change of definitions each time.
+    A programme has one time zone, so one zone after the other lands its documents and stores its
+    definitions; those of the zone before are deleted, as a CHT would.
     """
     ordered = sorted(cases, key=itemgetter("timezone"))
     with (
         connect(place.address, autocommit=True) as connection,
         dbt.running(place.address, "v1", "couchdb", place.folder) as running_dbt,
     ):
-        _land(connection, ordered)
         for timezone, group in groupby(ordered, key=itemgetter("timezone")):
             of_zone = list(group)
             say(f"{timezone}: {len(of_zone)} cases")
             connection.execute("select set_config('worklist.now', '', false)")
+            _delete_all(connection)
+            _land(connection, of_zone)
             _refresh(connection, running_dbt, tasks_yml(timezone, of_zone))
             yield from ((case, _rows(connection, case)) for case in of_zone)
 
@@ -54,6 +55,17 @@ def _land(connection: psycopg.Connection, cases: list[Case]) -> None:
             for document in case["docs"]:
                 copy.write_row((landed_at, document["_id"], False, SOURCE, json.dumps(document)))
     connection.execute("analyze v1.couchdb")
+
+
+def _delete_all(connection: psycopg.Connection) -> None:
+    connection.execute(
+        """
+        update v1.couchdb
+        set doc = jsonb_build_object('_id', _id, '_deleted', true), _deleted = true,
+            landed_number = nextval('v1.couchdb_landed_number')
+        where not _deleted
+        """
+    )
 
 
 def _refresh(connection: psycopg.Connection, running_dbt: dbt.Dbt, text: str) -> None:

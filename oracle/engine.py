@@ -20,28 +20,25 @@ Document = Mapping[str, Any]
 
 
 class Deviation(Enum):
-    """In what we differ: by number in the design, or a quirk of the engine that is not ours."""
+    """In what we differ: by its number in docs/implementers.md, or a quirk of the engine."""
 
-    PATIENT_UUID = (
-        "4: a known patient_uuid counts where patient_id is unknown, at the top level too"
-    )
+    PATIENT_UUID = "4: a known patient_uuid counts where patient_id is unknown, or at the top level"
     READABLE_DATES = "5: a date that the CHT cannot read falls back, or is read"
     DELETED_REPORTS = "6: deleted reports never resolve"
-    DATE_READER = "quirk: a date reader other than the calendar day as it is written"
-    ROLLED_OVER = "quirk: an impossible day rolls over into the next month"
-    UNSEEN_REPORTS = "quirk: reports with no subject that the engine looks for are not seen"
-    SHARED_NOBODY = "quirk: reports with only a case_id count as about the same nobody"
-    BARE_CONTACTS = "quirk: contact tasks for contacts known only from reports"
-    NEWER_THAN_NOTHING = "quirk: any report is newer than a source without a date"
+    DATE_READER = "quirk reader: not the calendar day as it is written"
+    ROLLED_OVER = "quirk rolled over: an impossible day is one of the next month"
+    UNSEEN_REPORTS = "quirk unseen: reports with no subject that the engine looks for"
+    SHARED_NOBODY = "quirk nobody: reports with only a case_id are about the same nobody"
+    BARE_CONTACTS = "quirk bare contact: contact tasks for contacts known only from reports"
+    NEWER_THAN_NOTHING = "quirk undated: any report is newer than a source without a date"
 
     @property
     def label(self) -> str:
-        """`4`, `5` or `6` of the design, or the quirk's name."""
-        return self.value.partition(":")[0] if self.is_numbered else f'"{self.value}"'
+        return self.value.partition(":")[0]
 
     @property
     def is_numbered(self) -> bool:
-        return self.value[0].isdigit()
+        return self.label.isdigit()
 
 
 ALL = frozenset(Deviation)

@@ -6,14 +6,14 @@ document (`fields.next_visit`) or a JSON path predicate that PostgreSQL evaluate
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from pipeline.errors import SettingsWrong
 from pipeline.tasks import wording
+from pipeline.tasks.contradictions import contradictions
 from pipeline.tasks.reading import File, Problem, read
 
 Text = Annotated[str, Field(min_length=1)]
@@ -42,12 +42,6 @@ class Event(_Entry):
     due_date: DueDate | None = None
     start: Days
     end: Days
-
-    @model_validator(mode="after")
-    def _due_one_way(self) -> Self:
-        if (self.days is None) == (self.due_date is None):
-            raise ValueError("give exactly one of `days` and `dueDate`")
-        return self
 
 
 class Action(_Entry):
@@ -93,24 +87,6 @@ class Definition(_Entry):
         forms = (action.form for action in self.actions if action.type == "report")
         return next(forms, None)
 
-    @model_validator(mode="after")
-    def _events_have_names(self) -> Self:
-        names = [event.id for event in self.events]
-        if len(names) > 1 and (None in names or len(set(names)) < len(names)):
-            raise ValueError("of several events each needs an `id` of its own")
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_resolved(self) -> Self:
-        how = self.resolved_if
-        if how.default and not self.default_form:
-            raise ValueError("the default `resolvedIf` needs a report action with a `form`")
-        if how.cleared and self.applies_to != "scheduled_tasks":
-            raise ValueError("only `scheduled_tasks` can be `cleared`")
-        if not (how.default or how.newer_report or how.cleared):
-            raise ValueError("`resolvedIf` names nothing that could resolve the task")
-        return self
-
 
 class Timely(_Entry):
     """Which tasks a phone would still, or already, know; the CHT's own numbers unless given."""
@@ -124,23 +100,6 @@ class Programme(_Entry):
     area_type: Text | None = None
     timely: Timely = Timely()
     tasks: Annotated[list[Definition], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _timezone_exists(self) -> Self:
-        try:
-            ZoneInfo(self.timezone)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(
-                f"`timezone` {self.timezone} is unknown; write an IANA name such as Africa/Blantyre"
-            ) from None
-        return self
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        names = [definition.name for definition in self.tasks]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"`name` {', '.join(twice)} is given to two tasks")
-        return self
 
     def hash(self, definition: Definition) -> str:
         """Changes with everything that rows derived from the definition depend on."""
@@ -166,17 +125,23 @@ def judge(file: File) -> tuple[Programme | None, list[Problem]]:
     """The programme, or every problem that can be seen without asking PostgreSQL."""
     if file.problems:
         return None, file.problems
+    problems = [
+        Problem(file.line(location), f"{wording.where(location, file.content)} {sentence}")
+        for location, sentence in contradictions(file.content)
+    ]
     try:
-        return Programme.model_validate(file.content), []
+        programme = Programme.model_validate(file.content)
     except ValidationError as error:
-        return None, [
+        misshapen = [
             Problem(file.line(details["loc"]), wording.sentence(details, file.content))
             for details in error.errors()
         ]
+        return None, misshapen + problems
+    return (None if problems else programme), problems
 
 
 def refusal(file_name: str, problems: list[Problem]) -> SettingsWrong:
-    ordered = sorted(set(problems), key=lambda problem: problem.line)
+    ordered = sorted(dict.fromkeys(problems), key=lambda problem: problem.line)
     return SettingsWrong(
         "\n".join(f"{file_name}:{problem.line}: {problem.sentence}" for problem in ordered)
     )

@@ -21,8 +21,8 @@ _WRITE = {
     "appliesTo": "reports, contacts or scheduled_tasks",
     "appliesToType": "a list of form codes or contact types, or leave it out for all",
     "appliesIf": "a predicate in quotes, such as '$.fields.visit == \"yes\"'",
-    "appointmentDate": "a path such as fields.missed_appointment_date",
-    "contactLabel": "a path to the text, such as fields.patient_name",
+    "appointmentDate": "a path without $ and brackets, such as fields.missed_appointment_date",
+    "contactLabel": "a path without $ and brackets, such as fields.patient_name",
     "events": "a list such as [{days: 3, start: 1, end: 8}]",
     "id": "a name without spaces and without ~, a number in quotes",
     "days": "a number of days after the source's day",
@@ -78,8 +78,6 @@ def sentence(details: ErrorDetails, content: Any) -> str:
             return f"{place} is missing{instead}"
         case "extra_forbidden":
             return f"{place} is not a key that is known here{_known_instead(key)}"
-        case "value_error":
-            return f"{place}: {details['msg'].removeprefix('Value error, ')}"
         case "string_type":
             return f"{place} must be a text, if need be in quotes{instead}"
         case "string_pattern_mismatch" | "literal_error":

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from oracle.engine import Deviation
 from pipeline.cli import main
 from pipeline.tasks import rules
 
@@ -61,16 +62,28 @@ def test_every_flag_and_standing_is_explained() -> None:
 
 
 def test_every_key_of_tasks_yml_is_explained() -> None:
-    for model in (rules.Programme, rules.Definition):
+    for model in (
+        *(rules.Programme, rules.Timely, rules.Definition, rules.Event, rules.DueDate),
+        *(rules.Action, rules.ResolvedIf, rules.Priority, rules.AssignedTo),
+    ):
         for field in model.model_fields.values():
             name = field.alias or ""
-            assert name == "tasks" or f"`{name}`" in IMPLEMENTERS, name
+            assert f"`{name}`" in IMPLEMENTERS or f"{name}: " in IMPLEMENTERS, name
 
 
-def test_the_example_of_the_implementers_page_is_valid() -> None:
-    example = re.search(r"```yaml\n(.*?)```", IMPLEMENTERS, re.DOTALL)
-    assert example is not None
-    assert rules.parse(example.group(1)).tasks
+def test_the_examples_of_the_implementers_page_are_valid() -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", IMPLEMENTERS, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        assert rules.parse(example).tasks
+
+
+def test_every_deviation_of_the_oracle_is_explained() -> None:
+    reasons = IMPLEMENTERS[IMPLEMENTERS.index("## Where we differ") :]
+    for deviation in Deviation:
+        label = deviation.label.removeprefix("quirk ")
+        start = f"{label}. " if deviation.is_numbered else f"| {label} |"
+        assert f"\n{start}" in reasons, deviation
 
 
 def test_every_target_of_the_makefile_that_the_readme_names_exists() -> None:

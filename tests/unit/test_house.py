@@ -35,6 +35,12 @@ MAY_IMPORT = {
 }
 
 
+# Packages beside the pipeline, which ships without them: what they may import of it.
+BESIDE = {
+    "oracle": {"database", "embedded", "migrate", "refresh", "settings", "tasks"},
+}
+
+
 def _modules() -> list[Path]:
     return sorted(path for path in PIPELINE.rglob("*.py") if path != PIPELINE / "__init__.py")
 
@@ -63,6 +69,15 @@ def test_a_room_imports_only_the_rooms_it_may(path: Path) -> None:
     if room in {"cli", "steps"}:
         return
     assert _imported_rooms(path) - {room} <= MAY_IMPORT[room]
+
+
+@pytest.mark.parametrize("package", sorted(BESIDE))
+def test_a_package_beside_imports_what_it_may_and_is_imported_by_nobody(package: str) -> None:
+    for path in (PROJECT / package).glob("*.py"):
+        assert _imported_rooms(path) <= BESIDE[package], path.name
+    for path in _modules():
+        assert f"import {package}" not in path.read_text(), path
+        assert f"from {package}" not in path.read_text(), path
 
 
 def test_only_the_command_reads_the_environment_and_only_the_terminal_prints() -> None:

@@ -12,25 +12,32 @@ task_event as (
     select * from {{ source('app', 'task_event') }}
 ),
 
--- the empty type stands for every type, so that one join by equality finds all definitions
-asking as (
+-- The empty type stands for every type, so that one join by equality finds all definitions of a
+-- document. Materialized, or the planner would pair all with all and look at types last.
+asking as materialized (
     select
-        task_definition.*,
-        task_definition.applies_to = 'contacts' as asks_contacts,
-        asked.type
+        task_definition.name,
+        task_definition.applies_to,
+        task_definition.applies_if,
+        task_definition.appointment_path,
+        task_definition.contact_label_path,
+        case task_definition.applies_to when 'contacts' then 'contact ' else 'report ' end
+            || asked.type as kind
     from task_definition
     cross join lateral unnest(coalesce(task_definition.applies_to_type, '{""}')) as asked (type)
 ),
 
 typed as (
     select
-        document.*,
+        document.uuid,
+        document.content,
         {{ is_contact("document.content") }} as is_contact,
         case
-            when {{ is_contact("document.content") }}
-                then {{ contact_type("document.content") }}
-            else document.content ->> 'form'
-        end as type
+            when {{ is_contact("document.content") }} then array[
+                'contact ', 'contact ' || {{ contact_type("document.content") }}
+            ]
+            else array['report ', 'report ' || (document.content ->> 'form')]
+        end as kinds
     from document
     where
         {{ is_contact("document.content") }}
@@ -51,10 +58,9 @@ matched as (
             else typed.content || jsonb_build_object('scheduled_task', element.entry)
         end as content
     from typed
-    cross join lateral unnest(array[typed.type, '']) as own (type)
+    cross join lateral unnest(typed.kinds) as own (kind)
     inner join asking
-        on typed.is_contact = asking.asks_contacts
-        and own.type = asking.type
+        on own.kind = asking.kind
     left join lateral
         {{ elements("typed.content -> 'scheduled_tasks'") }}
         with ordinality as element (entry, position)

@@ -48,23 +48,34 @@ def test_given_resolved_if_counts_the_default_only_when_it_is_named() -> None:
     assert row["newer_report_forms"] == ["visit"]
 
 
-def test_every_error_is_told_at_once_with_its_line() -> None:
+def test_every_error_is_told_at_once_with_line_key_and_what_to_write_instead() -> None:
     text = SMALL.replace("title: Verify", "titel: Verify").replace("start: 0", "start: -1")
+    text = text.replace("Africa/Blantyre", "Malawi").replace("days: 0, ", "")
     assert _complaints(text) == [
-        "tasks.yml:3: tasks.0.title is missing",
-        "tasks.yml:8: tasks.0.events.0.start: input should be greater than or equal to 0",
-        "tasks.yml:4: tasks.0.titel is not a key that is known here",
+        "tasks.yml:1: timezone Malawi is unknown; write an IANA name such as Africa/Blantyre",
+        "tasks.yml:3: task verify: title is missing; write a text, or a translation key of the CHT",
+        "tasks.yml:4: task verify: titel is not a key that is known here; did you mean title?",
+        "tasks.yml:8: task verify: events.0.start: input should be greater than or equal to 0;"
+        " write for how many days before the due day it is open, 0 or more",
+        "tasks.yml:8: task verify: events.0 needs one of days and dueDate; write exactly one",
     ]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("Africa/Blantyre", "Malawi", "IANA name"),
-        ("days: 0, ", "", "exactly one of `days` and `dueDate`"),
-        ("    actions: [{form: answer}]\n", "", "needs a report action"),
-        ("name: verify", "name: a~b", "string should match pattern"),
-        ("appliesTo: reports", "appliesTo: contacts", "not supported yet"),
+        ("    actions: [{form: answer}]\n", "", "3: task verify: resolvedIf asks for the default"),
+        (
+            "    actions",
+            "    resolvedIf: {cleared: true}\n    actions",
+            "which only scheduled_tasks can be",
+        ),
+        ("    actions", "    resolvedIf: {}\n    actions", "names nothing that could resolve"),
+        ("name: verify", "name: a~b", "3: task a~b: name cannot be 'a~b'; write a name without"),
+        ("appliesTo: reports", "appliesTo: people", "write reports, contacts or scheduled_tasks"),
+        ("    title", "    contactLabel: $.fields.x\n    title", "a path without $ and brackets"),
+        ("    title", "    title: A\n    title", "5: title is given a second time, first in line"),
+        ("[trace]", "[4]", "appliesToType.0 must be a text, if need be in quotes; write a list"),
         ("timezone: Africa/Blantyre", "timezone: [", "cannot be read as YAML"),
     ],
 )
@@ -74,12 +85,29 @@ def test_a_mistake_is_named(old: str, new: str, complaint: str) -> None:
 
 def test_several_events_need_names_of_their_own() -> None:
     text = SMALL.replace("28}\n", "28}\n      - {days: 7, start: 0, end: 28}\n")
-    assert "each needs an `id`" in "\n".join(_complaints(text))
+    assert [line.partition(": task")[0] for line in _complaints(text)] == [
+        "tasks.yml:8",
+        "tasks.yml:9",
+    ]
 
 
 def test_two_tasks_cannot_share_a_name() -> None:
     task = SMALL[SMALL.index("  - name") :]
-    assert "given to two tasks" in "\n".join(_complaints(SMALL + task))
+    (complaint,) = _complaints(SMALL + task)
+    assert complaint == "tasks.yml:11: task verify: name is given to two tasks; write another"
+
+
+def test_a_contact_and_each_type_may_be_asked() -> None:
+    text = SMALL.replace("reports", "contacts").replace("    appliesToType: [trace]\n", "")
+    programme = rules.parse(text)
+    row = rules.definition_row(programme, programme.tasks[0])
+    assert (row["applies_to"], row["applies_to_type"]) == ("contacts", None)
+
+
+def test_a_phones_limits_are_the_chts_unless_given() -> None:
+    assert rules.programme_row(rules.parse(SMALL))["timely_past_days"] == 60
+    given = rules.programme_row(rules.parse("timely: {pastDays: 90}\n" + SMALL))
+    assert (given["timely_past_days"], given["timely_future_days"]) == (90, 180)
 
 
 def test_the_hash_follows_what_rows_depend_on_and_nothing_else() -> None:
