@@ -298,6 +298,33 @@ def test_a_second_sync_says_who_is_at_it_and_leaves_when_patience_is_over(
 
 
 @pytest.mark.one_server
+def test_reconciling_and_retrying_print_their_sums(
+    worklist: Worklist, connection: psycopg.Connection
+) -> None:
+    worklist.must("sync", "--once")
+    (count,) = (
+        connection.execute("select count(*) from v1.couchdb where not _deleted").fetchone() or ()
+    )
+    connection.execute("delete from v1.couchdb where _id = 'settings'")
+    done = worklist("sync", "reconcile")
+    assert done.returncode == 0
+    assert (
+        f"reconcile medic: {count} documents listed; 1 landed that were missing or stale, "
+        "0 deleted, 0 purged ("
+    ) in done.stderr
+    connection.execute("""
+        insert into v1.couchdb_set_aside
+        select source, id::bytea, content::bytea, 'whatever it was', now()
+        from v1.couchdb_progress
+        cross join (values ('good', '{"_id":"good"}'), ('bad', '{"_id":')) as kept (id, content)
+    """)
+    done = worklist("sync", "retry")
+    assert done.returncode == 0
+    assert "retry medic: 1 of 2 set-aside documents landed" in done.stderr
+    assert "1 still set aside: whatever it was" in done.stderr
+
+
+@pytest.mark.one_server
 def test_turns_with_nothing_to_do_ask_the_cht_nothing(
     doubtful: Worklist, faulty_door: FaultyDoor, database: Address
 ) -> None:

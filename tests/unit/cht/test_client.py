@@ -1,6 +1,7 @@
 """What the CHT says, and what the client makes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 
 import httpx
 import pytest
@@ -102,6 +103,37 @@ def test_every_request_asks_for_json_and_sends_exactly_json() -> None:
     assert (written[0].ok, written[0].error) == (False, "conflict")
     assert asked[0].headers["accept"] == "application/json"
     assert asked[0].headers["content-type"] == "application/json"
+
+
+def test_every_call_has_a_time_out() -> None:
+    """A minute of silence; a longpoll has what it is asked to wait for on top."""
+    limits: list[float] = []
+
+    def freeze(request: httpx.Request) -> httpx.Response:
+        limits.append(max(request.extensions["timeout"].values()))
+        raise httpx.ReadTimeout("silence")
+
+    def read(stream: AbstractContextManager[Iterable[object]]) -> None:
+        with stream as parts:
+            list(parts)
+
+    frozen = ChtClient("http://cht.example", read_seconds=60, transport=httpx.MockTransport(freeze))
+    calls: list[Callable[[], object]] = [
+        frozen.session,
+        lambda: read(frozen.changes("medic", None, 5)),
+        lambda: frozen.pending("medic", None),
+        lambda: frozen.last_sequence("medic"),
+        lambda: frozen.wait_for_change("medic", None, 25),
+        lambda: frozen.bulk_docs("medic", [{}]),
+        lambda: frozen.document("medic", "a"),
+        lambda: frozen.revisions("medic", ["a"]),
+        lambda: frozen.listing("medic", None, 5),
+        lambda: read(frozen.documents("medic", ["a"])),
+    ]
+    for call in calls:
+        with pytest.raises(Unavailable, match="in time"):
+            call()
+    assert sorted(limits) == [60] * (len(calls) - 1) + [85]
 
 
 def test_the_session_of_one_user_is_never_sent_for_another() -> None:
