@@ -117,7 +117,7 @@ class Door:
         except httpx.LocalProtocolError:  # its text repeats the header, which may be a secret
             raise Refused("A name or cookie cannot be sent to the CHT as it is.") from None
         except httpx.HTTPError as error:
-            raise Unavailable(f"{self.place} cannot be reached: {error}") from error
+            raise Unavailable(f"{self.place} cannot be reached: {error}.") from error
 
     def _able(self, response: httpx.Response) -> httpx.Response:
         if response.status_code == 429:

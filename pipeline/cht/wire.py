@@ -2,6 +2,7 @@
 Python at five times the cost (docs/decisions/sync-speed.md).
 """
 
+import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -74,8 +75,10 @@ def _translated() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """The system's own words, without the objects that urllib3 names before them."""
+    """The system's own words, without what urllib3 and http.client say of their own workings."""
     cause: BaseException = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__ or cause
-    return str(cause)
+    if isinstance(cause, OSError) and not isinstance(cause, http.client.HTTPException):
+        return cause.strerror or str(cause)
+    return "the connection broke off"

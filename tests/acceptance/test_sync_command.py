@@ -171,7 +171,7 @@ def doubtful(database: Address, faulty_door: FaultyDoor, tmp_path: Path) -> Work
         (503, "is in trouble (503: scripted)"),
         ("html", "answered with a login page instead of data"),
         ("garbage", "answered something that cannot be read"),
-        ("half", "cannot be reached"),
+        ("half", "cannot be reached: the connection broke off."),
     ],
 )
 def test_what_the_cht_does_wrong_is_named_and_nothing_is_half_written(
@@ -196,7 +196,7 @@ def test_what_the_cht_does_wrong_is_named_and_nothing_is_half_written(
         ("COUCHDB_PASSWORD", "wrong", 1, "does not accept the name or password"),
         ("COUCHDB_USER", "chw_matope_1", 1, "chw_matope_1 is an offline account"),
         ("COUCHDB_DBS", "no-such-database", 2, "has no /no-such-database/_changes"),
-        ("COUCHDB_PORT", "1", 1, "cannot be reached: [Errno 111] Connection refused"),
+        ("COUCHDB_PORT", "1", 1, "cannot be reached: Connection refused."),
     ],
 )
 def test_wrong_settings_are_named_and_nothing_is_half_written(
