@@ -3,7 +3,8 @@
 WORKLIST := .venv/bin/worklist
 VENV := .venv/bin/python
 
-.PHONY: help env demo test check oracle bench-sync sync refresh publish nightly serve
+.PHONY: help env demo test test-long check oracle bench-sync bench-refresh sync refresh publish \
+    nightly serve
 
 help: ## This list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 12
@@ -17,6 +18,9 @@ demo: env ## Try everything on invented data; Ctrl-C ends it
 test: check ## Check the code and run the tests
 	@$(VENV) -m pytest
 
+test-long: check ## Run more rounds of the histories that are made up at random
+	@WORKLIST_TEST_ROUNDS=60 $(VENV) -m pytest tests/integration/test_refresh_histories.py
+
 check: ## Run the linters and the type checker
 	@sh deploy/make-env test
 	@$(VENV) -m ruff check .
@@ -28,6 +32,9 @@ oracle: env ## Compare with the recorded answers of the CHT's rules engine, or t
 
 bench-sync: env ## Measure the sync; docs/performance.md tells how to read it
 	@exec $(VENV) -m benchmarks.sync
+
+bench-refresh: env ## Measure refresh and publication; docs/performance.md tells how to read it
+	@exec $(VENV) -m benchmarks.refresh
 
 sync: env ## Copy the CHT's documents into PostgreSQL
 	@$(WORKLIST) migrate && exec $(WORKLIST) sync --once
