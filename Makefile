@@ -4,7 +4,7 @@ WORKLIST := .venv/bin/worklist
 VENV := .venv/bin/python
 
 .PHONY: help env demo test test-long check oracle bench-sync bench-refresh sync refresh publish \
-    nightly serve
+	nightly serve
 
 help: ## This list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 12
