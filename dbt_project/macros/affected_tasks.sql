@@ -5,44 +5,41 @@
 {% macro affected_tasks(known_tasks) -%}
     select task_source.task_id
     from task_source
-    where task_source.run_number > {{ run_before('task') }}
+    where {{ written_since('task', 'task_source.run_number') }}
     union
     select known.task_id
     from {{ known_tasks }} as known
-    inner join changed_report
-        on known.source_id = changed_report.uuid
+    where known.source_id = any(array(select changed_report.uuid from changed_report))
     union
     select known.task_id
     from {{ known_tasks }} as known
-    inner join changed_report
-        on known.subject_key = changed_report.subject_key
+    where known.subject_key = any(array(select changed_report.subject_key from changed_report))
     union
     select known.task_id
     from {{ known_tasks }} as known
-    inner join changed_report
-        on known.resolved_by_report = changed_report.uuid
+    where known.resolved_by_report = any(array(select changed_report.uuid from changed_report))
     union
     select changed_report.named_task_id
     from changed_report
     union
     select verification_report.task_id
     from verification_report
-    where verification_report.run_number > {{ run_before('task') }}
+    where {{ written_since('task', 'verification_report.run_number') }}
     union
     -- the report may have answered another task before
     select known.task_id
     from {{ known_tasks }} as known
-    inner join verification_report
-        on known.landed_report_id = verification_report.report_id
-    where verification_report.run_number > {{ run_before('task') }}
+    where known.landed_report_id = any(array(
+        select verification_report.report_id
+        from verification_report
+        where {{ written_since('task', 'verification_report.run_number') }}
+    ))
     union
     select known.task_id
     from {{ known_tasks }} as known
-    inner join changed_contact
-        on known.patient_uuid = changed_contact.uuid
+    where known.patient_uuid = any(array(select changed_contact.uuid from changed_contact))
     union
     select known.task_id
     from {{ known_tasks }} as known
-    inner join changed_contact
-        on known.sender_uuid = changed_contact.uuid
+    where known.sender_uuid = any(array(select changed_contact.uuid from changed_contact))
 {%- endmacro %}

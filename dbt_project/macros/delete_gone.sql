@@ -3,10 +3,11 @@
     {%- set documents = ref('stg_document') -%}
     {%- if is_incremental() -%}
         delete from {{ this }} as known
-        using {{ documents }} as document
-        where
-            known.uuid = document.uuid
-            and document.landed_number > {{ landed_before(this.identifier) }}
+        where known.uuid = any(array(
+            select document.uuid
+            from {{ documents }} as document
+            where document.landed_number > {{ landed_before(this.identifier) }}
+        ))
     {%- endif -%}
 {% endmacro %}
 
@@ -15,10 +16,12 @@
     {%- set contacts = ref('contact') -%}
     {%- if is_incremental() -%}
         delete from {{ this }} as known
-        using {{ contacts }} as contact
-        where
-            known.place_uuid = contact.uuid
-            and not contact.is_place
-            and contact.run_number > {{ run_before(this.identifier) }}
+        where known.place_uuid = any(array(
+            select contact.uuid
+            from {{ contacts }} as contact
+            where
+                not contact.is_place
+                and {{ written_since(this.identifier, 'contact.run_number') }}
+        ))
     {%- endif -%}
 {% endmacro %}

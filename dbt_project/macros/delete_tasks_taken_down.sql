@@ -3,18 +3,16 @@
     Before the watermark of `task` moves on, so that a refresh that failed between the two loses none.
 -#}
 {% macro delete_tasks_taken_down() %}
-    {%- set task_sources, definitions = ref('task_source'), source('app', 'task_definition') -%}
+    {%- set task_sources = ref('task_source') -%}
     {%- if is_incremental() -%}
         delete from {{ this }} as task
-        using {{ task_sources }} as task_source
-        where
-            task.task_id = task_source.task_id
-            and not task_source.is_applicable
-            and task_source.run_number > {{ run_before(this.identifier) }};
-        delete from {{ this }} as task
-        where not exists (
-            select from {{ definitions }} as task_definition
-            where task_definition.name = task.definition
-        )
+        where task.task_id = any(array(
+            select task_source.task_id
+            from {{ task_sources }} as task_source
+            where
+                not task_source.is_applicable
+                and {{ written_since('task', 'task_source.run_number') }}
+        ));
     {%- endif -%}
+    {{ delete_dropped_definitions() }}
 {% endmacro %}

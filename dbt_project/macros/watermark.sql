@@ -33,6 +33,16 @@
     {{ watermark(model, 'run_number') }}
 {%- endmacro %}
 
+{#-
+    Whether a row with this number was written since `model` was last refreshed. Both ends are
+    named, although the second always holds: of a range with unknown ends the planner expects one
+    row in two hundred and looks them up, of one end a third, and reads the table through.
+-#}
+{% macro written_since(model, run_number) -%}
+    {{ run_number }} > {{ run_before(model) }}
+    and {{ run_number }} <= {{ this_run() }}
+{%- endmacro %}
+
 {% macro watermark(model, column) -%}
     (
         select coalesce(max(refresh_watermark.{{ column }}), -1)
@@ -45,11 +55,3 @@
 {% macro this_run() -%}
     (select boundary.run_number from {{ ref('refresh_boundary') }} as boundary)
 {%- endmacro %}
-
-{#- The definitions, as they are, that `task_source` has applied to every document. -#}
-{% macro remember_definitions() %}
-    delete from {{ source('build', 'refreshed_definition') }};
-    insert into {{ source('build', 'refreshed_definition') }} (definition, hash)
-    select task_definition.name, task_definition.hash
-    from {{ source('app', 'task_definition') }} as task_definition
-{% endmacro %}

@@ -44,4 +44,5 @@ def store_definitions(
         connection,
         [row for definition in programme.tasks for row in rules.event_rows(definition)],
     )
+    store.analyze(connection)
     return programme

@@ -9,11 +9,11 @@
     ],
 ) }}
 
-with staged as (
+with staged as not materialized (
     select * from {{ ref('stg_contact') }}
 ),
 
-contact_type as (
+contact_type as not materialized (
     select * from {{ ref('stg_contact_type') }}
 ){% if is_incremental() %},
 
@@ -29,12 +29,12 @@ changed as (
         on known.contact_type = contact_type.contact_type
     where
         known.is_person is distinct from {{ is_person('known.contact_type') }}
-        and exists (
-            select from staged
-            where
-                staged.uuid = 'settings'
-                and staged.landed_number > {{ landed_before('contact') }}
-        )
+        -- asked once, so that nothing is read where the settings did not change
+        and (
+            select settings.landed_number
+            from staged as settings
+            where settings.uuid = 'settings'
+        ) > {{ landed_before('contact') }}
 ){% endif %}
 
 select
@@ -62,11 +62,11 @@ from staged
 left join contact_type
     on staged.contact_type = contact_type.contact_type
 {% if is_incremental() -%}
-inner join changed
-    on staged.uuid = changed.uuid
+left join {{ this }} as known
+    on staged.uuid = known.uuid
 where
-    staged.is_contact
-    or exists (select from {{ this }} as known where known.uuid = staged.uuid)
+    staged.uuid = any(array(select changed.uuid from changed))
+    and (staged.is_contact or known.uuid is not null)
 {%- else -%}
 where staged.is_contact
 {%- endif %}

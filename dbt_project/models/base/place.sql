@@ -7,15 +7,15 @@
     pre_hook="{{ delete_places_that_are_none() }}",
 ) }}
 
-with contact as (
+with contact as not materialized (
     select * from {{ ref('contact') }}
 ),
 
-place_scope as (
+place_scope as not materialized (
     select * from {{ ref('place_scope') }}
 ),
 
-programme as (
+programme as not materialized (
     select * from {{ source('app', 'programme') }}
 ),
 
@@ -23,13 +23,13 @@ programme as (
 changed as (
     select place_scope.place_uuid
     from place_scope
-    where place_scope.run_number > {{ run_before('place') }}
+    where {{ written_since('place', 'place_scope.run_number') }}
     union
     -- tasks.yml may call another type the area's
     select place_scope.place_uuid
-    from programme
-    cross join place_scope
-    where programme.area_type is distinct from (select min(known.area_type) from {{ this }} as known)
+    from place_scope
+    where (select programme.area_type from programme)
+        is distinct from (select min(known.area_type) from {{ this }} as known)
 ),
 
 {% endif -%}
@@ -50,8 +50,7 @@ ancestor as (
     left join contact
         on place_scope.ancestor_uuid = contact.uuid
     {% if is_incremental() -%}
-    inner join changed
-        on place_scope.place_uuid = changed.place_uuid
+    where place_scope.place_uuid = any(array(select changed.place_uuid from changed))
     {% endif -%}
     group by place_scope.place_uuid
 )

@@ -10,14 +10,14 @@
 
 -- Places are walked upwards from the contact documents. A parent that is not known yet stands in
 -- the walk too, so that its arrival finds the places that wait for it; a cycle ends the walk.
-with recursive contact as (
+with recursive contact as not materialized (
     select * from {{ ref('contact') }}
 ){% if is_incremental() %},
 
 moved as (
     select contact.uuid
     from contact
-    where contact.run_number > {{ run_before('place_scope') }}
+    where {{ written_since('place_scope', 'contact.run_number') }}
 ),
 
 affected as (
@@ -25,7 +25,7 @@ affected as (
     union
     select known.place_uuid
     from {{ this }} as known
-    inner join moved on known.ancestor_uuid = moved.uuid
+    where known.ancestor_uuid = any(array(select moved.uuid from moved))
 ){% endif %},
 
 walk as (
@@ -35,11 +35,11 @@ walk as (
         0 as depth,
         array[contact.uuid] as path
     from contact
-    {% if is_incremental() -%}
-    inner join affected
-        on contact.uuid = affected.uuid
-    {% endif -%}
-    where contact.is_place
+    where
+        contact.is_place
+        {% if is_incremental() -%}
+        and contact.uuid = any(array(select affected.uuid from affected))
+        {%- endif %}
     union all
     select
         walk.place_uuid,

@@ -10,11 +10,11 @@
     ],
 ) }}
 
-with staged as (
+with staged as not materialized (
     select * from {{ ref('stg_report') }}
 ),
 
-contact as (
+contact as not materialized (
     select * from {{ ref('contact') }}
 ),
 
@@ -23,7 +23,7 @@ contact as (
 changed_alias as (
     select unnest(array[contact.uuid, contact.patient_id, contact.place_id]) as alias
     from contact
-    where contact.run_number > {{ run_before('report') }}
+    where {{ written_since('report', 'contact.run_number') }}
 ),
 
 changed as (
@@ -33,15 +33,15 @@ changed as (
     union
     select known.uuid
     from {{ this }} as known
-    inner join changed_alias on known.subject_reference = changed_alias.alias
+    where known.subject_reference = any(array(select changed_alias.alias from changed_alias))
     union
     select known.uuid
     from {{ this }} as known
-    inner join changed_alias on known.second_reference = changed_alias.alias
+    where known.second_reference = any(array(select changed_alias.alias from changed_alias))
     union
     select known.uuid
     from {{ this }} as known
-    inner join changed_alias on known.subject_key = changed_alias.alias
+    where known.subject_key = any(array(select changed_alias.alias from changed_alias))
 ),
 
 {% endif -%}
@@ -49,17 +49,17 @@ fresh as (
     select staged.*
     from staged
     {% if is_incremental() -%}
-    inner join changed
-        on staged.uuid = changed.uuid
-    {% endif -%}
+    left join {{ this }} as known
+        on staged.uuid = known.uuid
     where
-        staged.is_report
-        {% if is_incremental() -%}
-        or (
-            staged.is_forgotten is not true
-            and exists (select from {{ this }} as known where known.uuid = staged.uuid)
+        staged.uuid = any(array(select changed.uuid from changed))
+        and (
+            staged.is_report
+            or (staged.is_forgotten is not true and known.uuid is not null)
         )
-        {%- endif %}
+    {%- else -%}
+    where staged.is_report
+    {%- endif %}
 ),
 
 reference as (
@@ -115,9 +115,9 @@ select
     staged.saved_at,
     {{ this_run() }}
 from {{ this }} as known
-inner join changed
-    on known.uuid = changed.uuid
 inner join staged
     on known.uuid = staged.uuid
-where staged.is_forgotten
+where
+    known.uuid = any(array(select changed.uuid from changed))
+    and staged.is_forgotten
 {%- endif %}

@@ -7,12 +7,12 @@
     ],
 ) }}
 
-with staged as (
+with staged as not materialized (
     select * from {{ ref('stg_verification_report') }}
     where task_id is not null
 ),
 
-document as (
+document as not materialized (
     select * from {{ ref('stg_document') }}
 )
 
@@ -50,9 +50,11 @@ select
     true,
     {{ this_run() }}
 from {{ this }} as known
-inner join document
-    on known.report_id = document.uuid
 where
-    document.landed_number > {{ landed_before('verification_report') }}
+    known.report_id = any(array(
+        select document.uuid
+        from document
+        where document.landed_number > {{ landed_before('verification_report') }}
+    ))
     and not exists (select from staged where staged.report_id = known.report_id)
 {%- endif %}

@@ -24,10 +24,11 @@ select
         when landed._deleted then coalesce(landed.last_content, landed.doc)
         else landed.doc
     end as content
-from boundary
-inner join landed
-    on boundary.source = landed.source
-    and landed.landed_number <= boundary.landed_number
+from landed
 left join altered
     on landed.source = altered.source
     and landed._id = altered._id
+-- subqueries and no join, so that with a watermark below they make a range (written_since)
+where
+    landed.source = (select boundary.source from boundary)
+    and landed.landed_number <= (select boundary.landed_number from boundary)

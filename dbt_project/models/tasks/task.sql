@@ -6,6 +6,7 @@
         {'columns': ['source_id']},
         {'columns': ['subject_key']},
         {'columns': ['patient_uuid', 'definition']},
+        {'columns': ['definition']},
         {'columns': ['sender_uuid']},
         {'columns': ['place_uuid']},
         {'columns': ['resolved_by_report']},
@@ -13,13 +14,14 @@
         {'columns': ['due_on']},
     ],
     pre_hook="{{ delete_tasks_taken_down() }}",
+    post_hook="{{ remember_definitions() }}",
 ) }}
 
-with task_source as (
+with task_source as not materialized (
     select * from {{ ref('task_source') }}
 ),
 
-task_definition as (
+task_definition as not materialized (
     select * from {{ source('app', 'task_definition') }}
 ),
 
@@ -27,28 +29,28 @@ dated as (
     select * from {{ ref('int_task_dated') }}
 ),
 
-report as (
+report as not materialized (
     select * from {{ ref('report') }}
 ),
 
-contact as (
+contact as not materialized (
     select * from {{ ref('contact') }}
 ),
 
-verification_report as (
+verification_report as not materialized (
     select * from {{ ref('verification_report') }}
 ){% if is_incremental() %},
 
 changed_report as (
     select report.*
     from report
-    where report.run_number > {{ run_before('task') }}
+    where {{ written_since('task', 'report.run_number') }}
 ),
 
 changed_contact as (
     select contact.*
     from contact
-    where contact.run_number > {{ run_before('task') }}
+    where {{ written_since('task', 'contact.run_number') }}
 ),
 
 affected as (
@@ -61,13 +63,13 @@ asked as (
         task_definition.is_resolved_when_cleared and dated.is_cleared as is_cleared_away,
         task_definition.excludes_muted_or_dead
     from dated
-    {% if is_incremental() -%}
-    inner join affected
-        on dated.task_id = affected.task_id
-    {% endif -%}
     inner join task_definition
         on dated.definition = task_definition.name
-    where dated.is_applicable
+    where
+        dated.is_applicable
+        {% if is_incremental() -%}
+        and dated.task_id = any(array(select affected.task_id from affected))
+        {%- endif %}
 ),
 
 resolving_form as (

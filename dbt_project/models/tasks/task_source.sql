@@ -6,20 +6,14 @@
         {'columns': ['definition']},
         {'columns': ['run_number']},
     ],
-    post_hook=[
-        "delete from {{ this }} as known where not exists (
-            select from {{ source('app', 'task_definition') }} as task_definition
-            where task_definition.name = known.definition
-        )",
-        "{{ remember_definitions() }}",
-    ],
+    pre_hook="{{ delete_dropped_definitions() }}",
 ) }}
 
 with staged as (
     select * from {{ ref('stg_task_source') }}
 ),
 
-document as (
+document as not materialized (
     select * from {{ ref('stg_document') }}
 ),
 
@@ -31,11 +25,11 @@ refreshed_definition as (
     select * from {{ source('build', 'refreshed_definition') }}
 ),
 
-report as (
+report as not materialized (
     select * from {{ ref('report') }}
 ),
 
-contact as (
+contact as not materialized (
     select * from {{ ref('contact') }}
 ),
 
@@ -67,8 +61,9 @@ changed as (
     union
     select known.source_id
     from {{ this }} as known
-    inner join changed_definition
-        on known.definition = changed_definition.name
+    where
+        exists (select from changed_definition)
+        and known.definition in (select changed_definition.name from changed_definition)
 ),
 
 {% endif -%}
@@ -76,8 +71,7 @@ fresh as (
     select staged.*
     from staged
     {% if is_incremental() -%}
-    inner join changed
-        on staged.source_id = changed.uuid
+    where staged.source_id = any(array(select changed.uuid from changed))
     {%- endif %}
 )
 
@@ -122,7 +116,7 @@ select
     false,
     {{ this_run() }}
 from {{ this }} as known
-inner join changed
-    on known.source_id = changed.uuid
-where not exists (select from fresh where fresh.task_id = known.task_id)
+where
+    known.source_id = any(array(select changed.uuid from changed))
+    and not exists (select from fresh where fresh.task_id = known.task_id)
 {%- endif %}

@@ -1,0 +1,23 @@
+{#- The definitions, as they are, that every document and task was asked for. -#}
+{% macro remember_definitions() %}
+    delete from {{ source('build', 'refreshed_definition') }};
+    insert into {{ source('build', 'refreshed_definition') }} (definition, hash)
+    select task_definition.name, task_definition.hash
+    from {{ source('app', 'task_definition') }} as task_definition
+{% endmacro %}
+
+{#- What comes of definitions that stand in tasks.yml no more. -#}
+{% macro delete_dropped_definitions() %}
+    {%- set before, definitions = source('build', 'refreshed_definition'), source('app', 'task_definition') -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }} as known
+        where known.definition = any(array(
+            select refreshed_definition.definition
+            from {{ before }} as refreshed_definition
+            where not exists (
+                select from {{ definitions }} as task_definition
+                where task_definition.name = refreshed_definition.definition
+            )
+        ))
+    {%- endif -%}
+{% endmacro %}

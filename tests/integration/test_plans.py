@@ -1,0 +1,72 @@
+"""A refresh after a few changes looks rows up; it never reads a large table through.
+
+PostgreSQL's own counters are compared before and after, and no plans of captured SQL: they hold
+for every statement that a refresh is made of, hooks and all, as it really ran.
+"""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import programme
+from benchmarks.places import SOURCE
+from benchmarks.programme import Shape
+from pipeline.database import Address, connect, now
+from pipeline.refresh import dbt
+from pipeline.refresh import run as refreshing
+
+DOCUMENTS = 24_000  # enough that an index is the better way, if the query leaves the choice
+CHANGED = 60
+SMALL = 500  # rows of a table that may be read through
+
+
+def test_a_refresh_after_few_changes_reads_no_large_table_through(
+    database: Address, home: Path
+) -> None:
+    with (
+        connect(database, autocommit=True) as connection,
+        dbt.running(database, "v1", "couchdb", home) as running_dbt,
+    ):
+        connection.execute(
+            "insert into app.instance (name, source, created_at) values ('plans', %s, now())",
+            [SOURCE],
+        )
+        programme.write(connection, Shape.of(DOCUMENTS))
+        _refresh(connection, running_dbt)
+        for seed in (0.1, 0.9):
+            programme.change(connection, CHANGED, seed)
+            before = _rows_read_through(connection)
+            _refresh(connection, running_dbt)
+            read = _rows_read_through(connection) - before
+            assert {table: rows for table, rows in read.items() if rows > SMALL} == {}
+
+
+def _refresh(connection: psycopg.Connection, running_dbt: dbt.Dbt) -> None:
+    refreshing.refresh(connection, running_dbt, "live", lambda: now(connection), lambda *_: None)
+
+
+def _rows_read_through(connection: psycopg.Connection) -> Counter[str]:
+    """Rows that sequential scans returned so far, by table."""
+    _wait_for_the_counts(connection)
+    rows = connection.execute("""
+        select relname, seq_tup_read
+        from pg_stat_user_tables
+        where schemaname in ('v1', 'worklist_build')
+    """).fetchall()
+    return Counter(dict(rows))
+
+
+def _wait_for_the_counts(connection: psycopg.Connection) -> None:
+    """A session hands its counts in when it ends, ours when asked to."""
+    connection.execute("select pg_stat_force_next_flush()")
+    query = """
+        select count(*) from pg_stat_activity
+        where datname = current_database() and application_name = 'dbt'
+    """
+    for _ in range(100):
+        if connection.execute(query).fetchone() == (0,):
+            return
+        time.sleep(0.1)
+    raise AssertionError("dbt's sessions did not end")
