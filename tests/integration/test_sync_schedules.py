@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from random import Random
 from typing import Any
 
@@ -186,9 +187,12 @@ def clean(document: dict[str, Any]) -> dict[str, Any]:
 KILLS = 50
 
 
-def sync_for_ever(url: str, address: Address) -> None:
-    """What is killed: a process that syncs in small pages, again and again."""
+def sync_for_ever(said: Connection, url: str, address: Address) -> None:
+    """What is killed: a process that syncs in small pages, again and again, and says when it
+    begins, since a busy machine takes its time to start it.
+    """
     with ChtClient(url, "worklist", "password") as client:
+        said.send("begun")
         while True:
             with connect(address, autocommit=True) as connection:
                 Sync(client, connection, LANDING, SOURCE, "medic", 20).once()
@@ -204,9 +208,13 @@ def test_a_sync_killed_at_any_instant_loses_nothing(
     with ChtClient(simulated_cht.url, "worklist", "password") as client:
         for kill in range(KILLS):
             client.bulk_docs("medic", [{"_id": f"edit-{kill}-{n}", "n": n} for n in range(30)])
-            process = processes.Process(target=sync_for_ever, args=(simulated_cht.url, database))
+            hearing, said = processes.Pipe(duplex=False)
+            process = processes.Process(
+                target=sync_for_ever, args=(said, simulated_cht.url, database)
+            )
             process.start()
-            time.sleep(randomness.uniform(0.1, 0.4))
+            assert hearing.poll(30)
+            time.sleep(randomness.uniform(0, 0.3))
             process.kill()
             process.join()
             assert process.exitcode == -signal.SIGKILL
