@@ -3,15 +3,17 @@
     materialization does the same and asks for the columns of both tables four times, which takes
     longer than the rest of a small refresh.
 
-    From nothing, or anew: the table that was there is retired, so that who reads it through a view
-    goes on reading it until the view is replaced. The new one is analyzed at once, because the
-    models after it are planned before autovacuum comes by.
+    From nothing, or anew: the columns must be those of the model's contract. The table that was
+    there is retired, so that who reads it through a view goes on reading it until the view is
+    replaced. The new one is analyzed at once, because the models after it are planned before
+    autovacuum comes by.
 -#}
 {% materialization incremental, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target = this.incorporate(type='table') -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {%- if existing is none or existing.is_view or should_full_refresh() -%}
+        {%- if config.get('contract').enforced %}{{ get_assert_columns_equivalent(sql) }}{% endif -%}
         {% do retire(existing) %}
         {% call statement('main') -%}
             create table {{ target }} as ({{ sql }})

@@ -1,5 +1,6 @@
 """Refreshes: what changed in the CHT changes the ledger, as if everything had been built anew."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,25 @@ def test_dbts_own_unit_tests_pass(programme: Programme) -> None:
         if "unit_tests:" in (text := path.read_text())
     )
     assert len(seen) == written > 0
+
+
+def test_dbts_documentation_builds(programme: Programme, home: Path) -> None:
+    outcome = programme.dbt.run(["docs", "generate"], lambda *_: None)
+    assert outcome.is_success, outcome.failed
+    assert (home / "dbt" / "catalog.json").exists()
+
+
+def test_a_rebuild_keeps_published_marts_for_their_readers_and_leaves_nothing_behind(
+    programme: Programme,
+) -> None:
+    programme.refresh("published")
+    before = programme.rows("worklist.open_task")
+    programme.rebuild()
+    assert programme.rows("worklist.open_task") == before
+    retired = programme.connection.execute(
+        "select relname from pg_class where relname like 'retired%'"
+    )
+    assert retired.fetchall() == []
 
 
 def test_a_late_visit_resolves_and_its_deletion_opens_again(programme: Programme) -> None:
