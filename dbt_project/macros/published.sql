@@ -1,53 +1,92 @@
 {#-
-    A published mart: a materialized view with a unique index, which no reader ever waits for or
-    finds missing. Unchanged SQL: `refresh concurrently`. Changed SQL: the new one is built beside
-    the old and swapped in. The unique index carries a hash of SQL and columns in its name, which
-    is how a change is noticed. (dbt-postgres locks readers out on refresh and ignores changed SQL.)
+    A published mart: a view that stays, over a materialized view with a unique index that is
+    refreshed `concurrently`: no reader ever waits or finds a mart missing, and what analysts build
+    on it stays too. (dbt-postgres locks readers out on refresh and ignores changed SQL.)
+
+    What differs from one publication to the next in every row, `as_of` and the days counted to its
+    day, is not stored but added by the view: a refresh compares all rows and writes those that
+    differ. A hash of SQL and columns in the name of what is stored tells when they changed: then
+    another is built, and the view is replaced.
 -#}
 {% materialization published, adapter='postgres' %}
     {%- set key = config.require('unique_key') -%}
-    {%- set key = [key] if key is string else key -%}
-    {%- set target = this.incorporate(type='materialized_view') -%}
-    {%- set shape = sql ~ key ~ config.get('indexes', []) ~ column_names_and_types(sql) -%}
-    {%- set index = this.identifier ~ '_key_' ~ local_md5(shape)[:10] -%}
-    {%- set existing = load_cached_relation(this) -%}
+    {%- set columns = get_column_schema_from_query(sql) -%}
+    {%- set stored = stored_relation(sql ~ key ~ columns_in_words(columns)) -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {%- if existing is not none and has_index(this.schema, index) %}
+    {% do remember_publication() %}
+    {%- if is_there(stored) %}
         {% call statement('main') -%}
-            refresh materialized view concurrently {{ target }}
+            refresh materialized view concurrently {{ stored }}
         {%- endcall %}
     {%- else %}
-        {%- set fresh = this.incorporate(path={'identifier': this.identifier ~ '__fresh'}) -%}
         {% call statement('main') -%}
-            drop materialized view if exists {{ fresh }};
-            create materialized view {{ fresh }} as ({{ sql }});
-            create unique index {{ index }} on {{ fresh }} ({{ key | join(', ') }});
+            create materialized view {{ stored }} as (
+                select {{ stored_names(columns) | join(', ') }} from ({{ sql }}) as live
+            );
+            create unique index on {{ stored }} ({{ key | join(', ') }});
             {% for columns in config.get('indexes', []) -%}
-                create index on {{ fresh }} ({{ columns.columns | join(', ') }});
+                create index on {{ stored }} ({{ columns.columns | join(', ') }});
             {% endfor -%}
-            drop {{ 'view' if existing and existing.is_view else 'materialized view' }}
-                if exists {{ target }};
-            alter materialized view {{ fresh }} rename to {{ this.identifier }};
+            analyze {{ stored }};
         {%- endcall %}
-        {% do persist_docs(target, model) %}
+        {% do replace_view(load_cached_relation(this), shown(columns, stored)) %}
     {%- endif %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
-    {{ return({'relations': [target]}) }}
+    {{ return({'relations': [this.incorporate(type='view')]}) }}
 {% endmaterialization %}
 
-{% macro has_index(schema, index) %}
-    {%- set found = run_query(
-        "select 1 as found from pg_indexes where schemaname = '" ~ schema
-        ~ "' and indexname = '" ~ index ~ "'"
-    ) -%}
-    {{ return(found | length > 0) }}
+{% macro stored_relation(shape) %}
+    {{ return(this.incorporate(
+        path={
+            'schema': 'worklist_build',
+            'identifier': 'published_' ~ this.identifier ~ '_' ~ local_md5(shape)[:8],
+        },
+        type='materialized_view',
+    )) }}
 {% endmacro %}
 
-{% macro column_names_and_types(sql) %}
-    {%- set columns = [] -%}
-    {%- for column in get_column_schema_from_query(sql) -%}
-        {%- do columns.append(column.name ~ ' ' ~ column.data_type) -%}
+{#- The columns that the view counts to the day of the publication, and how. -#}
+{% macro counted_columns() %}
+    {{ return({
+        'days_since_appointment': 'publication.published_on - stored.appointment_on',
+        'days_overdue': 'greatest(publication.published_on - stored.due_on, 0)',
+    }) }}
+{% endmacro %}
+
+{% macro stored_names(columns) %}
+    {{ return(columns | map(attribute='name') | reject('in', counted_columns()) | list) }}
+{% endmacro %}
+
+{% macro columns_in_words(columns) %}
+    {%- set words = [] -%}
+    {%- for column in columns -%}
+        {%- do words.append(column.name ~ ' ' ~ column.data_type) -%}
     {%- endfor -%}
-    {{ return(columns | join(', ')) }}
+    {{ return(words | join(', ')) }}
+{% endmacro %}
+
+{% macro shown(columns, stored) %}
+    select
+        {%- for column in columns %}
+        {{ counted_columns().get(column.name, 'stored.' ~ column.name) }} as {{ column.name }},
+        {%- endfor %}
+        publication.as_of
+    from {{ stored }} as stored
+    cross join {{ source('build', 'publication') }} as publication
+    where publication.mart = '{{ this.identifier }}'
+{% endmacro %}
+
+{% macro is_there(relation) %}
+    {{ return(run_query("select to_regclass('" ~ relation ~ "') is not null").rows[0][0]) }}
+{% endmacro %}
+
+{#- In the transaction of the refresh, so that a mart and its moment change together. -#}
+{% macro remember_publication() %}
+    {% call statement('publication') -%}
+        insert into {{ source('build', 'publication') }} (mart, as_of, published_on)
+        values ('{{ this.identifier }}', app.worklist_now(), app.today())
+        on conflict (mart) do update
+        set as_of = excluded.as_of, published_on = excluded.published_on
+    {%- endcall %}
 {% endmacro %}

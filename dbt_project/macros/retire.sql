@@ -4,7 +4,7 @@
 -#}
 {% macro retire(relation) %}
     {%- if relation is not none -%}
-        {%- set kind = 'view' if relation.is_view else 'table' -%}
+        {%- set kind = (relation.type | string).replace('_', ' ') -%}
         {%- set name = 'retired_' ~ local_md5(relation ~ modules.datetime.datetime.now())[:12] -%}
         {% call statement('retire') -%}
             alter {{ kind }} {{ relation }} rename to {{ name }}
@@ -12,29 +12,37 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- Drops what is retired and has no reader any more; the rest waits for another run. -#}
+{#-
+    Drops what is retired, or was stored for a mart, and nothing leans on any more; the rest waits
+    for another run, and so does what somebody reads.
+-#}
 {% macro drop_retired() %}
     do $$
     declare
         retired record;
         is_progress boolean := true;
     begin
+        set local lock_timeout = '1s';
         while is_progress loop
             is_progress := false;
             for retired in
                 select
                     class.oid::regclass as relation,
-                    case class.relkind when 'v' then 'view' else 'table' end as kind
+                    case class.relkind
+                        when 'v' then 'view'
+                        when 'm' then 'materialized view'
+                        else 'table'
+                    end as kind
                 from pg_class as class
                 where
-                    class.relkind in ('r', 'v')
-                    and class.relname like 'retired\_%'
+                    class.relkind in ('r', 'v', 'm')
+                    and (class.relname like 'retired\_%' or class.relname like 'published\_%')
                     and class.relnamespace::regnamespace::text like 'worklist%'
             loop
                 begin
                     execute format('drop %s %s', retired.kind, retired.relation);
                     is_progress := true;
-                exception when dependent_objects_still_exist then
+                exception when dependent_objects_still_exist or lock_not_available then
                     null;
                 end;
             end loop;

@@ -8,6 +8,15 @@
     {%- set target = this.incorporate(type='view') -%}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% do replace_view(existing, sql) %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{% macro replace_view(existing, sql) %}
+    {%- set target = this.incorporate(type='view') -%}
     {%- if existing is not none and not can_replace(existing, sql) %}
         {% do retire(existing) %}
     {%- endif %}
@@ -17,11 +26,7 @@
         )
     {%- endcall %}
     {% do persist_docs(target, model) %}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {{ adapter.commit() }}
-    {{ run_hooks(post_hooks, inside_transaction=False) }}
-    {{ return({'relations': [target]}) }}
-{% endmaterialization %}
+{% endmacro %}
 
 {#- PostgreSQL replaces a view whose new columns begin with the old ones, names and types alike. -#}
 {% macro can_replace(existing, sql) %}

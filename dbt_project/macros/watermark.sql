@@ -3,7 +3,7 @@
     the number of the refresh that wrote them, and a model that finished remembers its number in
     the same transaction: whatever was written since is what it has to look at next time.
 -#}
-{% macro create_refresh_watermark() %}
+{% macro create_own_tables() %}
     create table if not exists worklist_build.refresh_watermark (
         model text primary key,
         landed_number bigint not null,
@@ -12,6 +12,11 @@
     create table if not exists worklist_build.refreshed_definition (
         definition text primary key,
         hash text not null
+    );
+    create table if not exists worklist_build.publication (
+        mart text primary key,
+        as_of timestamptz not null,
+        published_on date not null
     )
 {% endmacro %}
 

@@ -11,10 +11,13 @@ scope as (
     select * from {{ ref('live_supervisor_scope') }}
 )
 
+-- sets, since no index helps and no estimate of `standing` is right
 select ledger.task_id
 from ledger
-where
-    ledger.standing = 'open'
-    and not exists (select from open_task where open_task.task_id = ledger.task_id)
-    and exists (select from scope where scope.place_uuid = ledger.place_uuid
-        and scope.definition = ledger.definition)
+inner join scope
+    on ledger.place_uuid = scope.place_uuid
+    and ledger.definition = scope.definition
+where ledger.standing = 'open'
+except
+select open_task.task_id
+from open_task

@@ -48,7 +48,7 @@ def _steps(tier: str, is_known: bool) -> list[list[str]]:
         anew = ["--select", LIVE, "--full-refresh"]
         return [["run", *(["--select", LIVE_TABLES] if is_known else anew)]]
     return [
-        ["test", "--select", f"{LIVE},test_type:data"],
+        ["test", "--select", f"{LIVE},test_type:singular"],
         ["run", "--select", "tag:published"],
     ]
 

@@ -1,10 +1,3 @@
 {{ config(unique_key=['patient_uuid']) }}
 
-with live as (
-    select * from {{ ref('live_to_trace') }}
-)
-
-select
-    live.*,
-    app.worklist_now() as as_of
-from live
+select * from {{ ref('live_to_trace') }}
