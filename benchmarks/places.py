@@ -11,7 +11,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,11 +19,10 @@ from random import Random
 from urllib.parse import unquote, urlsplit
 
 import httpx
-from psycopg import sql
 
 from benchmarks.documents import report
-from pipeline import embedded
-from pipeline.database import Address, connect, engine, now
+from pipeline.database import Address, engine, now
+from pipeline.demo import databases
 from pipeline.demo.server import serve
 from pipeline.migrate import migrate, name_instance
 from pipeline.settings import Settings
@@ -98,15 +97,9 @@ def postgres() -> Iterator[Address]:
     """The embedded PostgreSQL, durable as in production, migrated, in a folder that goes away."""
     with (
         tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder,
-        embedded.running(Path(folder) / "postgres") as server,
+        databases.server(None, Path(folder) / "postgres") as server,
+        databases.created(server) as address,
     ):
-        maintenance = Address(
-            "127.0.0.1", server.port, server.user, server.password, server.database
-        )
-        name = f"worklist-test-{secrets.token_hex(4)}"
-        with connect(maintenance, autocommit=True) as connection:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        address = replace(maintenance, database=name)
         migrating = engine(address)
         with migrating.begin() as connection:
             migrate(connection, Settings.read({}).postgres)

@@ -4,19 +4,15 @@ A real PostgreSQL is given by WORKLIST_TEST_POSTGRES_URL; else the embedded one 
 """
 
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
-
-from pipeline import embedded
-from pipeline.database import Address, connect, engine
+from pipeline.database import Address, engine
+from pipeline.demo import databases
 from pipeline.migrate import migrate, name_instance
 from pipeline.settings import Settings
 
@@ -35,8 +31,10 @@ class Place:
 def place() -> Iterator[Place]:
     with (
         tempfile.TemporaryDirectory(prefix="worklist-oracle-") as name,
-        _server(Path(name)) as server,
-        _database(server) as address,
+        databases.server(
+            os.environ.get("WORKLIST_TEST_POSTGRES_URL"), Path(name) / "postgres"
+        ) as server,
+        databases.created(server) as address,
     ):
         migrating = engine(address)
         with migrating.begin() as connection:
@@ -44,36 +42,3 @@ def place() -> Iterator[Place]:
             name_instance(connection, "oracle", SOURCE, datetime.now(UTC))
         migrating.dispose()
         yield Place(address, Path(name))
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[Address]:
-    given = os.environ.get("WORKLIST_TEST_POSTGRES_URL")
-    if given:
-        parts = conninfo_to_dict(given)
-        yield Address(
-            host=str(parts.get("host", "localhost")),
-            port=int(str(parts.get("port", 5432))),
-            user=str(parts.get("user", "postgres")),
-            password=str(parts.get("password", "")),
-            database=str(parts.get("dbname", "postgres")),
-        )
-        return
-    with embedded.running(folder / "postgres") as server:
-        yield Address("127.0.0.1", server.port, server.user, server.password, server.database)
-
-
-@contextmanager
-def _database(server: Address) -> Iterator[Address]:
-    name = f"worklist-test-oracle-{secrets.token_hex(4)}"
-    with connect(server, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template template0").format(sql.Identifier(name))
-        )
-    try:
-        yield replace(server, database=name)
-    finally:
-        with connect(server, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
-            )

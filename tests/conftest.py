@@ -8,7 +8,6 @@ write only into databases that they create, named `worklist-test-…`.
 import multiprocessing
 import os
 import re
-import secrets
 import socket
 import subprocess
 import sys
@@ -24,11 +23,9 @@ from threading import Thread
 import httpx
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
-from pipeline import embedded
 from pipeline.database import Address, connect, engine
+from pipeline.demo import databases
 from pipeline.demo.server import serve
 from pipeline.migrate import migrate
 from pipeline.settings import Settings
@@ -65,29 +62,28 @@ def postgres_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PostgresServer]:
     """The embedded PostgreSQL and, where there is one, the given: each test runs on both."""
-    with _maintenance(request.param, tmp_path_factory) as maintenance:
-        template = f"worklist-test-template-{secrets.token_hex(6)}"
-        with _created(maintenance, template) as address:
-            migrating = engine(address)
-            with migrating.begin() as connection:
-                migrate(connection, Settings.read({}).postgres)
-            migrating.dispose()
-            yield PostgresServer(maintenance, template)
+    with (
+        _maintenance(request.param, tmp_path_factory) as maintenance,
+        databases.created(maintenance) as address,
+    ):
+        migrating = engine(address)
+        with migrating.begin() as connection:
+            migrate(connection, Settings.read({}).postgres)
+        migrating.dispose()
+        yield PostgresServer(maintenance, address.database)
 
 
 @pytest.fixture
 def database(postgres_server: PostgresServer) -> Iterator[Address]:
     """A fresh, migrated database with the landing `v1.couchdb`; dropped afterwards."""
-    name = f"worklist-test-{secrets.token_hex(6)}"
-    with _created(postgres_server.maintenance, name, postgres_server.template) as address:
+    with databases.created(postgres_server.maintenance, postgres_server.template) as address:
         yield address
 
 
 @pytest.fixture
 def empty_database(postgres_server: PostgresServer) -> Iterator[Address]:
     """A fresh database with nothing in it; dropped afterwards."""
-    name = f"worklist-test-{secrets.token_hex(6)}"
-    with _created(postgres_server.maintenance, name) as address:
+    with databases.created(postgres_server.maintenance) as address:
         yield address
 
 
@@ -147,36 +143,14 @@ def _simulate(said: Connection) -> None:
 
 @contextmanager
 def _maintenance(which: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
-    if which == "given":
-        parts = conninfo_to_dict(GIVEN_POSTGRES or "")
-        yield Address(
-            host=str(parts.get("host", "localhost")),
-            port=int(str(parts.get("port", 5432))),
-            user=str(parts.get("user", "postgres")),
-            password=str(parts.get("password", "")),
-            database=str(parts.get("dbname", "postgres")),
-        )
-        return
-    with embedded.running(tmp_path_factory.mktemp("embedded")) as server:
-        address = Address("127.0.0.1", server.port, server.user, server.password, server.database)
-        with connect(address, autocommit=True) as connection:
-            # what a test wrote need not outlive a power cut
-            connection.execute("alter system set fsync = off")
-            connection.execute("select pg_reload_conf()")
+    url = GIVEN_POSTGRES if which == "given" else None
+    with databases.server(url, tmp_path_factory.mktemp("embedded")) as address:
+        if url is None:
+            with connect(address, autocommit=True) as connection:
+                # what a test wrote need not outlive a power cut
+                connection.execute("alter system set fsync = off")
+                connection.execute("select pg_reload_conf()")
         yield address
-
-
-@contextmanager
-def _created(maintenance: Address, name: str, template: str = "template0") -> Iterator[Address]:
-    create = sql.SQL("create database {} template {}")
-    drop = sql.SQL("drop database {} with (force)")
-    with connect(maintenance, autocommit=True) as server:
-        server.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-    try:
-        yield replace(maintenance, database=name)
-    finally:
-        with connect(maintenance, autocommit=True) as server:
-            server.execute(drop.format(sql.Identifier(name)))
 
 
 NOW = "2026-11-20"
@@ -269,15 +243,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def recorded_template(postgres_server: PostgresServer, home: Path) -> Iterator[str]:
     """The name of a database into which the recorded feed was synced, refreshed and published."""
-    name = f"worklist-test-recorded-{secrets.token_hex(6)}"
     with (
-        _created(postgres_server.maintenance, name) as address,
+        databases.created(postgres_server.maintenance) as address,
         _simulated_cht() as cht,
     ):
         worklist = worklist_for(address, cht.url, home)
         for command in ("migrate", "nightly"):
             worklist.must(command)
-        yield name
+        yield address.database
 
 
 @pytest.fixture
@@ -289,6 +262,5 @@ def recorded_database(postgres_server: PostgresServer, recorded_template: str) -
 
 @contextmanager
 def recorded_copy(server: PostgresServer, template: str) -> Iterator[Address]:
-    name = f"worklist-test-{secrets.token_hex(6)}"
-    with _created(server.maintenance, name, template) as address:
+    with databases.created(server.maintenance, template) as address:
         yield replace(address, now=NOW)

@@ -1,19 +1,13 @@
 """Whatever happened in whatever order: refreshing as it came gives the rows of a full rebuild."""
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from pipeline.database import connect
-from pipeline.refresh import dbt
-from tests.conftest import PostgresServer, recorded_copy
 from tests.integration.programme import SHIPPED, Programme
 
 # `make test-long` asks for more.
@@ -122,19 +116,6 @@ histories = st.lists(
     min_size=2,
     max_size=4,
 )
-
-
-@pytest.fixture(scope="module")
-def programme(
-    postgres_server: PostgresServer, recorded_template: str, home: Path
-) -> Iterator[Programme]:
-    """With nothing in it but what each history puts there."""
-    with (
-        recorded_copy(postgres_server, recorded_template) as address,
-        connect(address, autocommit=True) as connection,
-        dbt.running(address, "v1", "couchdb", home) as running_dbt,
-    ):
-        yield Programme(address, connection, running_dbt)
 
 
 def tables_of_dbt(connection: psycopg.Connection) -> list[sql.Identifier]:

@@ -31,13 +31,13 @@ MAY_IMPORT = {
     "worklist": {"errors", "database", "tables"},
     "writeback": {"errors", "database", "cht"},
     "service": {"errors", "database", "cht", "worklist", "listening"},
-    "demo": {"errors", "embedded", "listening"},
+    "demo": {"errors", "database", "embedded", "listening"},
 }
 
 
 # Packages beside the pipeline, which ships without them: what they may import of it.
 BESIDE = {
-    "oracle": {"database", "embedded", "migrate", "refresh", "settings", "tasks"},
+    "oracle": {"database", "demo", "migrate", "refresh", "settings", "tasks"},
 }
 
 
