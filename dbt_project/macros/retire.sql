@@ -13,8 +13,8 @@
 {% endmacro %}
 
 {#-
-    Drops what is retired, or was stored for a mart, and nothing leans on any more; the rest waits
-    for another run, and so does what somebody reads.
+    Drops what is retired and nothing leans on any more; the rest waits for another run, and so does
+    what somebody reads.
 -#}
 {% macro drop_retired() %}
     do $$
@@ -36,7 +36,7 @@
                 from pg_class as class
                 where
                     class.relkind in ('r', 'v', 'm')
-                    and (class.relname like 'retired\_%' or class.relname like 'published\_%')
+                    and class.relname like 'retired\_%'
                     and class.relnamespace::regnamespace::text like 'worklist%'
             loop
                 begin

@@ -14,7 +14,7 @@
         hash text not null
     );
     create table if not exists worklist_build.publication (
-        mart text primary key,
+        model text primary key,
         as_of timestamptz not null,
         published_on date not null
     )

@@ -9,9 +9,10 @@ from pipeline.errors import Conflict, Refused
 from pipeline.refresh import store
 from pipeline.refresh.dbt import Dbt, Report, project_hash
 
-LIVE = "tag:live"
-# Views only change with the project; the tables under them are what a refresh is about.
-LIVE_TABLES = "tag:live,config.materialized:incremental"
+LIVE, PUBLISHED = "tag:live", "tag:published"
+# Views change with the project only; what is stored under them is what a refresh is about.
+LIVE_TABLES = f"{LIVE},config.materialized:incremental"
+STORED_MARTS = f"{PUBLISHED},config.materialized:stored"
 
 
 def refresh(
@@ -43,13 +44,13 @@ def refresh(
 
 def _steps(tier: str, is_known: bool) -> list[list[str]]:
     """What dbt is asked. Broken invariants stop a publication: readers keep the last good state."""
-    if tier == "live":
-        # tables of another project may be other tables
-        anew = ["--select", LIVE, "--full-refresh"]
-        return [["run", *(["--select", LIVE_TABLES] if is_known else anew)]]
+    if tier == "live" and is_known:
+        return [["run", "--select", LIVE_TABLES]]
+    if tier == "live":  # tables of another project may be other tables
+        return [["run", "--select", LIVE, "--full-refresh"]]
     return [
         ["test", "--select", f"{LIVE},test_type:singular"],
-        ["run", "--select", "tag:published"],
+        ["run", "--select", STORED_MARTS if is_known else PUBLISHED],
     ]
 
 

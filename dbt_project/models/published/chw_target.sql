@@ -1,3 +1,13 @@
-{{ config(unique_key=['chw_target_uuid', 'target']) }}
+with stored as (
+    select * from {{ ref('stored_chw_target') }}
+),
 
-select * from {{ ref('live_chw_target') }}
+publication as (
+    select * from {{ moment_of('stored_chw_target') }} as moment
+)
+
+select
+    stored.*,
+    publication.as_of
+from stored
+cross join publication

@@ -1,3 +1,13 @@
-{{ config(unique_key=['chw_task_uuid']) }}
+with stored as (
+    select * from {{ ref('stored_chw_task') }}
+),
 
-select * from {{ ref('live_chw_task') }}
+publication as (
+    select * from {{ moment_of('stored_chw_task') }} as moment
+)
+
+select
+    stored.*,
+    publication.as_of
+from stored
+cross join publication

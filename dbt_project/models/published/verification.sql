@@ -1,3 +1,13 @@
-{{ config(unique_key=['report_id']) }}
+with stored as (
+    select * from {{ ref('stored_verification') }}
+),
 
-select * from {{ ref('live_verification') }}
+publication as (
+    select * from {{ moment_of('stored_verification') }} as moment
+)
+
+select
+    stored.*,
+    publication.as_of
+from stored
+cross join publication

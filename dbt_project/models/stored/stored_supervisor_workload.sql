@@ -1,0 +1,3 @@
+{{ config(unique_key=['supervisor', 'day']) }}
+
+{{ supervisor_workload(ref('task_history')) }}

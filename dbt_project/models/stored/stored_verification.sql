@@ -1,0 +1,3 @@
+{{ config(unique_key=['report_id']) }}
+
+select * from {{ ref('live_verification') }}
