@@ -2,6 +2,7 @@
 that fails when told to.
 """
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,10 @@ from pipeline.database import Address, connect
 from pipeline.errors import Refused, Unavailable
 from pipeline.sync.run import Sync
 from pipeline.sync.store import Landing
-from pipeline.writeback import store
-from pipeline.writeback.run import Summary, write_back_once
+from pipeline.writeback import queue, store
+from pipeline.writeback.run import WriteBack
+from pipeline.writeback.sending import Summary
+from pipeline.writeback.ways import BulkDocs
 
 if TYPE_CHECKING:
     from tests.conftest import SimulatedCht
@@ -58,10 +61,9 @@ class Outbox:
         return report_id
 
     def write_back(self, client: ChtClient | None = None, limit: int = 500) -> Summary:
-        with connect(self.address) as connection:
-            return write_back_once(
-                client or self.client, connection, "medic", LANDING.documents, SOURCE, limit
-            )
+        with connect(self.address, autocommit=True) as connection:
+            way = BulkDocs(client or self.client, "medic", limit)
+            return WriteBack(way, connection, LANDING.documents, SOURCE).once()
 
     def sync(self) -> None:
         with connect(self.address) as connection:
@@ -252,7 +254,10 @@ def test_rounds_of_a_task_are_written_one_after_the_other(
     assert outbox.write_back() == Summary()  # the second waits although it was never tried
     outbox.make_due()
     outbox.write_back()
-    assert [set(ids) for ids in faulty_door.bulk_requests[1:]] == [{first, other}, {second}]
+    sent = [ids for ids in faulty_door.bulk_requests[1:] if first in ids or second in ids]
+    assert [len(ids) for ids in faulty_door.bulk_requests[:1]] == [2]
+    assert [first in ids for ids in sent] == [True, False]
+    assert other in itertools.chain(*faulty_door.bulk_requests[1:])
     assert set(outbox.states().values()) == {"sent"}
 
 
@@ -277,7 +282,7 @@ def test_a_refused_report_can_be_replayed(outbox: Outbox) -> None:
     outbox.client.bulk_docs(
         "medic", [delete_for_good[0] | {"_rev": outbox.stored(report_id)["_rev"]}]
     )
-    assert store.replay_refused(outbox.looking) == 1
+    assert queue.retry(outbox.looking, []) == 1
     assert outbox.write_back().sent == 1
 
 
@@ -286,12 +291,12 @@ def test_two_workers_never_claim_the_same_report(outbox: Outbox) -> None:
         outbox.accept()
     with connect(outbox.address) as one, connect(outbox.address) as two:
         now = store.clock(one)
-        first = store.claim(one, 3, now, timedelta(minutes=5))
-        second = store.claim(two, 3, now, timedelta(minutes=5))
+        first = store.claim(one, 3, now, timedelta(minutes=5)).rows
+        second = store.claim(two, 3, now, timedelta(minutes=5)).rows
         assert (len(first), len(second)) == (3, 1)
         assert not {row.report_id for row in first} & {row.report_id for row in second}
         one.rollback()
-        assert len(store.claim(two, 9, now, timedelta(minutes=5))) == 3
+        assert len(store.claim(two, 9, now, timedelta(minutes=5)).rows) == 3
 
 
 def test_a_worker_that_dies_gives_its_reports_up_when_its_lease_ends(outbox: Outbox) -> None:
@@ -300,8 +305,8 @@ def test_a_worker_that_dies_gives_its_reports_up_when_its_lease_ends(outbox: Out
         now = store.clock(dying)
         store.claim(dying, 9, now, timedelta(minutes=5))
         dying.commit()
-        assert store.claim(dying, 9, now + timedelta(minutes=4), timedelta(minutes=5)) == []
-        (row,) = store.claim(dying, 9, now + timedelta(minutes=5), timedelta(minutes=5))
+        assert store.claim(dying, 9, now + timedelta(minutes=4), timedelta(minutes=5)).rows == []
+        (row,) = store.claim(dying, 9, now + timedelta(minutes=5), timedelta(minutes=5)).rows
         assert (row.report_id, row.attempts) == (report_id, 2)
 
 

@@ -8,14 +8,13 @@ import pytest
 
 from pipeline.cht.client import Standing, Stored, Written
 from pipeline.writeback.rules import (
-    LONGEST_PAUSE,
     NOT_OURS,
+    Pace,
     State,
     after_reading,
     after_writing,
     is_ours,
     must_look_first,
-    pause,
 )
 
 REPORT: dict[str, Any] = {
@@ -109,7 +108,8 @@ def test_only_a_repeated_attempt_looks_first() -> None:
 
 
 def test_pauses_grow_up_to_a_ceiling() -> None:
-    pauses = [pause(attempts) for attempts in range(1, 100)]
+    pace = Pace()
+    pauses = [pace.pause(attempts) for attempts in range(1, 100)]
     assert pauses == sorted(pauses)
     assert pauses[0] == timedelta(seconds=5)
-    assert pauses[-1] == LONGEST_PAUSE
+    assert pauses[-1] == pace.longest_pause
