@@ -112,15 +112,18 @@ def claim(connection: psycopg.Connection, limit: int, now: datetime, lease: time
             where
                 outbox.state = 'pending'
                 and outbox.next_attempt_at <= %(now)s
-                and not exists (
-                    select
-                    from app.verification as earlier
-                    inner join app.outbox as before
-                        on earlier.verification_id = before.verification_id
-                    where
-                        earlier.task_id = verification.task_id
-                        and earlier.round < verification.round
-                        and before.state = 'pending'
+                and (
+                    verification.round = 1
+                    or not exists (
+                        select
+                        from app.verification as earlier
+                        inner join app.outbox as before
+                            on earlier.verification_id = before.verification_id
+                        where
+                            earlier.task_id = verification.task_id
+                            and earlier.round < verification.round
+                            and before.state = 'pending'
+                    )
                 )
             order by outbox.accepted_at, outbox.verification_id
             limit greatest(1, %(limit)s >> (
