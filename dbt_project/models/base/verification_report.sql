@@ -1,5 +1,6 @@
 {{ config(
     unique_key='report_id',
+    on_schema_change='append_new_columns',
     indexes=[
         {'columns': ['report_id'], 'unique': true},
         {'columns': ['task_id', 'round']},
@@ -25,6 +26,7 @@ select
     staged.is_deleted
     or staged.outcome is null
     or staged.outcome not in ('visited', 'not_visited') as is_void,
+    staged.verification_id,
     {{ this_run() }} as run_number
 from staged
 where

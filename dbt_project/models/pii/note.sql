@@ -8,7 +8,7 @@ verification_report as (
 ),
 
 verification as (
-    select * from {{ source('app', 'verification') }}
+    select * from {{ ref('int_verification_accepted') }}
 )
 
 select distinct on (task_source.source_id)
@@ -40,6 +40,6 @@ select
     verification_report.note
 from verification_report
 where not exists (
-    select from {{ source('app', 'verification') }} as own
+    select from {{ ref('int_verification_accepted') }} as own
     where own.report_id = verification_report.report_id
 )

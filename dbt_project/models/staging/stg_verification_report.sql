@@ -22,6 +22,7 @@ select
     ]) }} as verified_by,
     app.read_moment(document.content ->> 'reported_date') as verified_at,
     document.is_deleted,
+    nullif(document.content -> 'fields' ->> 'verification_id', '') as verification_id,
     document.landed_number
 from document
 where document.content ->> 'form' = '{{ var("verification_form") }}'
