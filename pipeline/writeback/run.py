@@ -66,10 +66,8 @@ class WriteBack:
             self._wait()
 
     def _wait(self) -> None:
-        seconds = POLL_SECONDS
-        if due_at := store.next_due_at(self.connection):
-            left = (due_at - store.clock(self.connection)).total_seconds()
-            seconds = min(max(left, 0.0), POLL_SECONDS)
+        pause = store.seconds_to_next(self.connection)
+        seconds = POLL_SECONDS if pause is None else min(max(pause, 0.0), POLL_SECONDS)
         for _ in self.connection.notifies(timeout=seconds, stop_after=1):
             pass
 

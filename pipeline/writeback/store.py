@@ -216,10 +216,17 @@ def give_back(
     )
 
 
-def next_due_at(connection: psycopg.Connection) -> datetime | None:
-    """When the next report is to be tried, or its lease ends; None where nothing is pending."""
+def seconds_to_next(connection: psycopg.Connection) -> float | None:
+    """Until the next pause or lease ends; None where there is none.
+
+    What is due already and was not claimed waits for somebody else's row, and so do we.
+    """
     row = connection.execute(
-        "select min(outbox.next_attempt_at) from app.outbox where outbox.state = 'pending'"
+        """
+        select extract(epoch from min(outbox.next_attempt_at) - clock_timestamp())::float8
+        from app.outbox
+        where outbox.state = 'pending' and outbox.next_attempt_at > clock_timestamp()
+        """
     ).fetchone()
     return row[0] if row else None
 
