@@ -99,16 +99,10 @@ def claim(connection: psycopg.Connection, limit: int, now: datetime, lease: time
     rows = connection.execute(
         """
         with due as (
-            select
-                outbox.verification_id,
-                replaced.report_id as replaces
+            select outbox.verification_id
             from app.outbox as outbox
             inner join app.verification as verification
                 on outbox.verification_id = verification.verification_id
-            left join app.verification as corrected
-                on verification.replaces = corrected.report_id
-            left join app.outbox as replaced
-                on corrected.verification_id = replaced.verification_id
             where
                 outbox.state = 'pending'
                 and outbox.next_attempt_at <= %(now)s
@@ -140,15 +134,20 @@ def claim(connection: psycopg.Connection, limit: int, now: datetime, lease: time
         set
             attempts = claimed.attempts + 1,
             next_attempt_at = %(lease_ends)s
-        from due
-        where claimed.verification_id = due.verification_id
+        where claimed.verification_id = any(array(select due.verification_id from due))
         returning
             claimed.accepted_at,
             claimed.verification_id,
             claimed.report_id,
             claimed.report::text,
             claimed.attempts,
-            due.replaces
+            (
+                select replaced.report_id
+                from app.verification as corrected
+                inner join app.outbox as replaced
+                    on corrected.verification_id = replaced.verification_id
+                where corrected.report_id = claimed.report #>> '{fields,replaces}'
+            ) as replaces
         """,
         {"now": now, "limit": limit, "lease_ends": now + lease},
     ).fetchall()

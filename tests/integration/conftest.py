@@ -7,9 +7,12 @@ from threading import Thread
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from pipeline.cht.client import ChtClient
+from pipeline.database import Address
+from tests.integration.outbox import Outbox
 
 ScriptedAnswer = Callable[[BaseHTTPRequestHandler, bytes], None]
 
@@ -24,8 +27,9 @@ def cht(simulated_cht: Any) -> Iterator[ChtClient]:
 class FaultyDoor:
     """Stands before a CHT and passes everything on, but for the faults put into its script.
 
-    Each write (`_bulk_docs`) takes the next of `faults`, where there is one: a status to answer
-    with, `html` for a login page, `lost` to write but cut the answer off.
+    Each write takes the next of `faults`, where there is one: a status to answer with, `html` for
+    a login page, `lost` to write but cut the answer off. `bulk_requests` are the ids of each write;
+    what the API is to make has none.
     """
 
     def __init__(self, behind: str) -> None:
@@ -48,10 +52,12 @@ class FaultyDoor:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def _post(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
-        if not request.path.endswith("_bulk_docs"):
+        if not request.path.endswith(("_bulk_docs", "/api/v1/report")):
             self._pass(request, body)
             return
-        self.bulk_requests.append([document["_id"] for document in json.loads(body)["docs"]])
+        written = json.loads(body)
+        ids = [document["_id"] for document in written.get("docs", ())]
+        self.bulk_requests.append(ids)
         match self.faults.pop(0) if self.faults else None:
             case None:
                 self._pass(request, body)
@@ -89,3 +95,11 @@ def faulty_door(simulated_cht: Any) -> Iterator[FaultyDoor]:
     yield door
     door.server.shutdown()
     door.server.server_close()
+
+
+@pytest.fixture
+def outbox(
+    database: Address, connection: psycopg.Connection, faulty_door: FaultyDoor
+) -> Iterator[Outbox]:
+    with ChtClient(faulty_door.url, "worklist", "password") as client:
+        yield Outbox(database, connection, client)
