@@ -3,10 +3,10 @@
 WORKLIST := .venv/bin/worklist
 VENV := .venv/bin/python
 
-.PHONY: help env demo test check bench-sync sync refresh publish nightly serve
+.PHONY: help env demo test check bench-sync bench-write-back sync refresh publish nightly serve
 
 help: ## This list
-	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 20
 
 env: ## Make the environment .venv, nothing else
 	@sh deploy/make-env run
@@ -25,6 +25,9 @@ check: ## Run the linters and the type checker
 
 bench-sync: env ## Measure the sync; docs/performance.md tells how to read it
 	@exec $(VENV) -m benchmarks.sync
+
+bench-write-back: env ## Measure the write-back against bare _bulk_docs
+	@exec $(VENV) -m benchmarks.write_back
 
 sync: env ## Copy the CHT's documents into PostgreSQL
 	@$(WORKLIST) migrate && exec $(WORKLIST) sync --once

@@ -164,7 +164,7 @@ def measure(*arguments: Any) -> Leg:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--reports", type=int, default=10_000)
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--rounds", type=int, default=7)
     given = options.parse_args()
     rounds: dict[str, list[Leg]] = {name: [] for name in LEGS}
     with places.couch(0) as couch, places.postgres() as address:

@@ -141,13 +141,15 @@ def claim(connection: psycopg.Connection, limit: int, now: datetime, lease: time
             claimed.report_id,
             claimed.report::text,
             claimed.attempts,
-            (
-                select replaced.report_id
-                from app.verification as corrected
-                inner join app.outbox as replaced
-                    on corrected.verification_id = replaced.verification_id
-                where corrected.report_id = claimed.report #>> '{fields,replaces}'
-            ) as replaces
+            case
+                when claimed.report #>> '{fields,replaces}' <> '' then (
+                    select replaced.report_id
+                    from app.verification as corrected
+                    inner join app.outbox as replaced
+                        on corrected.verification_id = replaced.verification_id
+                    where corrected.report_id = claimed.report #>> '{fields,replaces}'
+                )
+            end as replaces
         """,
         {"now": now, "limit": limit, "lease_ends": now + lease},
     ).fetchall()

@@ -153,8 +153,11 @@ def test_a_form_filled_in_by_hand_closes_the_patients_task(programme: Answered) 
 
 def test_a_form_filled_in_by_hand_that_names_its_task_answers_it(programme: Answered) -> None:
     task = programme.tasks()[0]
+    trace = programme.document(task.source_id)
+    programme.save({**trace, "_id": "second-trace"})
     programme.save(filled_by_hand(task, "by-hand-for-task", task.task_id))
     programme.refresh()
+    assert programme.standing("second-trace") == ("open", None, [])
     after = programme.task(task)
     assert (after.standing, after.verification_outcome) == ("verified", "not_visited")
     assert after.last_round == 1
