@@ -147,19 +147,17 @@ def write_back_command(context: click.Context, mode: str) -> None:
 @click.option(
     "--state",
     "states",
-    type=click.Choice([*State]),
+    type=click.Choice([state.value for state in State]),
     multiple=True,
     help="May be repeated; else what is not finished.",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @click.pass_obj
-def outbox_list_command(
-    settings: Settings, states: tuple[State, ...], limit: int, form: str
-) -> None:
+def outbox_list_command(settings: Settings, states: tuple[str, ...], limit: int, form: str) -> None:
     """Print the reports that are on their way, the oldest first."""
     with steps.open_database(settings) as address, database.connect(address) as connection:
-        rows = queue.rows(connection, list(states or queue.UNFINISHED), limit)
+        rows = queue.rows(connection, [State(state) for state in states or queue.UNFINISHED], limit)
     click.echo(_json(rows) if form == "json" else table(rows, queue.COLUMNS))
 
 

@@ -34,6 +34,7 @@ from pipeline.sync.store import Landing
 from pipeline.tasks import run as defining
 from pipeline.terminal import Lines, say
 from pipeline.writeback import run as writing
+from pipeline.writeback.rules import CAUTIOUS
 from pipeline.writeback.sending import Summary
 from pipeline.writeback.ways import Api, BulkDocs
 
@@ -282,9 +283,10 @@ def _writing(
     settings: Settings, connection: psycopg.Connection, client: ChtClient
 ) -> writing.WriteBack:
     medic = settings.couch.medic
-    way = Api(client, medic) if settings.writes_with_api else BulkDocs(client, medic)
-    source = settings.couch.source(medic)
-    return writing.WriteBack(way, connection, landing(settings).documents, source)
+    documents, source = landing(settings).documents, settings.couch.source(medic)
+    if settings.writes_with_api:
+        return writing.WriteBack(Api(client, medic), connection, documents, source, CAUTIOUS)
+    return writing.WriteBack(BulkDocs(client, medic), connection, documents, source)
 
 
 def _told(done: Summary) -> tuple[str, bool]:

@@ -83,6 +83,11 @@ class Pace:
         return min(self.first_pause * (1 << doublings), self.longest_pause)
 
 
+# For a CHT that makes a report twice when asked twice: what an earlier request may still do is
+# waited for before it is looked for.
+CAUTIOUS = Pace(first_pause=timedelta(minutes=1))
+
+
 def must_look_first(attempts: int) -> bool:
     """Whether an earlier attempt may have reached the CHT; `attempts` counts this one too."""
     return attempts > 1

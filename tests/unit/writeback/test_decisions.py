@@ -12,7 +12,9 @@ from pipeline.writeback.rules import (
     Pace,
     State,
     after_reading,
+    after_searching,
     after_writing,
+    for_the_api,
     is_ours,
     must_look_first,
 )
@@ -101,6 +103,27 @@ def test_a_refusal_keeps_the_chts_own_words() -> None:
     decision = after_writing(Written(error="forbidden", reason="Only reviewers."))
     assert decision is not None
     assert decision.reason == "forbidden: Only reviewers"
+
+
+def test_of_several_copies_the_first_counts_whoever_asks() -> None:
+    ours = Stored(Standing.PRESENT, "1-a", REPORT)
+    decision = after_searching(REPORT, [("b", ours), ("a", ours), ("0", Stored(Standing.DELETED))])
+    assert (decision.state, decision.report_id) == (State.SENT, "a")
+    assert decision.reason == "The CHT has 2 copies of this report."
+
+
+def test_what_was_found_and_then_deleted_is_withdrawn() -> None:
+    found = [("a", Stored(Standing.DELETED))]
+    assert after_searching(REPORT, found).state == State.WITHDRAWN
+
+
+def test_the_api_is_given_no_id_and_the_sender_by_his_id_alone() -> None:
+    report = REPORT | {"contact": {"_id": "sup-1", "parent": {"_id": "site-1"}}}
+    body = for_the_api(report, "their-id")
+    assert "_id" not in body
+    assert body["contact"] == "sup-1"
+    assert body["fields"] == REPORT["fields"] | {"replaces": "their-id"}
+    assert for_the_api(report, None)["fields"] == REPORT["fields"]
 
 
 def test_only_a_repeated_attempt_looks_first() -> None:
