@@ -3,11 +3,11 @@
 WORKLIST := .venv/bin/worklist
 VENV := .venv/bin/python
 
-.PHONY: help env demo test test-long check oracle bench-sync bench-refresh sync refresh publish \
-	nightly serve
+.PHONY: help env demo test test-long check oracle bench-sync bench-refresh bench-write-back sync \
+	refresh publish nightly serve
 
 help: ## This list
-	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 20
 
 env: ## Make the environment .venv, nothing else
 	@sh deploy/make-env run
@@ -35,6 +35,9 @@ bench-sync: env ## Measure the sync; docs/performance.md tells how to read it
 
 bench-refresh: env ## Measure refresh and publication; docs/performance.md tells how to read it
 	@exec $(VENV) -m benchmarks.refresh
+
+bench-write-back: env ## Measure the write-back; docs/performance.md tells how to read it
+	@exec $(VENV) -m benchmarks.write_back
 
 sync: env ## Copy the CHT's documents into PostgreSQL
 	@$(WORKLIST) migrate && exec $(WORKLIST) sync --once

@@ -28,7 +28,9 @@ from pipeline.terminal import say, table
 from pipeline.worklist import facts
 from pipeline.worklist import store as worklist_store
 from pipeline.worklist.explaining import explain, explain_absence
+from pipeline.writeback import queue
 from pipeline.writeback import store as outbox_store
+from pipeline.writeback.rules import State
 
 _SECONDS_BETWEEN_TURNS = 1.0
 _TASK_COLUMNS = (
@@ -128,13 +130,74 @@ def publish_command(settings: Settings) -> None:
         steps.refresh(settings, address, running_dbt, "published")
 
 
-@main.command("write-back")
-@click.option("--once", is_flag=True, default=True, help="What is due now.")
-@click.pass_obj
-def write_back_command(settings: Settings, once: bool) -> None:  # noqa: ARG001
+@main.group("write-back", invoke_without_command=True)
+@click.option("--once", "mode", flag_value="once", default="once", help="What is due now.")
+@click.option("--follow", "mode", flag_value="follow", help="Go on for ever.")
+@click.pass_context
+def write_back_command(context: click.Context, mode: str) -> None:
     """Send accepted verifications to the CHT."""
+    if context.invoked_subcommand is not None:
+        return
+    settings: Settings = context.obj
     with steps.open_database(settings) as address, steps.open_cht(settings) as client:
-        steps.write_back(settings, address, client)
+        if mode == "once":
+            steps.write_back(settings, address, client)
+        else:
+            with contextlib.suppress(KeyboardInterrupt):
+                steps.follow_outbox(settings, address, client)
+
+
+@write_back_command.command("list")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([state.value for state in State]),
+    multiple=True,
+    help="May be repeated; else what is not finished.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@click.pass_obj
+def outbox_list_command(settings: Settings, states: tuple[str, ...], limit: int, form: str) -> None:
+    """Print the reports that are on their way, the oldest first."""
+    with steps.open_database(settings) as address, database.connect(address) as connection:
+        rows = queue.rows(connection, [State(state) for state in states or queue.UNFINISHED], limit)
+    click.echo(_json(rows) if form == "json" else table(rows, queue.COLUMNS))
+
+
+@write_back_command.command("show")
+@click.argument("report")
+@click.pass_obj
+def outbox_show_command(settings: Settings, report: str) -> None:
+    """Print all that is known of one report, and the report itself."""
+    with steps.open_database(settings) as address, database.connect(address) as connection:
+        click.echo(_json(queue.row(connection, report)))
+
+
+@write_back_command.command("retry")
+@click.argument("reports", nargs=-1)
+@click.option("--all", "is_all", is_flag=True, help="Every refused report.")
+@click.pass_obj
+def outbox_retry_command(settings: Settings, reports: tuple[str, ...], is_all: bool) -> None:
+    """Try refused reports again; those that wait are tried at once."""
+    if is_all == bool(reports):
+        raise click.UsageError("Name reports, or say --all.")
+    with steps.open_database(settings) as address, database.connect(address) as connection:
+        count = queue.retry(connection, list(reports))
+    say(f"{count} reports are to be sent.")
+
+
+@write_back_command.command("drop")
+@click.argument("report")
+@click.option("--reason", prompt="Why is this answer given up", help="Kept with the report.")
+@click.pass_obj
+def outbox_drop_command(settings: Settings, report: str, reason: str) -> None:
+    """Give a report up: it is never sent, and its task opens again."""
+    if not reason.strip():
+        raise click.UsageError("Say why: --reason TEXT.")
+    with steps.open_database(settings) as address, database.connect(address) as connection:
+        queue.drop(connection, report, reason.strip(), database.now(connection))
+    say(f"Report {report} is not sent. Its row is kept, and its task is open again.")
 
 
 @main.command("nightly")

@@ -70,6 +70,7 @@ class Settings:
     patience_seconds: int
     keeps_deleted_content: bool
     is_synced_by_couch2pg: bool
+    writes_with_api: bool
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -109,6 +110,7 @@ class Settings:
             patience_seconds=read.seconds("WORKLIST_PATIENCE", 300),
             keeps_deleted_content=read.flag("WORKLIST_KEEP_DELETED", default="true"),
             is_synced_by_couch2pg=read.choice("WORKLIST_SYNC", "own", "external") == "external",
+            writes_with_api=read.choice("WORKLIST_WRITE_WITH", "bulk_docs", "api") == "api",
         )._checked()
 
     def _checked(self) -> "Settings":

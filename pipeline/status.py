@@ -48,12 +48,27 @@ def _source(source: dict[str, Any], moment: datetime) -> str:
 
 def _outbox(outbox: dict[str, Any], moment: datetime) -> list[str]:
     counts = ", ".join(f"{count} {state}" for state, count in outbox["counts"].items())
-    oldest = outbox["oldest_unsent_at"]
+    since = (
+        ("the oldest unsent was accepted", outbox["oldest_unsent_at"]),
+        ("the oldest unconfirmed was sent", outbox["oldest_unconfirmed_at"]),
+    )
     return [
-        f"write-back: {counts or 'nothing yet'}",
-        *([f"  the oldest unsent was accepted {_age(oldest, moment)}"] if oldest else []),
+        f"write-back: {counts}",
+        *(f"  {words} {_age(then, moment)}" for words, then in since if then),
+        *_confirming(outbox["confirming_seconds"]),
+        *_stopped(outbox["stopped_at"], outbox["stopped_because"], moment),
         *(f"  ALARM: {alarm}" for alarm in outbox["alarms"]),
     ]
+
+
+def _confirming(seconds: dict[str, float | None]) -> list[str]:
+    if seconds["median"] is None:
+        return []
+    return [f"  confirming took {seconds['median']:.0f} s lately, {seconds['p95']:.0f} s at p95"]
+
+
+def _stopped(since: datetime | None, reason: str | None, moment: datetime) -> list[str]:
+    return [f"  NOTHING IS SENT, first {_age(since, moment)}: {reason}"] if since else []
 
 
 def _tier(tier: str, run: dict[str, Any] | None, moment: datetime) -> str:

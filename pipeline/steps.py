@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import sqlalchemy
 
 from pipeline import database, embedded
@@ -34,6 +35,9 @@ from pipeline.sync.waiting import Waiting
 from pipeline.tasks import run as defining
 from pipeline.terminal import Lines, say
 from pipeline.writeback import run as writing
+from pipeline.writeback.rules import CAUTIOUS
+from pipeline.writeback.sending import Summary
+from pipeline.writeback.ways import Api, BulkDocs
 
 
 @contextlib.contextmanager
@@ -261,22 +265,55 @@ def refresh(
 
 def write_back(
     settings: Settings, address: Address, client: ChtClient, quiet: bool = False
-) -> writing.Summary:
-    with database.connect(address, autocommit=True) as connection:
-        done = writing.write_back_once(
-            client,
-            connection,
-            settings.couch.medic,
-            landing(settings).documents,
-            settings.couch.source(settings.couch.medic),
-        )
+) -> Summary:
+    """Sends what is due now."""
     lines = Lines("write back", quiet)
-    lines.finish(
-        f"{done.sent} sent, {done.confirmed} confirmed, {done.refused} refused, "
-        f"{done.withdrawn} withdrawn, {done.put_off} to be tried again",
-        is_worth_telling=any((done.sent, done.confirmed, done.refused, done.withdrawn)),
-    )
+    with database.connect(address, autocommit=True) as connection:
+        done = _writing(settings, connection, client).once()
+    words, is_worth_telling = _told(done)
+    lines.finish(words, is_worth_telling=is_worth_telling)
     return done
+
+
+def follow_outbox(settings: Settings, address: Address, client: ChtClient) -> None:
+    """Sends whatever is accepted until Ctrl-C, with a new connection after each failure."""
+    stop = threading.Event()
+    lines = Lines("write back", quiet=True)
+    patience = Patience(None, lines.tell, stop)
+
+    def report(done: Summary) -> None:
+        patience.went_well()
+        words, is_worth_telling = _told(done)
+        if is_worth_telling:
+            lines.tell(words)
+
+    def attempt() -> None:
+        with (
+            database.translated(address),
+            database.connect(address, autocommit=True) as connection,
+        ):
+            _writing(settings, connection, client).follow(stop, report)
+
+    patience.attempt(attempt)
+
+
+def _writing(
+    settings: Settings, connection: psycopg.Connection, client: ChtClient
+) -> writing.WriteBack:
+    medic = settings.couch.medic
+    documents, source = landing(settings).documents, settings.couch.source(medic)
+    if settings.writes_with_api:
+        return writing.WriteBack(Api(client, medic), connection, documents, source, CAUTIOUS)
+    return writing.WriteBack(BulkDocs(client, medic), connection, documents, source)
+
+
+def _told(done: Summary) -> tuple[str, bool]:
+    """In words, and whether anything happened."""
+    words = (
+        f"{done.sent} sent, {done.confirmed} confirmed, {done.refused} refused, "
+        f"{done.withdrawn} withdrawn, {done.put_off} to be tried again"
+    )
+    return words, done != Summary()
 
 
 def read(path: Path) -> str:

@@ -202,7 +202,7 @@ outbox = Table(
     Column(
         "verification_id", Uuid, ForeignKey("app.verification.verification_id"), primary_key=True
     ),
-    Column("report_id", Text, nullable=False),
+    Column("report_id", Text, nullable=False, comment="the document's _id, as the CHT has it"),
     Column("report", JSONB, nullable=False, comment="the verification report as it will be sent"),
     Column("state", Text, nullable=False, server_default="pending"),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -211,17 +211,40 @@ outbox = Table(
     Column("accepted_at", Moment, nullable=False),
     Column("sent_at", Moment),
     Column("confirmed_at", Moment, comment="when the report was seen in the landing"),
+    Column("dropped_because", Text, comment="why a person gave the report up"),
+    Column("dropped_at", Moment),
     UniqueConstraint("report_id", name="outbox_one_per_report"),
     CheckConstraint(
         "state in ('pending', 'sent', 'confirmed', 'refused', 'withdrawn')",
         name="outbox_state_known",
     ),
-    Index("outbox_to_send", "next_attempt_at", postgresql_where=text("state = 'pending'")),
     Index(
-        "outbox_to_confirm", "report_id", postgresql_where=text("state in ('sent', 'confirmed')")
+        "outbox_to_send",
+        "accepted_at",
+        "verification_id",
+        postgresql_where=text("state = 'pending'"),
     ),
+    Index("outbox_to_confirm", "report_id", postgresql_where=text("state = 'sent'")),
     schema="app",
     comment="the way of each verification to the CHT",
+)
+
+write_back = Table(
+    "write_back",
+    metadata,
+    _single_row(),
+    Column(
+        "landed_number",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="up to which number the outbox was compared with the landing",
+    ),
+    Column("stopped_at", Moment, comment="since when nothing could be sent"),
+    Column("stopped_because", Text, comment="the other side's words"),
+    CheckConstraint("only_row", name="write_back_is_one"),
+    schema="app",
+    comment="where the write-back stands",
 )
 
 session = Table(

@@ -14,10 +14,10 @@ class _Server(ThreadingHTTPServer):
 class FaultyDoor:
     """Stands before a CHT and passes everything on, but for the faults put into its script.
 
-    Each write (`_bulk_docs`) takes the next of `faults`, where there is one, and each page of
+    Each write takes the next of `faults`, where there is one, and each page of
     changes that is read the next of `reading_faults`: a status to answer with, `html` for a login
     page, `garbage` for something else, `lost` to write but cut the answer off, `half` to do so in
-    its middle.
+    its middle. `bulk_requests` are the ids of each write; what the API is to make has none.
     """
 
     def __init__(self, behind: str) -> None:
@@ -48,9 +48,10 @@ class FaultyDoor:
 
     def _post(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         self.requests.append(request.path)
-        is_write = request.path.endswith("_bulk_docs")
+        is_write = request.path.endswith(("_bulk_docs", "/api/v1/report"))
         if is_write:
-            self.bulk_requests.append([document["_id"] for document in json.loads(body)["docs"]])
+            documents = json.loads(body).get("docs", ())
+            self.bulk_requests.append([document["_id"] for document in documents])
         self._answer(request, body, self.faults if is_write else [])
 
     def _answer(

@@ -8,7 +8,8 @@
 {% materialization stored, adapter='postgres' %}
     {%- set key = config.require('unique_key') -%}
     {%- set target = this.incorporate(type='materialized_view') -%}
-    {%- set shape = sql ~ key ~ config.get('indexes', []) ~ column_names_and_types(sql) -%}
+    {%- set anywhere = sql.replace('"' ~ this.database ~ '".', '') -%}
+    {%- set shape = anywhere ~ key ~ config.get('indexes', []) ~ column_names_and_types(sql) -%}
     {%- set index = this.identifier ~ '_key_' ~ local_md5(shape)[:10] -%}
     {%- set existing = load_cached_relation(this) -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}

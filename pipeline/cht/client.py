@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +14,7 @@ import msgspec
 from pipeline.cht.all_docs import Found, Value, read_found
 from pipeline.cht.changes import End, Part, read_parts
 from pipeline.cht.door import Door, as_json, words
-from pipeline.errors import SettingsWrong, Unavailable
+from pipeline.errors import Refused, SettingsWrong, Unavailable
 
 
 class Session(msgspec.Struct):
@@ -59,6 +59,22 @@ class _Key(msgspec.Struct):
 
 class _Keys(msgspec.Struct):
     rows: list[_Key]
+
+
+class _KeyWithDocument(_Key):
+    doc: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Documents(msgspec.Struct):
+    rows: list[_KeyWithDocument]
+
+
+class _Made(msgspec.Struct):
+    id: str = msgspec.field(name="_id")
+
+
+class _Ids(msgspec.Struct):
+    data: list[str]
 
 
 class ChtClient:
@@ -117,15 +133,48 @@ class ChtClient:
         query = {"feed": "longpoll", "limit": "1", "timeout": str(int(seconds * 1000))}
         return self._read_changes(database, query | _since(since), seconds)[0] > 0
 
-    def bulk_docs(self, database: str, documents: Sequence[Mapping[str, Any]]) -> list[Written]:
+    def bulk_docs(
+        self, database: str, documents: Sequence[Mapping[str, Any] | msgspec.Raw]
+    ) -> list[Written]:
         """What became of each document, in their order."""
-        answer = self.door.ask(
-            "POST", f"/{_quoted(database)}/_bulk_docs", body=as_json({"docs": documents})
-        )
+        body = msgspec.json.encode({"docs": documents})
+        answer = self.door.ask("POST", f"/{_quoted(database)}/_bulk_docs", body=body)
         results = self.door.read(answer, list[Written])
         if len(results) != len(documents):
             raise Unavailable(f"{self.door.place} did not answer for every document.")
         return results
+
+    def create_report(self, report: Mapping[str, Any]) -> str:
+        """Makes a report in the way of the CHT's API (5.2 or newer), which gives it its id."""
+        answer = self.door.exchange("POST", "/api/v1/report", body=msgspec.json.encode(report))
+        said = words(answer)
+        if answer.status_code == 404:
+            raise SettingsWrong(
+                f"{self.door.place} has no /api/v1/report, which CHT 5.2 brought: leave "
+                "WORKLIST_WRITE_WITH out."
+            )
+        if answer.status_code == 400 and said.startswith("Invalid form value"):
+            raise Refused(
+                f"{self.door.place} does not have the form {report.get('form')}: upload it as "
+                "deploy/cht/README.md says."
+            )
+        return self.door.read(self.door.agreed(answer), _Made).id
+
+    def report_ids(self, freetext: str) -> list[str]:
+        """The ids of the reports that hold `key:value`, or a word; needs `can_view_reports`."""
+        answer = self.door.ask("GET", "/api/v1/report/uuid", query={"freetext": freetext})
+        return self.door.read(answer, _Ids).data
+
+    def stored(self, database: str, ids: Sequence[str]) -> dict[str, Stored]:
+        """What stands under each id, with its content, in one request."""
+        answer = self.door.ask(
+            "POST",
+            f"/{_quoted(database)}/_all_docs",
+            query={"include_docs": "true"},
+            body=as_json({"keys": list(ids)}),
+        )
+        rows = {row.key: row for row in self.door.read(answer, _Documents).rows}
+        return {document_id: _stored_document(rows.get(document_id)) for document_id in ids}
 
     def document(self, database: str, document_id: str) -> Stored:
         answer = self.door.exchange("GET", f"/{_quoted(database)}/{_quoted(document_id)}")
@@ -196,6 +245,14 @@ def _stored(value: Value | None) -> Stored:
     if value is None:
         return Stored(Standing.MISSING)
     return Stored(Standing.DELETED if value.deleted else Standing.PRESENT, value.rev)
+
+
+def _stored_document(row: _KeyWithDocument | None) -> Stored:
+    stored = _stored(row.value if row else None)
+    if row is None or stored.standing != Standing.PRESENT:
+        return stored
+    content = msgspec.json.decode(row.doc)
+    return replace(stored, content=content if isinstance(content, dict) else None)
 
 
 def _quoted(name: str) -> str:

@@ -24,6 +24,10 @@ class Unauthorized(Refused):
     """The CHT does not know the name, the password or the session."""
 
 
+class WebPage(Refused):
+    """A page for people came in place of data: from the CHT, or from somebody on the way."""
+
+
 class RequestRefused(Refused):
     """The request as a whole was found faulty or too large; parts of it may be accepted.
 
@@ -129,7 +133,7 @@ class Door:
     def agreed(self, response: httpx.Response) -> httpx.Response:
         status = response.status_code
         if is_web_page(response):
-            raise Refused(
+            raise WebPage(
                 f"{self.place} answered with a login page instead of data: check its address and "
                 "the account."
             )

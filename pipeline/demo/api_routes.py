@@ -1,7 +1,5 @@
 """The CHT's own endpoints, as far as a worklist needs them."""
 
-from typing import Any
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -61,44 +59,6 @@ async def user(request: Request) -> Response:
     return from_api({key: value for key, value in answer.items() if value is not None})
 
 
-async def create_report(request: Request) -> Response:
-    account = who(request)
-    if not may(account, request, "can_create_records", "can_edit"):
-        raise insufficient_privileges()
-    if request.headers.get("content-type") != "application/json":
-        raise ApiRefusal(400, "Content-Type must be application/json.")
-    report = await _report(request)
-    state = simulation(request)
-    _, revision = state.medic.write(report)
-    own = {"_id": report["_id"], "_rev": revision}
-    return from_api({**{key: report[key] for key in report if key != "_id"}, **own})
-
-
-async def _report(request: Request) -> dict[str, Any]:
-    """The report to store, or the API's reason why not."""
-    try:
-        given = msgspec.json.decode(await request.body())
-    except msgspec.DecodeError as error:
-        raise ApiRefusal(500, "Server error") from error
-    for key in ("_id", "_rev"):
-        if key in given:
-            raise ApiRefusal(400, f"The [{key}] field must not be set.")
-    state = simulation(request)
-    if state.medic.content(f"form:{given.get('form')}") is None:
-        raise ApiRefusal(400, f"Invalid form value [{given.get('form')}].")
-    contact = state.medic.content(str(given.get("contact")))
-    if contact is None:
-        raise ApiRefusal(400, f"Contact [{given.get('contact')}] not found.")
-    report = {
-        **given,
-        "contact": _lineage(contact),
-        "reported_date": given.get("reported_date", int(state.clock() * 1000)),
-        "type": "data_record",
-        "_id": state.medic.new_id(),
-    }
-    return {key: value for key, value in report.items() if key not in ("patient", "place")}
-
-
 async def targets(request: Request) -> Response:
     account = who(request)
     if not account.is_online:
@@ -113,9 +73,3 @@ def _targets(state: Simulation, period: str, contacts: list[str]) -> list[msgspe
     beginnings = [f"target~{period}~{contact}~" for contact in contacts]
     ids = [state.medic.ids(beginning, beginning + "\uffff") for beginning in beginnings]
     return documents_of(state.medic, [id_ for found in ids for id_ in found])
-
-
-def _lineage(contact: dict[str, Any]) -> dict[str, Any]:
-    """`{_id, parent}`, all the way up."""
-    parent = contact.get("parent")
-    return {"_id": contact["_id"], **({"parent": _lineage(parent)} if parent else {})}

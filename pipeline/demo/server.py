@@ -12,7 +12,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline.demo import api_routes, changes_routes, couchdb_routes, identity, programme
+from pipeline.demo import (
+    api_routes,
+    changes_routes,
+    couchdb_routes,
+    identity,
+    programme,
+    report_routes,
+)
 from pipeline.demo.answers import ApiRefusal, from_api, relayed, to_the_login_page, wants_json
 from pipeline.demo.database import CouchRefusal
 from pipeline.demo.simulation import Simulation
@@ -37,7 +44,8 @@ API_ROUTES = [
     Route("/api/v2/monitoring", api_routes.monitoring),
     Route("/api/v1/settings", api_routes.settings),
     Route("/api/v2/users/{name}", api_routes.user),
-    Route("/api/v1/report", api_routes.create_report, methods=["POST"]),
+    Route("/api/v1/report", report_routes.create, methods=["POST"]),
+    Route("/api/v1/report/uuid", report_routes.uuids, methods=["GET"]),
     Route("/api/v1/target", api_routes.targets),
 ]
 

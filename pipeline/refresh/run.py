@@ -13,6 +13,7 @@ LIVE, PUBLISHED = "tag:live", "tag:published"
 # Views change with the project only; what is stored under them is what a refresh is about.
 LIVE_TABLES = f"{LIVE},config.materialized:incremental"
 STORED_MARTS = f"{PUBLISHED},config.materialized:stored"
+MARTS = f"{PUBLISHED},config.materialized:view"
 
 
 def refresh(
@@ -33,6 +34,9 @@ def refresh(
         started_at, current = clock(), project_hash()
         is_known = store.last_project_hash(connection, tier) == current
         failed = _first_failure(dbt, _steps(tier, is_known), report)
+        if not failed and store.has_retired(connection):
+            # what was stored is stored anew, whatever the reason, and marts still read the old
+            failed = _first_failure(dbt, [["run", "--select", MARTS]], report)
         store.remember(
             connection, tier, started_at, clock(), failed[0] if failed else None, current
         )

@@ -52,6 +52,19 @@ def last_project_hash(connection: psycopg.Connection, tier: str) -> str | None:
     return row[0] if row else None
 
 
+def has_retired(connection: psycopg.Connection) -> bool:
+    """Whether dbt has put a relation out of the way that something still leans on."""
+    row = connection.execute("""
+        select exists (
+            select from pg_class
+            where
+                relname like 'retired\\_%'
+                and relnamespace = to_regnamespace('worklist_build')
+        )
+    """).fetchone()
+    return bool(row and row[0])
+
+
 def latest(connection: psycopg.Connection) -> dict[str, dict[str, object]]:
     """The last run of each tier, and when it last succeeded."""
     rows = connection.execute("""

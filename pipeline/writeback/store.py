@@ -6,27 +6,50 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from pipeline.writeback.rules import State
+from pipeline.writeback.rules import Decision, State
+
+CHANNEL = "worklist_outbox"
+_CONFIRMED_LATELY = 1000
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A row that this worker has until its lease ends; `attempts` counts this one."""
+    """A row that this worker has until its lease ends.
+
+    `body` is the report as JSON; `attempts` counts this one; `replaces` is the id under which the
+    CHT has the report that this one corrects.
+    """
 
     verification_id: UUID
     report_id: str
-    report: Mapping[str, Any]
+    body: bytes
     attempts: int
+    replaces: str | None = None
+
+    @property
+    def report(self) -> dict[str, Any]:
+        decoded: dict[str, Any] = msgspec.json.decode(self.body)
+        return decoded
+
+
+@dataclass(frozen=True)
+class Page:
+    """What was claimed at once; the end of the lease tells it from any later claim."""
+
+    rows: Sequence[Claimed] = ()
+    lease_ends: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Settled:
-    confirmed: int
-    withdrawn: int
+    confirmed: int = 0
+    withdrawn: int = 0
 
 
 def enqueue(
@@ -36,13 +59,23 @@ def enqueue(
     report: Mapping[str, Any],
     accepted_at: datetime,
 ) -> None:
-    """Puts a report on its way; belongs into the transaction that accepts the verification."""
+    """Puts a report on its way; belongs into the transaction that accepts the verification.
+
+    Workers that listen hear of it when that transaction is committed.
+    """
     connection.execute(
         """
-        insert into app.outbox (verification_id, report_id, report, next_attempt_at, accepted_at)
-        values (%s, %s, %s, '-infinity', %s)
+        with accepted as (
+            insert into app.outbox (
+                verification_id, report_id, report, next_attempt_at, accepted_at
+            )
+            values (%s, %s, %s, '-infinity', %s)
+            returning verification_id
+        )
+
+        select pg_notify(%s, '') from accepted
         """,
-        (verification_id, report_id, Jsonb(report), accepted_at),
+        (verification_id, report_id, Jsonb(report), accepted_at, CHANNEL),
     )
 
 
@@ -56,13 +89,12 @@ def clock(connection: psycopg.Connection) -> datetime:
     return moment
 
 
-def claim(
-    connection: psycopg.Connection, limit: int, now: datetime, lease: timedelta
-) -> list[Claimed]:
+def claim(connection: psycopg.Connection, limit: int, now: datetime, lease: timedelta) -> Page:
     """The oldest reports that are due, each task's rounds one after the other.
 
     Counts the attempt and puts off the next by `lease`, so that a worker that dies holds nothing
-    up for longer. Several workers may claim at once.
+    up for longer. Several workers may claim at once. What failed before comes in smaller pages, in
+    the end alone, so that one report that the CHT stumbles over does not hold up the others.
     """
     rows = connection.execute(
         """
@@ -74,18 +106,27 @@ def claim(
             where
                 outbox.state = 'pending'
                 and outbox.next_attempt_at <= %(now)s
-                and not exists (
-                    select
-                    from app.verification as earlier
-                    inner join app.outbox as before
-                        on earlier.verification_id = before.verification_id
-                    where
-                        earlier.task_id = verification.task_id
-                        and earlier.round < verification.round
-                        and before.state = 'pending'
+                and (
+                    verification.round = 1
+                    or not exists (
+                        select
+                        from app.verification as earlier
+                        inner join app.outbox as before
+                            on earlier.verification_id = before.verification_id
+                        where
+                            earlier.task_id = verification.task_id
+                            and earlier.round < verification.round
+                            and before.state = 'pending'
+                    )
                 )
             order by outbox.accepted_at, outbox.verification_id
-            limit %(limit)s
+            limit greatest(1, %(limit)s >> (
+                select 2 * least(oldest.attempts, 15)
+                from app.outbox as oldest
+                where oldest.state = 'pending' and oldest.next_attempt_at <= %(now)s
+                order by oldest.accepted_at, oldest.verification_id
+                limit 1
+            ))
             for update of outbox skip locked
         )
 
@@ -93,124 +134,259 @@ def claim(
         set
             attempts = claimed.attempts + 1,
             next_attempt_at = %(lease_ends)s
-        from due
-        where claimed.verification_id = due.verification_id
+        where claimed.verification_id = any(array(select due.verification_id from due))
         returning
             claimed.accepted_at,
             claimed.verification_id,
             claimed.report_id,
-            claimed.report,
-            claimed.attempts
+            claimed.report::text,
+            claimed.attempts,
+            case
+                when claimed.report #>> '{fields,replaces}' <> '' then (
+                    select replaced.report_id
+                    from app.verification as corrected
+                    inner join app.outbox as replaced
+                        on corrected.verification_id = replaced.verification_id
+                    where corrected.report_id = claimed.report #>> '{fields,replaces}'
+                )
+            end as replaces
         """,
         {"now": now, "limit": limit, "lease_ends": now + lease},
     ).fetchall()
-    return [Claimed(*row[1:]) for row in sorted(rows, key=lambda row: (row[0], row[1]))]
+    rows.sort(key=lambda row: (row[0], row[1]))
+    claimed = [Claimed(row[1], row[2], row[3].encode(), row[4], row[5]) for row in rows]
+    return Page(claimed, now + lease)
 
 
 def settle(
     connection: psycopg.Connection,
     verification_ids: Iterable[UUID],
-    state: State,
-    reason: str | None,
+    decision: Decision,
     moment: datetime,
+    due_again_at: datetime,
 ) -> None:
-    """Moves pending rows to where they end, or to `sent`; rows already moved stay."""
+    """Moves pending rows to where they go; rows already moved stay.
+
+    What stays pending is due again at `due_again_at`.
+    """
     connection.execute(
         """
         update app.outbox
         set
             state = %(state)s,
             last_error = %(reason)s,
-            sent_at = case when %(state)s = 'sent' then %(moment)s::timestamptz end
+            report_id = coalesce(%(report_id)s, outbox.report_id),
+            sent_at = case when %(state)s = 'sent' then %(moment)s::timestamptz end,
+            next_attempt_at = %(due_again_at)s
         where outbox.verification_id = any(%(ids)s) and outbox.state = 'pending'
         """,
-        {"ids": list(verification_ids), "state": state, "reason": reason, "moment": moment},
-    )
-
-
-def put_off(
-    connection: psycopg.Connection, verification_id: UUID, reason: str, until: datetime
-) -> None:
-    connection.execute(
-        """
-        update app.outbox
-        set
-            next_attempt_at = %(until)s,
-            last_error = %(reason)s
-        where outbox.verification_id = %(id)s and outbox.state = 'pending'
-        """,
-        {"id": verification_id, "reason": reason, "until": until},
+        {
+            "ids": list(verification_ids),
+            "state": decision.state,
+            "reason": decision.reason,
+            "report_id": decision.report_id,
+            "moment": moment,
+            "due_again_at": due_again_at,
+        },
     )
 
 
 def give_back(
-    connection: psycopg.Connection, verification_ids: Sequence[UUID], reason: str
+    connection: psycopg.Connection,
+    page: Page,
+    verification_ids: Sequence[UUID],
+    reason: str | None = None,
 ) -> None:
-    """Undoes a claim: the rows are due again, and no attempt has been burnt."""
+    """Undoes a claim that sent nothing: the rows are due again, and no attempt has been burnt.
+
+    Not where somebody else has claimed them since: he counted an attempt of his own.
+    """
     connection.execute(
         """
         update app.outbox
         set
             attempts = outbox.attempts - 1,
             next_attempt_at = '-infinity',
-            last_error = %(reason)s
-        where outbox.verification_id = any(%(ids)s) and outbox.state = 'pending'
+            last_error = coalesce(%(reason)s, outbox.last_error)
+        where
+            outbox.verification_id = any(%(ids)s)
+            and outbox.state = 'pending'
+            and outbox.next_attempt_at = %(lease_ends)s
         """,
-        {"ids": list(verification_ids), "reason": reason},
+        {"ids": list(verification_ids), "lease_ends": page.lease_ends, "reason": reason},
     )
 
 
-def replay_refused(connection: psycopg.Connection) -> int:
-    """Puts every refused report on its way again; it is looked up first, as after a lost answer."""
-    return connection.execute(
+def seconds_to_next(connection: psycopg.Connection) -> float | None:
+    """Until the next pause or lease ends; None where there is none.
+
+    What is due already and was not claimed waits for somebody else's row, and so do we.
+    """
+    row = connection.execute(
         """
-        update app.outbox
+        select extract(epoch from min(outbox.next_attempt_at) - clock_timestamp())::float8
+        from app.outbox
+        where outbox.state = 'pending' and outbox.next_attempt_at > clock_timestamp()
+        """
+    ).fetchone()
+    return row[0] if row else None
+
+
+def stop(connection: psycopg.Connection, reason: str, moment: datetime) -> None:
+    """Remembers why nothing is sent, and since when."""
+    connection.execute(
+        """
+        update app.write_back
         set
-            state = 'pending',
-            next_attempt_at = '-infinity'
-        where outbox.state = 'refused'
+            stopped_at = coalesce(write_back.stopped_at, %(moment)s),
+            stopped_because = %(reason)s
+        """,
+        {"moment": moment, "reason": reason},
+    )
+
+
+def go_on(connection: psycopg.Connection) -> None:
+    connection.execute(
         """
-    ).rowcount
+        update app.write_back
+        set
+            stopped_at = null,
+            stopped_because = null
+        where write_back.stopped_at is not null
+        """
+    )
+
+
+def is_stopped(connection: psycopg.Connection) -> bool:
+    found = connection.execute("select stopped_at is not null from app.write_back").fetchone()
+    return found == (True,)
 
 
 def confirm(
     connection: psycopg.Connection, documents: sql.Identifier, source: str, moment: datetime
 ) -> Settled:
-    """Compares the outbox with the landed `documents` of `source`, whoever landed them."""
-    values = {"source": source, "moment": moment}
-    withdrawn = connection.execute(
+    """Compares the outbox with the landed `documents` of `source`, whoever landed them.
+
+    What was sent is looked for by its id. What was known to have landed, or to be withdrawn, is
+    looked at only where something landed since the last time. One worker does this at a time.
+    """
+    if not (mine := _landed_since(connection, documents, source)):
+        return Settled()
+    since, highest = mine
+    values = {"source": source, "moment": moment, "since": since, "highest": highest}
+    names = {"documents": documents}
+    arrived = connection.execute(sql.SQL(_ARRIVED).format(**names), values).fetchall()
+    changed = connection.execute(sql.SQL(_CHANGED).format(**names), values).fetchall()
+    states = [state for (state,) in (*arrived, *changed)]
+    return Settled(states.count(State.CONFIRMED), states.count(State.WITHDRAWN))
+
+
+def _landed_since(
+    connection: psycopg.Connection, documents: sql.Identifier, source: str
+) -> tuple[int, int] | None:
+    """Between which numbers something has landed; None where another worker is looking.
+
+    A landing that was made anew counts from the beginning.
+    """
+    return connection.execute(
         sql.SQL(
             """
-            update app.outbox
-            set state = 'withdrawn'
-            from {documents} as landed
-            where
-                outbox.state in ('sent', 'confirmed')
-                and landed.source = %(source)s
-                and landed._id = outbox.report_id
-                and landed._deleted
+            with mine as (
+                select write_back.landed_number
+                from app.write_back
+                for update skip locked
+            ),
+
+            landed as (
+                select coalesce(max(document.landed_number), 0) as highest
+                from {documents} as document
+                where document.source = %s
+            ),
+
+            remembered as (
+                update app.write_back
+                set landed_number = landed.highest
+                from mine
+                cross join landed
+            )
+
+            select
+                case when mine.landed_number <= landed.highest then mine.landed_number else -1 end,
+                landed.highest
+            from mine
+            cross join landed
             """
         ).format(documents=documents),
-        values,
-    ).rowcount
-    confirmed = connection.execute(
-        sql.SQL(
+        (source,),
+    ).fetchone()
+
+
+_ARRIVED = """
+    with arrived as (
+        select
+            outbox.verification_id,
+            landed._deleted is true as is_deleted
+        from app.outbox as outbox
+        inner join {documents} as landed
+            on outbox.report_id = landed._id
+        where
+            outbox.state = 'sent'
+            and landed.source = %(source)s
+        for update of outbox skip locked
+    )
+
+    update app.outbox
+    set
+        state = case when arrived.is_deleted then 'withdrawn' else 'confirmed' end,
+        confirmed_at = case when not arrived.is_deleted then %(moment)s::timestamptz end
+    from arrived
+    where outbox.verification_id = arrived.verification_id
+    returning outbox.state
+"""
+
+_CHANGED = """
+    update app.outbox
+    set
+        state = case when landed._deleted then 'withdrawn' else 'confirmed' end,
+        confirmed_at = coalesce(outbox.confirmed_at, %(moment)s)
+    from {documents} as landed
+    where
+        landed.source = %(source)s
+        and landed.landed_number > %(since)s
+        and landed.landed_number <= %(highest)s
+        and outbox.report_id = landed._id
+        and outbox.state = case when landed._deleted then 'confirmed' else 'withdrawn' end
+    returning outbox.state
+"""
+
+
+def overview(connection: psycopg.Connection) -> dict[str, Any]:
+    """Counts by state, since when the oldest waits, how long confirming takes, and what a person
+    must look at.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        waiting = cursor.execute(
             """
-            update app.outbox
-            set
-                state = 'confirmed',
-                confirmed_at = %(moment)s
-            from {documents} as landed
-            where
-                outbox.state = 'sent'
-                and landed.source = %(source)s
-                and landed._id = outbox.report_id
-                and landed._deleted is not true
+            select
+                min(outbox.accepted_at) filter (where outbox.state = 'pending')
+                    as oldest_unsent_at,
+                min(outbox.sent_at) filter (where outbox.state = 'sent') as oldest_unconfirmed_at
+            from app.outbox
+            where outbox.state in ('pending', 'sent')
             """
-        ).format(documents=documents),
-        values,
-    ).rowcount
-    return Settled(confirmed, withdrawn)
+        ).fetchone()
+        stopped = cursor.execute(
+            "select stopped_at, stopped_because from app.write_back"
+        ).fetchone()
+    return {
+        "counts": {str(state): count for state, count in counts(connection).items()},
+        **(waiting or {}),
+        **(stopped or {}),
+        "confirming_seconds": _confirming_seconds(connection),
+        "alarms": [
+            f"report {report_id} was refused: {words}" for report_id, words in _refused(connection)
+        ],
+    }
 
 
 def counts(connection: psycopg.Connection) -> dict[State, int]:
@@ -221,20 +397,35 @@ def counts(connection: psycopg.Connection) -> dict[State, int]:
     return dict.fromkeys(State, 0) | {State(state): count for state, count in rows}
 
 
-def overview(connection: psycopg.Connection) -> dict[str, Any]:
-    """Counts by state, since when the oldest waits, and what a person must look at."""
-    (oldest,) = connection.execute(
-        "select min(accepted_at) from app.outbox where state = 'pending'"
-    ).fetchone() or (None,)
-    refused = connection.execute("""
-        select report_id, last_error
+def _confirming_seconds(connection: psycopg.Connection) -> dict[str, float | None]:
+    """From being sent to being seen in the landing, of those confirmed last."""
+    row = connection.execute(
+        """
+        with lately as (
+            select extract(epoch from outbox.confirmed_at - outbox.sent_at) as seconds
+            from app.outbox
+            where outbox.state = 'confirmed'
+            order by outbox.confirmed_at desc
+            limit %s
+        )
+
+        select
+            percentile_cont(0.5) within group (order by lately.seconds),
+            percentile_cont(0.95) within group (order by lately.seconds)
+        from lately
+        """,
+        (_CONFIRMED_LATELY,),
+    ).fetchone() or (None, None)
+    return {"median": row[0], "p95": row[1]}
+
+
+def _refused(connection: psycopg.Connection) -> list[tuple[str, str]]:
+    return connection.execute(
+        """
+        select outbox.report_id, outbox.last_error
         from app.outbox
-        where state = 'refused'
-        order by accepted_at
+        where outbox.state = 'refused'
+        order by outbox.accepted_at
         limit 100
-    """).fetchall()
-    return {
-        "counts": {str(state): count for state, count in counts(connection).items()},
-        "oldest_unsent_at": oldest,
-        "alarms": [f"report {report_id} was refused: {words}" for report_id, words in refused],
-    }
+        """
+    ).fetchall()

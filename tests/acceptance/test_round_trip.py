@@ -1,8 +1,10 @@
 """An answer's whole way: page, database, CHT, feed, landing, marts; every part its own process."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +148,61 @@ def test_a_night_without_the_cht_still_publishes_and_says_what_failed(
     assert "refresh published: done" in done.stderr
     assert "cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.one_server
+def test_an_operator_works_on_the_queue(
+    worklist: Worklist, simulated_cht: SimulatedCht, recorded_database: Address
+) -> None:
+    with worklist.serving() as url, signed_in(url, "supervisor_matope") as supervisor:
+        task, *_ = _open_tasks(supervisor)
+        accepted = _verify(supervisor, task, "one", outcome="visited").json()
+        report_id = accepted["report_id"]
+        no_permission = replace(
+            worklist, environment={**worklist.environment, "COUCHDB_USER": "supervisor_matope"}
+        )
+        done = no_permission("write-back")
+        assert done.returncode == 1
+        assert done.stderr.count("Insufficient privileges") == 1
+        assert "NOTHING IS SENT" in worklist.must("status")
+
+        listed = json.loads(worklist.must("write-back", "list", "--format", "json"))
+        assert [(row["report_id"], row["state"], row["attempts"]) for row in listed] == [
+            (report_id, "pending", 0)
+        ]
+        assert report_id in worklist.must("write-back", "list", "--state", "pending")
+        shown = json.loads(worklist.must("write-back", "show", report_id))
+        assert shown["report"]["fields"]["task_id"] == task["task_id"]
+        worklist.must("write-back", "retry", report_id)
+        assert worklist("write-back", "retry").returncode == 2
+
+        worklist.must("write-back", "drop", report_id, "--reason", "wrong patient")
+        assert task["task_id"] in {one["task_id"] for one in _open_tasks(supervisor)}
+        again = worklist("write-back", "drop", report_id, "--reason", "again")
+        assert again.returncode == 1
+        assert "is withdrawn" in again.stderr
+        worklist.must("write-back")
+        assert _in_the_cht(simulated_cht, report_id).status_code == 404
+    with connect(recorded_database) as connection:
+        kept = connection.execute("select state, dropped_because from app.outbox").fetchall()
+    assert kept == [("withdrawn", "wrong patient")]
+
+
+@pytest.mark.one_server
+def test_a_follower_sends_what_the_page_takes_and_ends_when_it_is_told(
+    worklist: Worklist, simulated_cht: SimulatedCht
+) -> None:
+    with worklist.serving() as url, signed_in(url, "supervisor_matope") as supervisor:
+        following = worklist.started("write-back", "--follow")
+        task, *_ = _open_tasks(supervisor)
+        report_id = _verify(supervisor, task, "one", outcome="visited").json()["report_id"]
+        for _ in range(200):
+            if _in_the_cht(simulated_cht, report_id).status_code == 200:
+                break
+            time.sleep(0.1)
+        assert _delivery(supervisor, report_id) == "sent"
+        following.terminate()
+        _, said = following.communicate(timeout=20)
+    assert following.returncode == 0
+    assert "1 sent" in said
+    assert "Traceback" not in said

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from pipeline.cht.client import ChtClient
-from pipeline.database import connect
+from pipeline.database import Address, connect
 from pipeline.refresh import dbt
 from tests.conftest import PostgresServer, recorded_copy
+from tests.faulty_door import FaultyDoor
+from tests.integration.outbox import Outbox
 from tests.integration.programme import Programme
 
 
@@ -18,6 +21,14 @@ def cht(simulated_cht: Any) -> Iterator[ChtClient]:
     """The simulated CHT, entered with the service's account."""
     with ChtClient(simulated_cht.url, "worklist", "password") as client:
         yield client
+
+
+@pytest.fixture
+def outbox(
+    database: Address, connection: psycopg.Connection, faulty_door: FaultyDoor
+) -> Iterator[Outbox]:
+    with ChtClient(faulty_door.url, "worklist", "password") as client:
+        yield Outbox(database, connection, client)
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,26 @@ def test_a_rebuild_keeps_published_marts_for_their_readers_and_leaves_nothing_be
     assert retired.fetchall() == []
 
 
+def test_what_is_stored_anew_is_what_marts_show(programme: Programme) -> None:
+    programme.refresh("published")
+    programme.connection.execute("""
+        do $$ begin
+            execute (
+                select format('alter index worklist_build.%I rename to another', indexname)
+                from pg_indexes
+                where schemaname = 'worklist_build' and indexname like 'stored_open_task_key%'
+            );
+        end $$
+    """)
+    programme.delete(programme.open_traces("supervisor_matope", OTHER_AREA)[-1])
+    programme.refresh()
+    programme.refresh("published")
+    assert (
+        programme.connection.execute("select count(*) from worklist.open_task").fetchone()
+        == programme.connection.execute("select count(*) from worklist_live.open_task").fetchone()
+    )
+
+
 def test_a_late_visit_resolves_and_its_deletion_opens_again(programme: Programme) -> None:
     trace = programme.open_trace("supervisor_matope")
     programme.save(_visit(programme.document(trace), "late-visit"))

@@ -2,112 +2,22 @@
 that fails when told to.
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+import itertools
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
 from pipeline.cht.client import ChtClient, Standing
-from pipeline.database import Address, connect
+from pipeline.database import connect
 from pipeline.errors import Refused, Unavailable
-from pipeline.sync.run import Sync
-from pipeline.sync.store import Landing
 from pipeline.writeback import store
-from pipeline.writeback.run import Summary, write_back_once
+from pipeline.writeback.sending import Summary
+from tests.integration.outbox import Outbox
 
 if TYPE_CHECKING:
     from tests.conftest import SimulatedCht
     from tests.faulty_door import FaultyDoor
-
-SOURCE = "cht.example/medic"
-LANDING = Landing()
-ACCEPTED = datetime(2026, 11, 20, 8, tzinfo=UTC)
-FORM = "missed_appointment_verification"
-
-
-class Outbox:
-    """The outbox of the test's database, and one round of the write-back through the door."""
-
-    def __init__(self, address: Address, looking: psycopg.Connection, client: ChtClient) -> None:
-        self.address = address
-        self.looking = looking
-        self.client = client
-        self.accepted = 0
-
-    def accept(self, task: str = "", round_: int = 1, report_id: str = "") -> str:
-        """A verification with its report on the way; returns the report's id."""
-        verification_id = uuid4()
-        report_id = report_id or str(uuid4())
-        self.accepted += 1
-        accepted_at = ACCEPTED + timedelta(seconds=self.accepted)
-        task = task or f"source-{self.accepted}~verify~verify-missed-appointment"
-        self.looking.execute(
-            """
-            insert into app.verification (
-                verification_id, task_id, round, outcome, report_id, verified_by, verified_at
-            )
-            values (%s, %s, %s, 'visited', %s, 'supervisor_matope', %s)
-            """,
-            (verification_id, task, round_, report_id, accepted_at),
-        )
-        sent = report(report_id, verification_id, task, round_)
-        store.enqueue(self.looking, verification_id, report_id, sent, accepted_at)
-        return report_id
-
-    def write_back(self, client: ChtClient | None = None, limit: int = 500) -> Summary:
-        with connect(self.address) as connection:
-            return write_back_once(
-                client or self.client, connection, "medic", LANDING.documents, SOURCE, limit
-            )
-
-    def sync(self) -> None:
-        with connect(self.address) as connection:
-            Sync(self.client, connection, LANDING, SOURCE, "medic").once()
-
-    def make_due(self) -> None:
-        """Lets the pauses and leases pass."""
-        self.looking.execute("update app.outbox set next_attempt_at = '-infinity'")
-
-    def states(self) -> dict[str, str]:
-        rows = self.looking.execute("select report_id, state from app.outbox").fetchall()
-        return dict(rows)
-
-    def row(self, report_id: str) -> tuple[str, int, str | None]:
-        """State, attempts and last error."""
-        found = self.looking.execute(
-            "select state, attempts, last_error from app.outbox where report_id = %s", (report_id,)
-        ).fetchone()
-        assert found is not None
-        return found
-
-    def stored(self, report_id: str) -> dict[str, Any]:
-        return dict(self.client.document("medic", report_id).content or {})
-
-
-def report(report_id: str, verification_id: UUID, task: str, round_: int) -> dict[str, Any]:
-    return {
-        "_id": report_id,
-        "type": "data_record",
-        "form": FORM,
-        "content_type": "xml",
-        "fields": {
-            "verification": {"outcome": "visited", "visit_date": "", "note": "He came."},
-            "verification_id": str(verification_id),
-            "task_id": task,
-            "round": str(round_),
-        },
-    }
-
-
-@pytest.fixture
-def outbox(
-    database: Address, connection: psycopg.Connection, faulty_door: "FaultyDoor"
-) -> Iterator[Outbox]:
-    with ChtClient(faulty_door.url, "worklist", "password") as client:
-        yield Outbox(database, connection, client)
 
 
 def test_a_report_is_sent_and_confirmed_once_it_has_landed(outbox: Outbox) -> None:
@@ -153,7 +63,7 @@ def test_a_report_deleted_after_a_lost_answer_stays_deleted(
     faulty_door.faults = ["lost"]
     with pytest.raises(Unavailable):
         outbox.write_back()
-    delete(outbox, report_id)
+    outbox.delete(report_id)
     outbox.make_due()
     assert outbox.write_back().withdrawn == 1
     assert outbox.client.document("medic", report_id).standing == Standing.DELETED
@@ -252,7 +162,10 @@ def test_rounds_of_a_task_are_written_one_after_the_other(
     assert outbox.write_back() == Summary()  # the second waits although it was never tried
     outbox.make_due()
     outbox.write_back()
-    assert [set(ids) for ids in faulty_door.bulk_requests[1:]] == [{first, other}, {second}]
+    sent = [ids for ids in faulty_door.bulk_requests[1:] if first in ids or second in ids]
+    assert [len(ids) for ids in faulty_door.bulk_requests[:1]] == [2]
+    assert [first in ids for ids in sent] == [True, False]
+    assert other in itertools.chain(*faulty_door.bulk_requests[1:])
     assert set(outbox.states().values()) == {"sent"}
 
 
@@ -262,23 +175,11 @@ def test_a_report_deleted_in_the_cht_is_withdrawn_whoever_synced_it(outbox: Outb
     outbox.sync()
     outbox.write_back()
     outbox.looking.execute("update app.outbox set state = 'sent' where report_id = %s", (sent,))
-    delete(outbox, confirmed)
-    delete(outbox, sent)
+    outbox.delete(confirmed)
+    outbox.delete(sent)
     outbox.sync()
     assert outbox.write_back().withdrawn == 2
     assert set(outbox.states().values()) == {"withdrawn"}
-
-
-def test_a_refused_report_can_be_replayed(outbox: Outbox) -> None:
-    report_id = outbox.accept()
-    outbox.client.bulk_docs("medic", [{"_id": report_id, "form": "other"}])
-    outbox.write_back()
-    delete_for_good = outbox.looking.execute("select report from app.outbox").fetchone() or ({},)
-    outbox.client.bulk_docs(
-        "medic", [delete_for_good[0] | {"_rev": outbox.stored(report_id)["_rev"]}]
-    )
-    assert store.replay_refused(outbox.looking) == 1
-    assert outbox.write_back().sent == 1
 
 
 def test_two_workers_never_claim_the_same_report(outbox: Outbox) -> None:
@@ -286,12 +187,12 @@ def test_two_workers_never_claim_the_same_report(outbox: Outbox) -> None:
         outbox.accept()
     with connect(outbox.address) as one, connect(outbox.address) as two:
         now = store.clock(one)
-        first = store.claim(one, 3, now, timedelta(minutes=5))
-        second = store.claim(two, 3, now, timedelta(minutes=5))
+        first = store.claim(one, 3, now, timedelta(minutes=5)).rows
+        second = store.claim(two, 3, now, timedelta(minutes=5)).rows
         assert (len(first), len(second)) == (3, 1)
         assert not {row.report_id for row in first} & {row.report_id for row in second}
         one.rollback()
-        assert len(store.claim(two, 9, now, timedelta(minutes=5))) == 3
+        assert len(store.claim(two, 9, now, timedelta(minutes=5)).rows) == 3
 
 
 def test_a_worker_that_dies_gives_its_reports_up_when_its_lease_ends(outbox: Outbox) -> None:
@@ -300,8 +201,8 @@ def test_a_worker_that_dies_gives_its_reports_up_when_its_lease_ends(outbox: Out
         now = store.clock(dying)
         store.claim(dying, 9, now, timedelta(minutes=5))
         dying.commit()
-        assert store.claim(dying, 9, now + timedelta(minutes=4), timedelta(minutes=5)) == []
-        (row,) = store.claim(dying, 9, now + timedelta(minutes=5), timedelta(minutes=5))
+        assert store.claim(dying, 9, now + timedelta(minutes=4), timedelta(minutes=5)).rows == []
+        (row,) = store.claim(dying, 9, now + timedelta(minutes=5), timedelta(minutes=5)).rows
         assert (row.report_id, row.attempts) == (report_id, 2)
 
 
@@ -319,8 +220,3 @@ def test_a_queue_longer_than_one_request_is_written_whole(
     report_ids = [outbox.accept() for _ in range(7)]
     assert outbox.write_back(limit=3).sent == 7
     assert faulty_door.bulk_requests == [report_ids[:3], report_ids[3:6], report_ids[6:]]
-
-
-def delete(outbox: Outbox, report_id: str) -> None:
-    revision = outbox.client.document("medic", report_id).revision
-    outbox.client.bulk_docs("medic", [{"_id": report_id, "_rev": revision, "_deleted": True}])

@@ -1,5 +1,6 @@
 {{ config(
     unique_key='report_id',
+    on_schema_change='append_new_columns',
     indexes=[
         {'columns': ['report_id'], 'unique': true},
         {'columns': ['task_id', 'round']},
@@ -30,6 +31,7 @@ select
     staged.is_deleted
     or staged.outcome is null
     or staged.outcome not in ('visited', 'not_visited') as is_void,
+    staged.verification_id,
     {{ this_run() }} as run_number
 from staged
 {% if is_incremental() -%}
@@ -48,6 +50,7 @@ select
     null,
     null,
     true,
+    null,
     {{ this_run() }}
 from {{ this }} as known
 where

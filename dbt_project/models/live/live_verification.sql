@@ -1,10 +1,7 @@
 -- Ours the moment they are accepted, and those that only the CHT knows, such as ones made there.
+-- Copies of one report count once.
 with verification as (
-    select * from {{ source('app', 'verification') }}
-),
-
-outbox as (
-    select * from {{ source('app', 'outbox') }}
+    select * from {{ ref('int_verification_accepted') }}
 ),
 
 verification_report as (
@@ -21,13 +18,11 @@ select
     verification.replaces,
     verification.verified_by,
     verification.verified_at,
-    outbox.state as delivery,
-    outbox.accepted_at,
-    outbox.sent_at,
-    outbox.confirmed_at
+    verification.delivery,
+    verification.accepted_at,
+    verification.sent_at,
+    verification.confirmed_at
 from verification
-inner join outbox
-    on verification.verification_id = outbox.verification_id
 
 union all
 
@@ -41,14 +36,30 @@ select
     verification_report.replaces,
     verification_report.verified_by,
     verification_report.verified_at,
-    'landed' as delivery,
+    case when verification_report.is_void then 'withdrawn' else 'landed' end as delivery,
     null as accepted_at,
     null as sent_at,
     null as confirmed_at
 from verification_report
 where
-    not verification_report.is_void
+    verification_report.outcome in ('visited', 'not_visited')
     and not exists (
-        select from {{ source('app', 'verification') }} as own
+        select from verification as own
         where own.report_id = verification_report.report_id
+    )
+    and not exists (
+        select from verification as own
+        where
+            own.task_id = verification_report.task_id
+            and own.round = verification_report.round
+            and own.verification_id::text = verification_report.verification_id
+    )
+    and not exists (
+        select from verification_report as copy
+        where
+            copy.task_id = verification_report.task_id
+            and copy.round = verification_report.round
+            and copy.verification_id = verification_report.verification_id
+            and (copy.is_void, copy.report_id)
+            < (verification_report.is_void, verification_report.report_id)
     )

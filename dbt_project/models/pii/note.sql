@@ -8,7 +8,7 @@ verification_report as (
 ),
 
 verification as (
-    select * from {{ source('app', 'verification') }}
+    select * from {{ ref('int_verification_accepted') }}
 ),
 
 source_document as (
@@ -55,6 +55,6 @@ from verification_report
 where
     not verification_report.is_void
     and not exists (
-        select from {{ source('app', 'verification') }} as own
+        select from {{ ref('int_verification_accepted') }} as own
         where own.report_id = verification_report.report_id
     )

@@ -21,7 +21,13 @@ select
         "document.content ->> 'patient_uuid'",
         "document.content -> 'fields' ->> 'patient_uuid'",
     ]) }} as second_reference,
-    nullif(document.content -> 'fields' -> 'inputs' ->> 'task_id', '') as named_task_id,
+    coalesce(
+        nullif(document.content -> 'fields' -> 'inputs' ->> 'task_id', ''),
+        case
+            when document.content ->> 'form' = '{{ var("verification_form") }}'
+                then nullif(document.content -> 'fields' ->> 'task_id', '')
+        end
+    ) as named_task_id,
     document.content -> 'contact' ->> '_id' as sender_uuid,
     document.content -> 'contact' -> 'parent' ->> '_id' as sender_place_uuid,
     {{ is_report("document.content") }} as is_report,

@@ -23,6 +23,7 @@ select
     app.read_moment(document.content ->> 'reported_date') as verified_at,
     document.is_deleted
     or {{ is_truthy("document.content -> 'deleted'") }} as is_deleted,
+    nullif(document.content -> 'fields' ->> 'verification_id', '') as verification_id,
     document.landed_number
 from document
 where document.content ->> 'form' = '{{ var("verification_form") }}'

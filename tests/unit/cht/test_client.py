@@ -203,3 +203,37 @@ def test_a_document_that_no_parser_takes_does_not_hold_back_its_page(bad: bytes)
     assert bytes(page.rows[0].doc) == b'{"t":' + bad + b"}"
     assert [row.deleted for row in page.rows] == [False, True, False]
     assert (page.rows[2].changes[0].rev, end.sequence, end.pending) == ("1-c", "3-c", 7)
+
+
+def test_a_report_is_made_and_named_by_the_cht() -> None:
+    made = answering(200, json={"form": "f", "_id": "a", "_rev": "1-a"})
+    assert made.create_report({"form": "f"}) == "a"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "words"),
+    [
+        (404, {"error": "not_found"}, SettingsWrong, "which CHT 5.2 brought"),
+        (400, {"code": 400, "error": "Invalid form value [f]."}, Refused, "does not have the form"),
+        (400, {"code": 400, "error": "Contact [x] not found."}, RequestRefused, "Contact"),
+        (403, {"code": 403, "error": "Insufficient privileges"}, Refused, "Insufficient"),
+    ],
+)
+def test_why_a_report_is_not_made_says_what_to_do(
+    status: int, body: object, error: type[WorklistError], words: str
+) -> None:
+    with pytest.raises(error, match=words) as refusal:
+        answering(status, json=body).create_report({"form": "f"})
+    assert refusal.type is error
+
+
+def test_documents_are_read_by_their_ids_in_one_request() -> None:
+    rows = [
+        {"id": "a", "key": "a", "value": {"rev": "1-a"}, "doc": {"_id": "a", "n": 1}},
+        {"id": "b", "key": "b", "value": {"rev": "2-b", "deleted": True}, "doc": None},
+        {"key": "c", "error": "not_found"},
+    ]
+    found = answering(200, json={"rows": rows}).stored("medic", ["a", "b", "c"])
+    assert [one.standing for one in found.values()] == [*Standing]
+    assert found["a"].content == {"_id": "a", "n": 1}
+    assert found["b"].content is None

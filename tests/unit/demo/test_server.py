@@ -17,6 +17,8 @@ SUPERVISOR = ("supervisor_matope", "password")
 OFFICER = ("officer", "password")
 CHW = ("chw_matope_1", "password")
 SERVICE = ("worklist", "password")
+EMR = ("emr", "password")
+SENDER = "7166e9b0-7d60-5e79-9ef6-6f250ebaa747"
 ADMINISTRATOR = ("medic", "password")
 
 
@@ -121,6 +123,43 @@ def test_a_report_must_be_posted_as_exactly_json(client: TestClient) -> None:
     headers = {"Content-Type": "application/json; charset=utf-8"}
     answer = client.post("/api/v1/report", content="{}", headers=headers, auth=SUPERVISOR)
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"form": None}, "The [form] field must have a [string] value."),
+        ({"contact": {"_id": SENDER}}, "The [contact] field must have a [string] value."),
+        ({"contact": "form:trace"}, "Contact [form:trace] not found."),
+        ({"reported_date": "yesterday"}, "Invalid reported_date."),
+        ({"_rev": "1-a"}, "The [_rev] field must not be set."),
+        ({"type": "contact"}, 'Report type must be "data_record".'),
+    ],
+)
+def test_a_report_that_is_none_is_refused_in_the_apis_words(
+    client: TestClient, changes: dict[str, object], words: str
+) -> None:
+    body = {"form": "trace", "contact": SENDER, **changes}
+    answer = client.post("/api/v1/report", json=body, auth=SUPERVISOR)
+    assert answer.json() == {"code": 400, "error": words}
+
+
+def test_reports_are_found_by_the_value_of_a_field(client: TestClient) -> None:
+    made = [
+        client.post(
+            "/api/v1/report",
+            json={"form": "trace", "contact": SENDER, "fields": {"verification_id": "V-1"}},
+            auth=SUPERVISOR,
+        ).json()["_id"]
+        for _ in range(2)
+    ]
+    path = "/api/v1/report/uuid"
+    found = client.get(path, params={"freetext": "verification_id:v-1"}, auth=SUPERVISOR).json()
+    assert (sorted(found["data"]), found["cursor"]) == (sorted(made), None)
+    other = client.get(path, params={"freetext": "verification_id:v-2"}, auth=SUPERVISOR).json()
+    assert other["data"] == []
+    assert client.get(path, params={"freetext": "v"}, auth=SUPERVISOR).status_code == 400
+    assert client.get(path, params={"freetext": "form:trace"}, auth=EMR).status_code == 403
 
 
 def test_keys_of_deleted_documents_say_so(client: TestClient) -> None:

@@ -8,14 +8,15 @@ import pytest
 
 from pipeline.cht.client import Standing, Stored, Written
 from pipeline.writeback.rules import (
-    LONGEST_PAUSE,
     NOT_OURS,
+    Pace,
     State,
     after_reading,
+    after_searching,
     after_writing,
+    for_the_api,
     is_ours,
     must_look_first,
-    pause,
 )
 
 REPORT: dict[str, Any] = {
@@ -104,12 +105,34 @@ def test_a_refusal_keeps_the_chts_own_words() -> None:
     assert decision.reason == "forbidden: Only reviewers"
 
 
+def test_of_several_copies_the_first_counts_whoever_asks() -> None:
+    ours = Stored(Standing.PRESENT, "1-a", REPORT)
+    decision = after_searching(REPORT, [("b", ours), ("a", ours), ("0", Stored(Standing.DELETED))])
+    assert (decision.state, decision.report_id) == (State.SENT, "a")
+    assert decision.reason == "The CHT has 2 copies of this report."
+
+
+def test_what_was_found_and_then_deleted_is_withdrawn() -> None:
+    found = [("a", Stored(Standing.DELETED))]
+    assert after_searching(REPORT, found).state == State.WITHDRAWN
+
+
+def test_the_api_is_given_no_id_and_the_sender_by_his_id_alone() -> None:
+    report = REPORT | {"contact": {"_id": "sup-1", "parent": {"_id": "site-1"}}}
+    body = for_the_api(report, "their-id")
+    assert "_id" not in body
+    assert body["contact"] == "sup-1"
+    assert body["fields"] == REPORT["fields"] | {"replaces": "their-id"}
+    assert for_the_api(report, None)["fields"] == REPORT["fields"]
+
+
 def test_only_a_repeated_attempt_looks_first() -> None:
     assert [must_look_first(attempts) for attempts in (1, 2, 9)] == [False, True, True]
 
 
 def test_pauses_grow_up_to_a_ceiling() -> None:
-    pauses = [pause(attempts) for attempts in range(1, 100)]
+    pace = Pace()
+    pauses = [pace.pause(attempts) for attempts in range(1, 100)]
     assert pauses == sorted(pauses)
     assert pauses[0] == timedelta(seconds=5)
-    assert pauses[-1] == LONGEST_PAUSE
+    assert pauses[-1] == pace.longest_pause

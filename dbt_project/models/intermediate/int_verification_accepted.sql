@@ -1,0 +1,29 @@
+-- Our own answers with their way to the CHT. The outbox knows under which id the CHT has the report,
+-- since one of the two ways of writing leaves it to the CHT to choose one.
+with verification as (
+    select * from {{ source('app', 'verification') }}
+),
+
+outbox as (
+    select * from {{ source('app', 'outbox') }}
+)
+
+select
+    verification.verification_id,
+    outbox.report_id,
+    verification.task_id,
+    verification.round,
+    verification.outcome,
+    verification.visit_on,
+    verification.reason,
+    verification.note,
+    verification.replaces,
+    verification.verified_by,
+    verification.verified_at,
+    outbox.state as delivery,
+    outbox.accepted_at,
+    outbox.sent_at,
+    outbox.confirmed_at
+from verification
+inner join outbox
+    on verification.verification_id = outbox.verification_id
