@@ -15,13 +15,13 @@ from uuid import UUID
 
 import msgspec
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from benchmarks import places
 from benchmarks.places import Couch
 from benchmarks.telling import median, tell
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
-from pipeline.writeback import store
 from pipeline.writeback.run import WriteBack
 from pipeline.writeback.ways import BulkDocs
 
@@ -113,26 +113,28 @@ def reports(count: int, seed: int) -> list[dict[str, Any]]:
 
 
 def _accept(address: Address, accepted: list[dict[str, Any]]) -> None:
+    """As `worklist.run.accept` leaves them, but all at once."""
     with connect(address, autocommit=True) as connection:
         connection.execute("truncate app.verification, app.outbox cascade")
-        with connection.transaction():
-            for number, report in enumerate(accepted):
-                fields, moment = report["fields"], ACCEPTED + timedelta(seconds=number)
-                connection.execute(
-                    """
-                    insert into app.verification (
-                        verification_id, task_id, round, outcome, report_id, verified_by,
-                        verified_at
-                    )
-                    values (%s, %s, 1, 'visited', %s, %s, %s)
-                    """,
-                    (
-                        *(fields["verification_id"], fields["task_id"], report["_id"]),
-                        *(fields["verified_by"], moment),
-                    ),
-                )
-                verification_id = UUID(fields["verification_id"])
-                store.enqueue(connection, verification_id, report["_id"], report, moment)
+        verifications = """
+            copy app.verification (
+                verification_id, task_id, round, outcome, report_id, verified_by, verified_at
+            )
+            from stdin
+        """
+        outbox = """
+            copy app.outbox (verification_id, report_id, report, next_attempt_at, accepted_at)
+            from stdin
+        """
+        with connection.cursor() as cursor, cursor.copy(verifications) as copy:
+            for number, one in enumerate(accepted):
+                fields, moment = one["fields"], ACCEPTED + timedelta(seconds=number)
+                answer = (fields["verification_id"], fields["task_id"], 1, "visited")
+                copy.write_row((*answer, one["_id"], fields["verified_by"], moment))
+        with connection.cursor() as cursor, cursor.copy(outbox) as copy:
+            for number, one in enumerate(accepted):
+                id_, moment = one["fields"]["verification_id"], ACCEPTED + timedelta(seconds=number)
+                copy.write_row((id_, one["_id"], Jsonb(one), "-infinity", moment))
         connection.execute("vacuum analyze app.verification, app.outbox")
         connection.execute("checkpoint")
 

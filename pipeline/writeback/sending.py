@@ -1,20 +1,24 @@
 """One pass through the queue: claim a page, have it delivered, write down what became of it."""
 
-from collections import defaultdict
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
 
 from pipeline.cht.door import WebPage
-from pipeline.database import now
 from pipeline.errors import Unavailable, WorklistError
 from pipeline.writeback import store
 from pipeline.writeback.rules import Decision, Pace, State
 from pipeline.writeback.store import Claimed, Page
 from pipeline.writeback.ways import Decided, Way
+
+_UNDER_WAY = 3
 
 
 @dataclass
@@ -44,7 +48,7 @@ class Delivery:
 
 @dataclass
 class Sending:
-    """While the CHT writes one page, the one before it is settled and the one after it claimed.
+    """While the CHT writes some pages, the one before them is settled and the next one claimed.
 
     A page that fails is put off, and one report is tried in its place: when that fails too, it is
     the CHT and not the page. So hours without a CHT cost a report an attempt now and then, and not
@@ -55,47 +59,54 @@ class Sending:
     connection: psycopg.Connection
     pace: Pace
     summary: Summary
-    _claimed: Page = field(default_factory=Page)
-    _under_way: Future[Delivery] | None = None
+    _clock: Callable[[], datetime] = field(init=False)
+    _under_way: deque[Future[Delivery]] = field(default_factory=deque)
     _delivered: Delivery = field(default_factory=Delivery)
     _is_stopped: bool = False
     _failure: WorklistError | None = None
 
     def send(self) -> None:
         """Everything that is due. Raises what stopped it, with every row back in the queue."""
+        self._clock = _ticking(store.clock(self.connection))
         self._is_stopped = store.is_stopped(self.connection)
-        with ThreadPoolExecutor(1, "sender") as sender:
+        with ThreadPoolExecutor(_UNDER_WAY, "sender") as senders:
             try:
-                self._turn()
-                while self._claimed.rows or self._delivered.page.rows:
-                    self._advance(sender)
-            except KeyboardInterrupt:
+                while self._turn(senders):
+                    pass
+            finally:
                 self._wind_up()
-                raise
         if self._failure:
             raise self._failure
 
-    def _advance(self, sender: Executor) -> None:
-        if self._claimed.rows:
-            self._under_way = sender.submit(_deliver, self.way, self._claimed)
-        self._turn()
-        if self._under_way:
-            self._delivered, self._under_way = self._under_way.result(), None
-            self._judge()
-
-    def _turn(self) -> None:
-        """Settles what was delivered and claims what comes next, in one transaction."""
-        with self.connection.transaction():
+    def _turn(self, senders: Executor) -> bool:
+        """Settles what was delivered and claims what comes next, in one transaction that is sent to
+        PostgreSQL as a whole; waits where enough is under way. False when nothing is left to do.
+        """
+        with self.connection.pipeline(), self.connection.transaction():
             self._settle(self._delivered)
             claimed = self._claim()
-        self._delivered, self._claimed = Delivery(), claimed
+        self._delivered = Delivery()
+        if claimed.rows:
+            self._under_way.append(senders.submit(_deliver, self.way, claimed))
+            if len(self._under_way) < self._width:
+                return True
+        if not self._under_way:
+            return False
+        self._delivered = self._under_way[0].result()
+        self._under_way.popleft()
+        self._judge()
+        return True
+
+    @property
+    def _width(self) -> int:
+        """One where a report is being tried, or where each must be reserved alone."""
+        return 1 if self._is_stopped or not self.way.is_harmless_twice else _UNDER_WAY
 
     def _claim(self) -> Page:
-        """Nothing ahead where one report is being tried, or where each must be reserved alone."""
-        if self._under_way and (self._is_stopped or not self.way.is_harmless_twice):
+        if len(self._under_way) >= self._width:
             return Page()
         limit = 1 if self._is_stopped else self.way.page_size
-        return store.claim(self.connection, limit, store.clock(self.connection), self.pace.lease)
+        return store.claim(self.connection, limit, self._clock(), self.pace.lease)
 
     def _judge(self) -> None:
         failure = self._delivered.failure
@@ -103,40 +114,30 @@ class Sending:
             if self._is_stopped:
                 store.go_on(self.connection)
             self._is_stopped, self._failure = False, None
-            return
-        self._put_back()
-        if self._failure or not isinstance(failure, Unavailable):
+        elif self._failure or not isinstance(failure, Unavailable):
             raise failure
-        self._is_stopped, self._failure = True, failure
-        self._turn()
-
-    def _put_back(self) -> None:
-        """Settles what was delivered and gives back what was claimed ahead."""
-        with self.connection.transaction():
-            self._settle(self._delivered)
-            self._give_back(self._claimed, [row.verification_id for row in self._claimed.rows])
-        self._delivered, self._claimed = Delivery(), Page()
+        else:
+            self._is_stopped, self._failure = True, failure
 
     def _wind_up(self) -> None:
         """Waits for what is under way and writes it down, so that nobody waits for a lease."""
-        with suppress(psycopg.Error):
-            if self._under_way:
-                self._delivered = self._under_way.result()
-            self._put_back()
+        with suppress(psycopg.OperationalError), self.connection.transaction():
+            self._settle(self._delivered)
+            for under_way in self._under_way:
+                self._settle(under_way.result())
 
     def _settle(self, delivery: Delivery) -> None:
         """One statement for all rows that share a fate; each number of attempts has its pause."""
         if not delivery.page.rows:
             return
-        fates: dict[tuple[Decision, int], list[UUID]] = defaultdict(list)
+        fates: dict[tuple[Decision, int], list[Claimed]] = defaultdict(list)
         for row, decision in (*delivery.decided, *self._undecided(delivery)):
             attempts = row.attempts if decision.state == State.PENDING else 0
-            fates[decision, attempts].append(row.verification_id)
-        moment, clock = now(self.connection), store.clock(self.connection)
-        for (decision, attempts), ids in fates.items():
-            until = clock + self.pace.pause(attempts)
-            store.settle(self.connection, ids, decision, moment, until)
-            self._count(decision.state, len(ids))
+            fates[decision, attempts].append(row)
+        for (decision, attempts), rows in fates.items():
+            until = self._clock() + self.pace.pause(attempts)
+            store.settle(self.connection, _ids(rows), decision, until)
+            self._count(decision.state, len(rows))
 
     def _undecided(self, delivery: Delivery) -> list[Decided]:
         """What may have reached the CHT is put off; what it did not let in is given back."""
@@ -149,19 +150,24 @@ class Sending:
         if may_have_arrived:
             put_off = Decision(State.PENDING, str(failure))
             return [(row, put_off) for row in delivery.undecided]
-        ids = [row.verification_id for row in delivery.undecided]
-        self._give_back(delivery.page, ids, str(failure))
+        store.give_back(self.connection, delivery.page, _ids(delivery.undecided), str(failure))
         return []
-
-    def _give_back(self, page: Page, ids: list[UUID], reason: str | None = None) -> None:
-        if ids:
-            store.give_back(self.connection, page, ids, reason)
 
     def _count(self, state: State, rows: int) -> None:
         self.summary.sent += rows if state == State.SENT else 0
         self.summary.refused += rows if state == State.REFUSED else 0
         self.summary.withdrawn += rows if state == State.WITHDRAWN else 0
         self.summary.put_off += rows if state == State.PENDING else 0
+
+
+def _ids(rows: Sequence[Claimed]) -> list[UUID]:
+    return [row.verification_id for row in rows]
+
+
+def _ticking(moment: datetime) -> Callable[[], datetime]:
+    """PostgreSQL's clock, going on from `moment` without being asked again."""
+    began = time.monotonic()
+    return lambda: moment + timedelta(seconds=time.monotonic() - began)
 
 
 def _deliver(way: Way, page: Page) -> Delivery:

@@ -162,7 +162,6 @@ def settle(
     connection: psycopg.Connection,
     verification_ids: Iterable[UUID],
     decision: Decision,
-    moment: datetime,
     due_again_at: datetime,
 ) -> None:
     """Moves pending rows to where they go; rows already moved stay.
@@ -176,16 +175,15 @@ def settle(
             state = %(state)s,
             last_error = %(reason)s,
             report_id = coalesce(%(report_id)s, outbox.report_id),
-            sent_at = case when %(state)s = 'sent' then %(moment)s::timestamptz end,
+            sent_at = case when %(state)s = 'sent' then app.worklist_now() end,
             next_attempt_at = %(due_again_at)s
-        where outbox.verification_id = any(%(ids)s) and outbox.state = 'pending'
+        where outbox.verification_id = any(%(ids)b) and outbox.state = 'pending'
         """,
         {
             "ids": list(verification_ids),
             "state": decision.state,
             "reason": decision.reason,
             "report_id": decision.report_id,
-            "moment": moment,
             "due_again_at": due_again_at,
         },
     )
@@ -195,7 +193,7 @@ def give_back(
     connection: psycopg.Connection,
     page: Page,
     verification_ids: Sequence[UUID],
-    reason: str | None = None,
+    reason: str,
 ) -> None:
     """Undoes a claim that sent nothing: the rows are due again, and no attempt has been burnt.
 
@@ -207,9 +205,9 @@ def give_back(
         set
             attempts = outbox.attempts - 1,
             next_attempt_at = '-infinity',
-            last_error = coalesce(%(reason)s, outbox.last_error)
+            last_error = %(reason)s
         where
-            outbox.verification_id = any(%(ids)s)
+            outbox.verification_id = any(%(ids)b)
             and outbox.state = 'pending'
             and outbox.next_attempt_at = %(lease_ends)s
         """,

@@ -49,7 +49,7 @@ class Way(Protocol):
 class BulkDocs:
     client: ChtClient
     database: str
-    page_size: int = 1000
+    page_size: int = 500
     is_harmless_twice: ClassVar[bool] = True
 
     def deliver(self, rows: Sequence[Claimed]) -> Iterator[list[Decided]]:
