@@ -3,6 +3,7 @@ documents, the same at ten times the size, as a command, and with a reader going
 """
 
 import argparse
+import itertools
 import os
 import subprocess
 import sys
@@ -66,6 +67,7 @@ class Place:
     dbt: dbt.Dbt
     folder: Path
     documents: int
+    seeds: Iterator[float]
 
     def refresh(self, tier: str = "live") -> float:
         """Seconds of one round, as `worklist run` makes it."""
@@ -108,8 +110,8 @@ class Place:
     def after_changes(self, rounds: int, refresh: Callable[[], float]) -> list[float]:
         """Seconds of each round; another one before them warms up what only the first needs."""
         seconds = []
-        for number in range(rounds + 1):
-            programme.change(self.connection, CHANGED, seed=number / (rounds + 1))
+        for _ in range(rounds + 1):
+            programme.change(self.connection, CHANGED, seed=next(self.seeds))
             seconds.append(refresh())
         return seconds[1:]
 
@@ -124,7 +126,8 @@ def place(shape: Shape) -> Iterator[Place]:
     ):
         documents = programme.write(connection, shape)
         running_dbt.run(["parse"], lambda *_: None)  # the first parse is not what is measured
-        yield Place(address, connection, running_dbt, Path(folder), documents)
+        seeds = (number / 1000 for number in itertools.count(1))
+        yield Place(address, connection, running_dbt, Path(folder), documents, seeds)
 
 
 class Reader(threading.Thread):
