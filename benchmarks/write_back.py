@@ -67,7 +67,7 @@ def _client(couch: Couch) -> ChtClient:
 
 
 def reports(count: int, seed: int) -> list[dict[str, Any]]:
-    """Verification reports in the shape of docs/design, about 1.3 KB as JSON."""
+    """Verification reports as `worklist.rules` makes them, about 1 KB as JSON."""
     randomness = Random(seed)
 
     def uuid() -> str:

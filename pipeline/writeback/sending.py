@@ -60,6 +60,7 @@ class Sending:
     pace: Pace
     summary: Summary
     _clock: Callable[[], datetime] = field(init=False)
+    _claimed: Page = field(default_factory=Page)
     _under_way: deque[Future[Delivery]] = field(default_factory=deque)
     _delivered: Delivery = field(default_factory=Delivery)
     _is_stopped: bool = False
@@ -84,10 +85,11 @@ class Sending:
         """
         with self.connection.pipeline(), self.connection.transaction():
             self._settle(self._delivered)
-            claimed = self._claim()
+            self._claimed = self._claim()
         self._delivered = Delivery()
-        if claimed.rows:
-            self._under_way.append(senders.submit(_deliver, self.way, claimed))
+        if self._claimed.rows:
+            self._under_way.append(senders.submit(_deliver, self.way, self._claimed))
+            self._claimed = Page()
             if len(self._under_way) < self._width:
                 return True
         if not self._under_way:
@@ -120,11 +122,16 @@ class Sending:
             self._is_stopped, self._failure = True, failure
 
     def _wind_up(self) -> None:
-        """Waits for what is under way and writes it down, so that nobody waits for a lease."""
+        """Waits for what is under way and writes it down, and gives back what was claimed and not
+        sent, so that nobody waits for a lease.
+        """
         with suppress(psycopg.OperationalError), self.connection.transaction():
             self._settle(self._delivered)
             for under_way in self._under_way:
                 self._settle(under_way.result())
+            if self._claimed.rows:
+                ids = _ids(self._claimed.rows)
+                store.give_back(self.connection, self._claimed, ids, "The worker was stopped.")
 
     def _settle(self, delivery: Delivery) -> None:
         """One statement for all rows that share a fate; each number of attempts has its pause."""

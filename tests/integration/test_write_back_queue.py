@@ -126,12 +126,11 @@ def test_an_interrupted_worker_writes_down_what_the_cht_has_taken(outbox: Outbox
                 interrupt_main()
             Event().wait(0.2)  # by then the main thread waits for us
 
-    first, second, third, fourth = (outbox.accept() for _ in range(4))
+    first, *_ = (outbox.accept() for _ in range(9))
     with pytest.raises(KeyboardInterrupt):
         outbox.write_back_by(Interrupted(outbox.client, "medic", 1))
-    sent = {first: "sent", second: "sent", third: "sent"}  # those that were under way
-    assert outbox.states() == {**sent, fourth: "pending"}
-    assert outbox.row(fourth)[1] == 0
+    rows = outbox.looking.execute("select state, attempts from app.outbox").fetchall()
+    assert set(rows) == {("sent", 1), ("pending", 0)}
 
 
 def test_the_queue_is_listed_without_what_the_reports_hold(outbox: Outbox) -> None:
