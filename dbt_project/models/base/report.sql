@@ -119,5 +119,6 @@ inner join staged
     on known.uuid = staged.uuid
 where
     known.uuid = any(array(select changed.uuid from changed))
+    and staged.uuid = any(array(select changed.uuid from changed))
     and staged.is_forgotten
 {%- endif %}

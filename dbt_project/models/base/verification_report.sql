@@ -59,5 +59,9 @@ where
         from document
         where document.landed_number > {{ landed_before('verification_report') }}
     ))
-    and not exists (select from staged where staged.report_id = known.report_id)
+    and known.report_id <> all(array(
+        select staged.report_id
+        from staged
+        where staged.landed_number > {{ landed_before('verification_report') }}
+    ))
 {%- endif %}
