@@ -118,7 +118,11 @@ def retry_command(settings: Settings) -> None:
 @click.pass_obj
 def refresh_command(settings: Settings) -> None:
     """Bring the live tables up to date, after reading tasks.yml."""
-    with steps.open_database(settings) as address, steps.open_dbt(settings, address) as running_dbt:
+    with (
+        steps.open_database(settings, must_be_current=False) as address,
+        steps.open_dbt(settings, address) as running_dbt,
+    ):
+        steps.check_current(address)  # while dbt starts, which takes longest
         steps.refresh(settings, address, running_dbt, "live")
 
 

@@ -45,12 +45,16 @@ def open_database(settings: Settings, *, must_be_current: bool = True) -> Iterat
     """The operator's PostgreSQL, or the embedded one for as long as it is needed."""
     with _server(settings) as address:
         if must_be_current:
-            engine = database.engine(address)
-            with database.translated(address), engine.connect() as connection:
-                migrations.check_current(connection)
-            engine.dispose()
+            check_current(address)
         with database.translated(address):
             yield address
+
+
+def check_current(address: Address) -> None:
+    engine = database.engine(address)
+    with database.translated(address), engine.connect() as connection:
+        migrations.check_current(connection)
+    engine.dispose()
 
 
 @contextlib.contextmanager

@@ -143,12 +143,16 @@ def _serve() -> None:
             name, status = node.node_name, node.node_status
             tell({"name": name, "status": status, "done": done, "total": total})
 
-    runner, known = dbtRunner(), ""
+    def read_project() -> tuple[dbtRunner, str]:
+        """What was read stays read: reading takes as long as a small refresh."""
+        current, reader = project_hash(), dbtRunner(callbacks=[follow])
+        reader.manifest = cast("Any", reader.invoke(["parse"]).result)
+        return reader, current
+
+    runner, known = read_project()  # before anybody asks, who is still busy with his own start
     for line in sys.stdin:
-        if (current := project_hash()) != known:
-            # a project that was read stays read: reading it takes as long as a small refresh
-            runner, known = dbtRunner(callbacks=[follow]), current
-            runner.manifest = cast("Any", runner.invoke(["parse"]).result)
+        if project_hash() != known:
+            runner, known = read_project()
         done, total = 0, 0
         result = runner.invoke(json.loads(line))
         tell({"success": result.success, "failed": _failures(result)})

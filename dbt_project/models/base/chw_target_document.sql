@@ -4,6 +4,7 @@
     pre_hook="{{ delete_changed_documents() }}",
 ) }}
 
+-- depends_on: {{ ref('task') }}, so that what supervisors wait for comes first
 with staged as (
     select * from {{ ref('stg_chw_target') }}
 )
