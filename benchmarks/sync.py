@@ -3,7 +3,6 @@ landing them from memory with nothing else going on. Each leg is a process of it
 """
 
 import argparse
-import multiprocessing
 import resource
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import msgspec
 from benchmarks import places
 from benchmarks.documents import report
 from benchmarks.places import Couch
+from benchmarks.processes import measured_apart
 from benchmarks.telling import median, tell
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect, now
@@ -110,15 +110,8 @@ def _run(said: Connection, name: str, couch: Couch, address: Address, documents:
     said.send(Leg(seconds, cpu, peak))
 
 
-def measure(*arguments: Any) -> Leg:
-    processes = multiprocessing.get_context("spawn")
-    hearing, said = processes.Pipe(duplex=False)
-    process = processes.Process(target=_run, args=(said, *arguments))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise SystemExit(f"{arguments[0]} failed")
-    leg: Leg = hearing.recv()
+def measure(name: str, *arguments: Any) -> Leg:
+    leg: Leg = measured_apart(_run, name, *arguments)
     return leg
 
 

@@ -3,7 +3,6 @@
 """
 
 import argparse
-import multiprocessing
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from benchmarks import places
 from benchmarks.places import Couch
+from benchmarks.processes import measured_apart
 from benchmarks.telling import median, tell
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
@@ -151,15 +151,8 @@ def _run(
     said.send(Leg(seconds, cpu))
 
 
-def measure(*arguments: Any) -> Leg:
-    processes = multiprocessing.get_context("spawn")
-    hearing, said = processes.Pipe(duplex=False)
-    process = processes.Process(target=_run, args=(said, *arguments))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise SystemExit(f"{arguments[0]} failed")
-    leg: Leg = hearing.recv()
+def measure(name: str, *arguments: Any) -> Leg:
+    leg: Leg = measured_apart(_run, name, *arguments)
     return leg
 
 
