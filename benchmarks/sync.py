@@ -27,7 +27,7 @@ from pipeline.sync.run import PAGE_SIZE, Sync
 from pipeline.sync.store import Landing
 
 LANDING = Landing()
-PART_DOCUMENTS = 1000  # about what a part of a page holds
+PART_DOCUMENTS = 1500  # about what a part of a page holds
 SOURCE = "bench/reports"
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 Row = TypeVar("Row")
 
-PART_BYTES = 1536 * 1024
+PART_BYTES = 2304 * 1024
 _LONGEST_HEAD = 200
 _LONGEST_END = 64 * 1024
 

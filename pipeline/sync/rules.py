@@ -17,7 +17,7 @@ _NUL = rb"\u0000"
 _NUL_ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _USER = b"org.couchdb.user:"
 _TOKEN_LOGIN = b"token:login:"
-_SECRET_MARKS = (b'"derived_key"', b'"password_scheme"', b'"password_sha"')
+_SECRET_MARKS = (b'"derived_key"', b'"password_s')  # of password_scheme and password_sha
 SECRETS = frozenset(
     {
         "password",
