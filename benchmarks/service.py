@@ -142,7 +142,7 @@ class Service:
     def _tasks(self, supervisor: Supervisor) -> list[str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         call = supervisor.list()
-        connection.request("GET", call.path, headers=dict(call.headers))
+        connection.request("GET", call.path, headers={"Cookie": call.headers["Cookie"]})
         tasks = json.loads(connection.getresponse().read())["tasks"]
         connection.close()
         return [task["task_uuid"] for task in tasks if task["last_round"] == 0]

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     Subquery,
     Text,
@@ -25,9 +26,9 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import distinct_on
 
 from pipeline import tables
 from pipeline.errors import Refused
@@ -74,25 +75,23 @@ def _seen(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     The rows of the ledger that are his, with the nearest of his facilities above each.
     """
     task, scope = marts.missed_appointment, marts.place_scope.c
+    is_his = scope.ancestor_uuid == any_(_texts(viewer.facility_uuids))
     nearest = (
-        select(scope.place_uuid, scope.ancestor_uuid.label("facility_uuid"))
-        .ext(distinct_on(scope.place_uuid))
-        .where(scope.ancestor_uuid == any_(_texts(viewer.facility_uuids)))
-        .order_by(scope.place_uuid, scope.depth)
-        .subquery("nearest_facility")
+        select(scope.ancestor_uuid)
+        .where(scope.place_uuid == task.c.place_uuid, is_his)
+        .order_by(scope.depth)
+        .limit(1)
     )
-    rows = select(task, nearest.c.facility_uuid).select_from(
-        task.join(
-            nearest, nearest.c.place_uuid == task.c.place_uuid, isouter=viewer.is_programme_wide
-        )
-    )
+    rows = select(task, nearest.scalar_subquery().label("facility_uuid"))
     if not viewer.is_online:
         return rows.where(false())
     if viewer.is_programme_wide:
         return rows
     definition = tables.task_definition.c
     assigned = select(definition.name).where(definition.roles.overlap(_texts(viewer.roles)))
-    return rows.where(task.c.definition.in_(assigned))
+    # an array, since the planner takes it for short: his tasks are looked up by their place
+    places = func.array(select(scope.place_uuid).where(is_his).scalar_subquery())
+    return rows.where(task.c.place_uuid == any_(places), task.c.definition.in_(assigned))
 
 
 def tasks(
@@ -109,54 +108,67 @@ def tasks(
     `after` is the `task_uuid` of the last task already read: the page continues behind it.
     """
     seen = _seen(viewer).subquery("seen")
-    query = _described(seen).where(seen.c.standing == standing)
-    if search.strip():
-        query = query.where(_matches(search))
     position = _position(seen)
+    page = select(seen).where(seen.c.standing == standing)
     if after is not None:
-        query = query.where(tuple_(*position) > tuple_(*_position_of(connection, viewer, after)))
-    rows = connection.execute(query.order_by(*position).limit(limit))
+        page = page.where(tuple_(*position) > tuple_(*_position_of(connection, viewer, after)))
+    if not search.strip():
+        page = page.order_by(*position).limit(limit)  # only what is shown need be described
+    shown = page.subquery("shown")
+    note = _note_of(shown.c.source_id)
+    query = _described(shown, note)
+    if search.strip():
+        query = query.where(_matches(search, note))
+    rows = connection.execute(query.order_by(*_position(shown)).limit(limit))
     return [Task(**row) for row in rows.mappings()]
 
 
 def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
     """None where the viewer may not see it, whether it exists or not."""
     seen = _seen(viewer).subquery("seen")
-    query = _described(seen).where(seen.c.task_uuid == task_uuid)
+    query = _described(seen, _note_of(seen.c.source_id)).where(seen.c.task_uuid == task_uuid)
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else Task(**row)
 
 
-def _described(seen: Subquery) -> Select[*tuple[Any, ...]]:
+def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
+    """What a report says itself. Looked up for each row: joined, the view would be read through,
+    and without a limit PostgreSQL makes a join of it.
+    """
+    note = marts.note
+    return select(note).where(note.c.report_uuid == report_uuid).limit(1).lateral("note_of_report")
+
+
+def _described(seen: Subquery, note: FromClause) -> Select[*tuple[Any, ...]]:
     """With everything that identifies the patient; of an unknown one what the report says."""
     facility = marts.place.alias("facility")
-    patient, chw, note = marts.patient, marts.patient.alias("chw"), marts.note
+    patient, chw = marts.patient, marts.patient.alias("chw")
     return select(
         *(seen.c[name] for name in Task.__dataclass_fields__ if name in seen.c),
         facility.c.place_name.label("facility_name"),
         (seen.c.closes_on - func.app.today()).label("days_left"),
         chw.c.patient_name.label("chw_name"),
-        _patient_name().label("patient_name"),
-        _patient_id().label("patient_id"),
+        _patient_name(note).label("patient_name"),
+        _patient_id(note).label("patient_id"),
         note.c.patient_uuid.label("reported_patient_uuid"),
         *(patient.c.phone, patient.c.sex, patient.c.date_of_birth),
         _last_round(seen).label("last_round"),
     ).select_from(
         seen.outerjoin(facility, facility.c.place_uuid == seen.c.facility_uuid)
         .outerjoin(patient, patient.c.patient_uuid == seen.c.patient_uuid)
-        .outerjoin(note, note.c.report_uuid == seen.c.source_id)
+        .outerjoin(note, true())
         .outerjoin(chw, chw.c.patient_uuid == seen.c.chw_uuid)
     )
 
 
-def _patient_name() -> ColumnElement[str]:
+def _patient_name(note: FromClause) -> ColumnElement[str]:
     """A definition may name it by `contactLabel`; else the patient's own, else the report's."""
-    note = marts.note.c
-    return func.coalesce(note.contact_label, marts.patient.c.patient_name, note.patient_name)
+    said = note.c
+    return func.coalesce(said.contact_label, marts.patient.c.patient_name, said.patient_name)
 
 
-def _patient_id() -> ColumnElement[str]:
-    return func.coalesce(marts.patient.c.patient_id, marts.note.c.patient_id)
+def _patient_id(note: FromClause) -> ColumnElement[str]:
+    return func.coalesce(marts.patient.c.patient_id, note.c.patient_id)
 
 
 def _last_round(seen: Subquery) -> ColumnElement[int]:
@@ -165,13 +177,13 @@ def _last_round(seen: Subquery) -> ColumnElement[int]:
     return func.coalesce(highest.scalar_subquery(), 0)
 
 
-def _matches(search: str) -> ColumnElement[bool]:
+def _matches(search: str, note: FromClause) -> ColumnElement[bool]:
     """Every word in the name or the shortcode; or the digits somewhere in the phone number."""
     words = and_(
         *(
             or_(
-                _patient_name().icontains(word, autoescape=True),
-                _patient_id().icontains(word, autoescape=True),
+                _patient_name(note).icontains(word, autoescape=True),
+                _patient_id(note).icontains(word, autoescape=True),
             )
             for word in search.split()
         )
@@ -219,10 +231,11 @@ def progress(connection: Connection, viewer: Viewer) -> Progress:
 
 def history(connection: Connection, task_id: str) -> list[KnownVerification]:
     """All answers of one task, newest first; ask `task` first whether the viewer sees it."""
-    known, note = marts.verification, marts.note
+    known = marts.verification
+    note = _note_of(known.c.report_id)
     rows = connection.execute(
         select(known, func.app.task_uuid(known.c.task_id).label("task_uuid"), note.c.note)
-        .select_from(known.outerjoin(note, note.c.report_uuid == known.c.report_id))
+        .select_from(known.outerjoin(note, true()))
         .where(known.c.task_id == task_id)
         .order_by(known.c.round.desc(), known.c.report_id)
     )
@@ -234,11 +247,10 @@ def verifications(
 ) -> list[KnownVerification]:
     """Answers to tasks the viewer sees, latest first; `after` is the last `report_id` read."""
     seen = _seen(viewer).subquery("seen")
-    known, note = marts.verification, marts.note
+    known = _answers_to(seen)
+    note = _note_of(known.c.report_id)
     query = select(known, seen.c.task_uuid, note.c.note).select_from(
-        known.join(seen, seen.c.task_id == known.c.task_id).outerjoin(
-            note, note.c.report_uuid == known.c.report_id
-        )
+        seen.join(known, true()).outerjoin(note, true())
     )
     position: Position = func.coalesce(known.c.verified_at, _LONG_AGO), known.c.report_id
     if after is not None:
@@ -247,11 +259,17 @@ def verifications(
     return [KnownVerification(**row) for row in rows.mappings()]
 
 
-def _moment_of(connection: Connection, seen: Subquery, report_id: str) -> Position:
+def _answers_to(seen: Subquery) -> FromClause:
+    """Looked up for each task; an offset keeps PostgreSQL from reading all answers ever given."""
     known = marts.verification
+    return select(known).where(known.c.task_id == seen.c.task_id).offset(0).lateral("answer")
+
+
+def _moment_of(connection: Connection, seen: Subquery, report_id: str) -> Position:
+    known = _answers_to(seen)
     last = connection.execute(
         select(known.c.verified_at)
-        .select_from(known.join(seen, seen.c.task_id == known.c.task_id))
+        .select_from(seen.join(known, true()))
         .where(known.c.report_id == report_id)
     ).one_or_none()
     if last is None:
