@@ -4,7 +4,9 @@ Reads the live marts; writes `app.verification`. Commits nothing.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +18,10 @@ from sqlalchemy import (
     Select,
     Subquery,
     Text,
+    Uuid,
     and_,
     any_,
+    bindparam,
     cast,
     desc,
     false,
@@ -42,6 +46,7 @@ from pipeline.worklist.records import (
 )
 
 Position = tuple[ColumnElement[Any], ...]
+Place = tuple[int, date, str]  # what a position is for one task
 _UNKNOWN_DAYS = 2**31 - 1
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 _FEWEST_DIGITS = 4
@@ -75,7 +80,7 @@ def _seen(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     The rows of the ledger that are his, with the nearest of his facilities above each.
     """
     task, scope = marts.missed_appointment, marts.place_scope.c
-    is_his = scope.ancestor_uuid == any_(_texts(viewer.facility_uuids))
+    is_his = scope.ancestor_uuid == any_(_texts("facility_uuids", viewer.facility_uuids))
     nearest = (
         select(scope.ancestor_uuid)
         .where(scope.place_uuid == task.c.place_uuid, is_his)
@@ -88,7 +93,9 @@ def _seen(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     if viewer.is_programme_wide:
         return rows
     definition = tables.task_definition.c
-    assigned = select(definition.name).where(definition.roles.overlap(_texts(viewer.roles)))
+    assigned = select(definition.name).where(
+        definition.roles.overlap(_texts("roles", viewer.roles))
+    )
     # an array, since the planner takes it for short: his tasks are looked up by their place
     places = func.array(select(scope.place_uuid).where(is_his).scalar_subquery())
     return rows.where(task.c.place_uuid == any_(places), task.c.definition.in_(assigned))
@@ -107,28 +114,54 @@ def tasks(
 
     `after` is the `task_uuid` of the last task already read: the page continues behind it.
     """
+    position = None if after is None else _position_of(connection, viewer, after)
+    query = _list(_alike(viewer), standing, search.strip(), position, limit)
+    rows = connection.execute(query, _rights(viewer))
+    return [Task(**row) for row in rows.mappings()]
+
+
+def _alike(viewer: Viewer) -> Viewer:
+    """The same kind of viewer with nothing of his own: what statements are kept by.
+
+    Composing one takes longer than all else in a request; what is his own are its parameters.
+    """
+    return replace(viewer, user_name="", roles=(), facility_uuids=(), contact_uuid=None)
+
+
+def _rights(viewer: Viewer) -> dict[str, list[str]]:
+    return {"roles": list(viewer.roles), "facility_uuids": list(viewer.facility_uuids)}
+
+
+@lru_cache(maxsize=64)
+def _list(
+    viewer: Viewer, standing: str, search: str, position: Place | None, limit: int | None
+) -> Select[*tuple[Any, ...]]:
     seen = _seen(viewer).subquery("seen")
-    position = _position(seen)
     page = select(seen).where(seen.c.standing == standing)
-    if after is not None:
-        page = page.where(tuple_(*position) > tuple_(*_position_of(connection, viewer, after)))
-    if not search.strip():
-        page = page.order_by(*position).limit(limit)  # only what is shown need be described
+    if position is not None:
+        page = page.where(tuple_(*_position(seen)) > tuple_(*map(literal, position)))
+    if not search:
+        page = page.order_by(*_position(seen)).limit(limit)  # only what is shown need be described
     shown = page.subquery("shown")
     note = _note_of(shown.c.source_id)
     query = _described(shown, note)
-    if search.strip():
+    if search:
         query = query.where(_matches(search, note))
-    rows = connection.execute(query.order_by(*_position(shown)).limit(limit))
-    return [Task(**row) for row in rows.mappings()]
+    return query.order_by(*_position(shown)).limit(limit)
 
 
 def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
     """None where the viewer may not see it, whether it exists or not."""
-    seen = _seen(viewer).subquery("seen")
-    query = _described(seen, _note_of(seen.c.source_id)).where(seen.c.task_uuid == task_uuid)
-    row = connection.execute(query).mappings().one_or_none()
+    parameters = {**_rights(viewer), "task_uuid": task_uuid}
+    row = connection.execute(_one(_alike(viewer)), parameters).mappings().one_or_none()
     return None if row is None else Task(**row)
+
+
+@lru_cache
+def _one(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    seen = _seen(viewer).subquery("seen")
+    described = _described(seen, _note_of(seen.c.source_id))
+    return described.where(seen.c.task_uuid == bindparam("task_uuid", type_=Uuid))
 
 
 def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
@@ -201,32 +234,35 @@ def _position(seen: Subquery) -> Position:
     return days, seen.c.due_on, seen.c.task_id
 
 
-def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Position:
+def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Place:
     last = task(connection, viewer, task_uuid)
     if last is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
     days = _UNKNOWN_DAYS
     if last.days_since_appointment is not None:
         days = -last.days_since_appointment
-    return literal(days), literal(last.due_on), literal(last.task_id)
+    return days, last.due_on, last.task_id
 
 
 def progress(connection: Connection, viewer: Viewer) -> Progress:
     """Of the tasks whose window contains today and that ask for something: how many are done."""
-    seen = _seen(viewer).subquery("seen")
-    is_due = func.app.today().between(seen.c.opens_on, seen.c.closes_on)
-    rows = connection.execute(
-        select(
-            seen.c.standing,
-            func.count().label("all_count"),
-            func.count().filter(is_due).label("due_count"),
-        ).group_by(seen.c.standing)
-    ).all()
+    rows = connection.execute(_counts(_alike(viewer)), _rights(viewer)).all()
     return Progress(
         done_count=sum(row.due_count for row in rows if row.standing in _DONE),
         asked_count=sum(row.due_count for row in rows if row.standing in _ASKED),
         count_by_standing={row.standing: row.all_count for row in rows},
     )
+
+
+@lru_cache
+def _counts(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    seen = _seen(viewer).subquery("seen")
+    is_due = func.app.today().between(seen.c.opens_on, seen.c.closes_on)
+    return select(
+        seen.c.standing,
+        func.count().label("all_count"),
+        func.count().filter(is_due).label("due_count"),
+    ).group_by(seen.c.standing)
 
 
 def history(connection: Connection, task_id: str) -> list[KnownVerification]:
@@ -287,5 +323,6 @@ def insert_verification(connection: Connection, verification: Verification) -> N
     connection.execute(insert(tables.verification).values(vars(verification)))
 
 
-def _texts(values: Sequence[str]) -> ColumnElement[Sequence[str]]:
-    return cast(literal(list(values), ARRAY(Text)), ARRAY(Text))
+def _texts(name: str, values: Sequence[str]) -> ColumnElement[Sequence[str]]:
+    """A parameter of this name, so that a statement composed once serves other values too."""
+    return cast(bindparam(name, list(values), ARRAY(Text)), ARRAY(Text))
