@@ -11,7 +11,7 @@ from datetime import datetime
 
 import sqlalchemy
 
-from pipeline.cht.door import Unauthorized
+from pipeline.cht.door import Unauthorized, WebPage
 from pipeline.cht.identity import Identity
 from pipeline.database import clock
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
@@ -23,7 +23,7 @@ AskRights = Callable[[Identity], Identity | None]
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_ROUNDS = 10.0
 _AT_ONCE = 20
-_FOR_ALL = (Unavailable, SettingsWrong, Unauthorized)
+_FOR_ALL = (Unavailable, SettingsWrong, Unauthorized, WebPage)
 
 
 class Rights:

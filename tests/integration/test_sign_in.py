@@ -31,9 +31,6 @@ from tests.integration.visitors import FORM, PASSWORD, browser, enter, signed_in
 
 MINUTE, HOUR = 60.0, 3600.0
 CHT = "https://cht.example.org"
-MATOPE = Identity(
-    "supervisor_matope", ("site_supervisor", "mm-online"), ("site",), "contact", is_online=True
-)
 
 pytestmark = pytest.mark.one_server
 
