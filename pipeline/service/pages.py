@@ -12,7 +12,7 @@ from pipeline.errors import Conflict
 from pipeline.service import rendering, texts
 from pipeline.service.collaborators import Visit, visit
 from pipeline.worklist import programme, rules, run, store
-from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
+from pipeline.worklist.records import Answer, Definition, Filters, Progress, Task, Viewer
 
 PAGE_LENGTH = 20
 _TABS = ("open", "verified", "expired")
@@ -92,8 +92,7 @@ def _tasks(here: Visit, view: View) -> list[Task]:
     return store.tasks(
         here.connection,
         here.viewer,
-        standing=view.standing,
-        search=view.q,
+        filters=Filters(standing=view.standing, search=view.q),
         limit=PAGE_LENGTH + 1,
         after=view.after,
     )
