@@ -41,11 +41,14 @@ class Rights:
         self._is_answered = True
 
     def follow(self, stop: threading.Event) -> None:
-        while not stop.wait(_SECONDS_BETWEEN_ROUNDS):
+        """At once, since what was not asked while nobody served may be old."""
+        is_over = False
+        while not is_over:
             try:
                 self.once()
             except Exception as error:  # whatever it is, the rights must not stay as they are
                 _LOG.warning("Rights cannot be asked for: %s", type(error).__name__)
+            is_over = stop.wait(_SECONDS_BETWEEN_ROUNDS)
 
     def once(self) -> None:
         """Asks for every session that is due; ends when the CHT answers for nobody."""
