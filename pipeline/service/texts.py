@@ -49,7 +49,8 @@ ENGLISH = {
         "Their time is over and nobody verified them. They can still be answered."
     ),
     "viewer.online": (
-        "This worklist is for users who work online. Your own tasks are in the CHT on your phone."
+        "This worklist is for users who work online. Your own tasks are in the CHT on your phone. "
+        "If that is wrong, ask whoever manages the users of your CHT."
     ),
     "viewer.role": (
         "Your CHT account has no role that a list is made for. "
