@@ -109,19 +109,15 @@ def _frame(here: Visit) -> dict[str, object]:
         "viewer": here.viewer,
         "places": programme.place_names(here.connection, here.viewer.facility_uuids),
         "programme": programme.days(here.connection),
-        "lacks": _lacks(here.viewer),
+        "lacks": _lacks(here),
     }
 
 
-def _lacks(viewer: Viewer) -> str | None:
-    """The key of what the account is missing, if anything."""
-    if not viewer.is_online:
-        return "viewer.online"
-    if viewer.is_programme_wide:
-        return "viewer.reads"
-    if not viewer.facility_uuids:
-        return "viewer.place"
-    return None if viewer.contact_uuid else "viewer.contact"
+def _lacks(here: Visit) -> list[str]:
+    """The keys of what the account is missing, and of what it is not for."""
+    missing = rules.missing(here.viewer, programme.assigned_roles(here.connection))
+    reads = ["reads"] if here.viewer.is_programme_wide and here.viewer.is_online else []
+    return [f"viewer.{code}" for code in [*reads, *missing]]
 
 
 def _tabs(progress: Progress, view: View) -> list[tuple[str, int]]:
