@@ -196,6 +196,19 @@ verification = Table(
     comment="a supervisor's answer to a task; never changed, never deleted",
 )
 
+task_note = Table(
+    "task_note",
+    metadata,
+    Column("note_id", Uuid, primary_key=True),
+    Column("task_id", Text, nullable=False),
+    Column("note", Text, nullable=False, comment="why it cannot be answered yet"),
+    Column("noted_by", Text, nullable=False, comment="the supervisor's user name"),
+    Column("noted_at", Moment, nullable=False),
+    Index("task_note_of_task", "task_id", "noted_at"),
+    schema="app",
+    comment="what keeps a task open; never changed, never sent to the CHT",
+)
+
 outbox = Table(
     "outbox",
     metadata,
@@ -257,6 +270,11 @@ session = Table(
     Column("contact_uuid", Text),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment, nullable=False, comment="last used, to within five minutes"),
+    Column("rights_at", Moment, nullable=False, comment="when the CHT last told the rights"),
+    Column(
+        "next_asking_at", Moment, nullable=False, comment="not before; also the lease of who asks"
+    ),
     schema="app",
     comment="signed-in users; holds no password and no CHT cookie",
 )

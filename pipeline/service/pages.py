@@ -12,7 +12,7 @@ from pipeline.errors import Conflict
 from pipeline.service import rendering, texts
 from pipeline.service.collaborators import Visit, visit
 from pipeline.worklist import programme, rules, run, store
-from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
+from pipeline.worklist.records import Answer, Definition, Filters, Progress, Task, Viewer
 
 PAGE_LENGTH = 20
 _TABS = ("open", "verified", "expired")
@@ -92,8 +92,7 @@ def _tasks(here: Visit, view: View) -> list[Task]:
     return store.tasks(
         here.connection,
         here.viewer,
-        standing=view.standing,
-        search=view.q,
+        filters=Filters(standing=view.standing, search=view.q),
         limit=PAGE_LENGTH + 1,
         after=view.after,
     )
@@ -110,19 +109,15 @@ def _frame(here: Visit) -> dict[str, object]:
         "viewer": here.viewer,
         "places": programme.place_names(here.connection, here.viewer.facility_uuids),
         "programme": programme.days(here.connection),
-        "lacks": _lacks(here.viewer),
+        "lacks": _lacks(here),
     }
 
 
-def _lacks(viewer: Viewer) -> str | None:
-    """The key of what the account is missing, if anything."""
-    if not viewer.is_online:
-        return "viewer.online"
-    if viewer.is_programme_wide:
-        return "viewer.reads"
-    if not viewer.facility_uuids:
-        return "viewer.place"
-    return None if viewer.contact_uuid else "viewer.contact"
+def _lacks(here: Visit) -> list[str]:
+    """The keys of what the account is missing, and of what it is not for."""
+    missing = rules.missing(here.viewer, programme.assigned_roles(here.connection))
+    reads = ["reads"] if here.viewer.is_programme_wide and here.viewer.is_online else []
+    return [f"viewer.{code}" for code in [*reads, *missing]]
 
 
 def _tabs(progress: Progress, view: View) -> list[tuple[str, int]]:

@@ -22,6 +22,11 @@ ENGLISH = {
     "sign_in.password_change": (
         "Your account must choose a new password first. Sign in to the CHT once, then come back."
     ),
+    "sign_in.open_cht": "Open the CHT",
+    "sign_in.no_password": "No password of your own? Sign in to the CHT, then come back.",
+    "sign_in.still_in_cht": "You are still signed in to the CHT in this browser.",
+    "sign_in.go_on": "Go on as this user of the CHT",
+    "sign_in.cht_session_over": "Your time in the CHT is over. Sign in again.",
     "sign_in.unavailable": (
         "New sign-ins are not possible at the moment, because the CHT does not answer. "
         "Who is signed in already can go on working."
@@ -44,12 +49,20 @@ ENGLISH = {
         "Their time is over and nobody verified them. They can still be answered."
     ),
     "viewer.online": (
-        "This worklist is for users who work online. Your own tasks are in the CHT on your phone."
+        "This worklist is for users who work online. Your own tasks are in the CHT on your phone. "
+        "If that is wrong, ask whoever manages the users of your CHT."
     ),
-    "viewer.place": "Your CHT account has no place, so there is no list for it. Ask who set it up.",
+    "viewer.role": (
+        "Your CHT account has no role that a list is made for. "
+        "Ask whoever manages the users of your CHT to give it one."
+    ),
+    "viewer.place": (
+        "Your CHT account has no place, so there is no list for it. "
+        "Ask whoever manages the users of your CHT to give it one."
+    ),
     "viewer.contact": (
         "Your CHT account has no contact of its own, so you can read but not verify. "
-        "Ask who set it up."
+        "Ask whoever manages the users of your CHT to give it one."
     ),
     "viewer.reads": "You see every place, and read only.",
     "standing.open": "To verify",

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
+from typing import Literal
 from uuid import UUID, uuid5
 
 from pipeline.errors import Conflict, Refused
@@ -29,6 +30,9 @@ WHY_NOT = {
     "withdrawn": "The report behind this task was deleted in the CHT: there is nothing to verify.",
     "excluded": "This patient is excluded in the CHT: there is nothing to verify.",
 }
+
+
+Missing = Literal["online", "role", "place", "contact"]
 
 
 class UnknownTask(Refused):
@@ -86,6 +90,24 @@ def viewer(
     )
 
 
+def missing(viewer: Viewer, assigned_roles: Collection[str]) -> list[Missing]:
+    """What the account lacks to verify anything: `online`, or of `role`, `place`, `contact`.
+
+    `assigned_roles` are those of all definitions. Who reads the whole programme lacks nothing.
+    """
+    if not viewer.is_online:
+        return ["online"]
+    has_role = not set(assigned_roles).isdisjoint(viewer.roles)
+    if viewer.is_programme_wide and not has_role:
+        return []
+    has: dict[Missing, object] = {
+        "role": has_role,
+        "place": viewer.facility_uuids,
+        "contact": viewer.contact_uuid,
+    }
+    return [code for code, value in has.items() if not value]
+
+
 def why_not(viewer: Viewer, task: Task, definition: Definition) -> str | None:
     """The name of the first rule against answering, a key of WHY_NOT; None if he may."""
     if not viewer.is_online:
@@ -112,9 +134,14 @@ def check_answer(answer: Answer, definition: Definition, today: date) -> None:
         raise InvalidInput("outcome", "outcome_unknown", "outcome: write visited or not_visited.")
     _check_visit_date(answer, today)
     _check_reason(answer, definition)
-    if len(answer.note) > NOTE_LENGTH:
+    check_note(answer.note)
+
+
+def check_note(note: str) -> None:
+    """Raises InvalidInput."""
+    if len(note) > NOTE_LENGTH:
         raise InvalidInput("note", "note_too_long", f"note: at most {NOTE_LENGTH} characters.")
-    if "\0" in answer.note:
+    if "\0" in note:
         raise InvalidInput("note", "note_unreadable", "note: the character U+0000 is not text.")
 
 
@@ -166,6 +193,11 @@ def check_follows(follows_round: int, history: Sequence[KnownVerification]) -> N
             "follows_round", "round_unknown", "follows_round: this task has no such round."
         )
     raise AlreadyVerified(last)
+
+
+def note_id(user_name: str, key: str) -> UUID:
+    """The id of the note that a user sent with this idempotency key."""
+    return uuid5(REPORT_NAMESPACE, f"note\n{user_name}\n{key}")
 
 
 def report_id(instance: str, task_id: str, round_: int) -> str:

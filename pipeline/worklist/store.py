@@ -5,7 +5,7 @@ Reads the live marts; writes `app.verification`. Commits nothing.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    RowMapping,
     Select,
     Subquery,
     Text,
@@ -38,20 +39,26 @@ from pipeline import tables
 from pipeline.errors import Refused
 from pipeline.worklist import marts, rules
 from pipeline.worklist.records import (
+    Area,
+    Filters,
     KnownVerification,
+    PatientReport,
     Progress,
     Task,
+    ToTrace,
     Verification,
     Viewer,
 )
 
 Position = tuple[ColumnElement[Any], ...]
-Place = tuple[int, date, str]  # what a position is for one task
+Place = tuple[Any, ...]  # what a position is for one task
 _UNKNOWN_DAYS = 2**31 - 1
+_LAST_NAME = "\U0010ffff"
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 _FEWEST_DIGITS = 4
 _ASKED = ("open", "verified", "resolved")
 _DONE = ("verified", "resolved")
+ORDERS = ("missed", "due", "name", "area")
 
 
 def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str]) -> Viewer:
@@ -105,19 +112,21 @@ def tasks(
     connection: Connection,
     viewer: Viewer,
     *,
-    standing: str = "open",
-    search: str = "",
+    filters: Filters = Filters(),  # noqa: B008 - frozen
+    order: str = "missed",
     limit: int | None = None,
     after: UUID | None = None,
 ) -> list[Task]:
-    """Most days since the appointment first, unknown last, then the earliest due.
+    """In one of ORDERS: most days since the appointment first, unknown last, then the earliest
+    due; the earliest due first; by the patient's name; by area and in it as the first.
 
     `after` is the `task_uuid` of the last task already read: the page continues behind it.
+    InvalidInput where that is not on the viewer's list.
     """
-    position = None if after is None else _position_of(connection, viewer, after)
-    query = _list(_alike(viewer), standing, search.strip(), position, limit)
+    begin = None if after is None else _position_of(connection, viewer, after, order)
+    query = _list(_alike(viewer), filters, order, begin, limit)
     rows = connection.execute(query, _rights(viewer))
-    return [Task(**row) for row in rows.mappings()]
+    return [_task(row) for row in rows.mappings()]
 
 
 def _alike(viewer: Viewer) -> Viewer:
@@ -134,27 +143,130 @@ def _rights(viewer: Viewer) -> dict[str, list[str]]:
 
 @lru_cache(maxsize=64)
 def _list(
-    viewer: Viewer, standing: str, search: str, position: Place | None, limit: int | None
+    viewer: Viewer, filters: Filters, order: str, begin: Place | None, limit: int | None
 ) -> Select[*tuple[Any, ...]]:
     seen = _seen(viewer).subquery("seen")
-    page = select(seen).where(seen.c.standing == standing)
-    if position is not None:
-        page = page.where(tuple_(*_position(seen)) > tuple_(*map(literal, position)))
-    if not search:
-        page = page.order_by(*_position(seen)).limit(limit)  # only what is shown need be described
-    shown = page.subquery("shown")
+    note = _note_of(seen.c.source_id)
+    wanted, position = _narrowed(seen, filters, note), _position(seen, order, note)
+    if begin is not None:
+        values = (literal(value, of.type) for value, of in zip(begin, position, strict=True))
+        wanted.append(tuple_(*position) > tuple_(*values))
+    if filters.search.strip() or order == "name":
+        return _described(seen, note).where(*wanted).order_by(*position).limit(limit)
+    # only what is shown need be described
+    shown = select(seen).where(*wanted).order_by(*position).limit(limit).subquery("shown")
     note = _note_of(shown.c.source_id)
-    query = _described(shown, note)
-    if search:
-        query = query.where(_matches(search, note))
-    return query.order_by(*_position(shown)).limit(limit)
+    return _described(shown, note).order_by(*_position(shown, order, note))
+
+
+def _narrowed(seen: Subquery, filters: Filters, note: FromClause) -> list[ColumnElement[bool]]:
+    """What of the viewer's tasks is wanted."""
+    column = {
+        "standing": seen.c.standing,
+        "state": seen.c.state,
+        "definition": seen.c.definition,
+        "area_uuid": seen.c.area_uuid,
+        "reason": seen.c.verification_reason,
+    }
+    wanted = [column[name] == value for name in column if (value := getattr(filters, name))]
+    if filters.place_uuid:
+        scope = marts.place_scope.c
+        below = select(scope.place_uuid).where(scope.ancestor_uuid == filters.place_uuid)
+        wanted.append(seen.c.place_uuid == any_(func.array(below.scalar_subquery())))
+    if filters.flag:
+        wanted.append(seen.c.flags.contains(_texts("flag", [filters.flag])))
+    if filters.is_overdue:
+        wanted.append(seen.c.due_on < func.app.today())
+    if filters.search.strip():
+        wanted.append(_matches(filters.search, note))
+    return wanted
+
+
+def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dict[str, list[Task]]:
+    """The open tasks, by patient, of those patients in `tasks` who have several."""
+    patients = {
+        task.patient_uuid for task in tasks if task.patient_uuid and "duplicate_open" in task.flags
+    }
+    if not patients:
+        return {}
+    seen = _seen(viewer).subquery("seen")
+    note = _note_of(seen.c.source_id)
+    query = _described(seen, note).where(
+        seen.c.standing == "open",
+        seen.c.patient_uuid == any_(_texts("patients", sorted(patients))),
+    )
+    found: dict[str, list[Task]] = {}
+    for row in connection.execute(query.order_by(*_position(seen, "due", note))).mappings():
+        found.setdefault(str(row["patient_uuid"]), []).append(_task(row))
+    return found
+
+
+def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area]:
+    """The areas of the viewer's tasks as `filters` have them, by name; `area_uuid` apart."""
+    seen = _seen(viewer).subquery("seen")
+    chw = marts.patient.alias("chw")
+    everywhere = replace(filters, area_uuid="", search="")
+    counted = (
+        select(seen.c.area_uuid, seen.c.area_name, seen.c.chw_uuid, func.count().label("count"))
+        .where(*_narrowed(seen, everywhere, _note_of(seen.c.source_id)))
+        .group_by(seen.c.area_uuid, seen.c.area_name, seen.c.chw_uuid)
+        .subquery("counted")
+    )
+    rows = connection.execute(
+        select(
+            counted.c.area_uuid,
+            counted.c.area_name,
+            chw.c.patient_name.label("chw_name"),
+            counted.c.count,
+        )
+        .select_from(counted.outerjoin(chw, chw.c.patient_uuid == counted.c.chw_uuid))
+        .order_by(func.coalesce(func.lower(counted.c.area_name), _LAST_NAME), counted.c.area_uuid)
+    )
+    return [Area(**row) for row in rows.mappings()]
+
+
+def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
+    """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
+    seen = _seen(viewer).subquery("seen")
+    described = (
+        _described(seen, _note_of(seen.c.source_id))
+        .where(seen.c.verification_outcome == "not_visited")
+        .subquery("one")
+    )
+    mart, note = marts.to_trace, _note_of(described.c.verification_report_id)
+    of_task = {
+        name: described.c[name] for name in ToTrace.__dataclass_fields__ if name in described.c
+    }
+    query = (
+        select(*of_task.values(), described.c.verification_reason.label("reason"), note.c.note)
+        .select_from(
+            described.join(mart, mart.c.task_id == described.c.task_id).outerjoin(note, true())
+        )
+        .order_by(*_position(described, "area", note))
+    )
+    return [ToTrace(**row) for row in connection.execute(query).mappings()]
+
+
+def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
+    """What was reported of the task's patient, newest first; its own source is not repeated."""
+    known = marts.patient_report.c
+    rows = connection.execute(
+        select(known.report_uuid, known.form, known.kind, known.reported_at)
+        .where(known.patient_uuid == task.patient_uuid, known.report_uuid != task.source_id)
+        .order_by(func.coalesce(known.reported_at, _LONG_AGO).desc(), known.report_uuid)
+    )
+    return [PatientReport(**row) for row in rows.mappings()]
 
 
 def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
     """None where the viewer may not see it, whether it exists or not."""
     parameters = {**_rights(viewer), "task_uuid": task_uuid}
     row = connection.execute(_one(_alike(viewer)), parameters).mappings().one_or_none()
-    return None if row is None else Task(**row)
+    return None if row is None else _task(row)
+
+
+def _task(row: RowMapping) -> Task:
+    return Task(**{name: row[name] for name in Task.__dataclass_fields__})
 
 
 @lru_cache
@@ -176,8 +288,10 @@ def _described(seen: Subquery, note: FromClause) -> Select[*tuple[Any, ...]]:
     """With everything that identifies the patient; of an unknown one what the report says."""
     facility = marts.place.alias("facility")
     patient, chw = marts.patient, marts.patient.alias("chw")
+    latest = _last_note(seen)
     return select(
         *(seen.c[name] for name in Task.__dataclass_fields__ if name in seen.c),
+        seen.c.verification_report_id,
         facility.c.place_name.label("facility_name"),
         (seen.c.closes_on - func.app.today()).label("days_left"),
         chw.c.patient_name.label("chw_name"),
@@ -186,11 +300,25 @@ def _described(seen: Subquery, note: FromClause) -> Select[*tuple[Any, ...]]:
         note.c.patient_uuid.label("reported_patient_uuid"),
         *(patient.c.phone, patient.c.sex, patient.c.date_of_birth),
         _last_round(seen).label("last_round"),
+        latest.c.note.label("last_note"),
+        *(latest.c.noted_by, latest.c.noted_at),
     ).select_from(
         seen.outerjoin(facility, facility.c.place_uuid == seen.c.facility_uuid)
         .outerjoin(patient, patient.c.patient_uuid == seen.c.patient_uuid)
         .outerjoin(note, true())
         .outerjoin(chw, chw.c.patient_uuid == seen.c.chw_uuid)
+        .outerjoin(latest, true())
+    )
+
+
+def _last_note(seen: Subquery) -> FromClause:
+    known = tables.task_note.c
+    return (
+        select(known.note, known.noted_by, known.noted_at)
+        .where(known.task_id == seen.c.task_id)
+        .order_by(known.noted_at.desc(), known.note_id)
+        .limit(1)
+        .lateral("latest_note")
     )
 
 
@@ -228,20 +356,30 @@ def _matches(search: str, note: FromClause) -> ColumnElement[bool]:
     return or_(words, phone.contains(digits, autoescape=True))
 
 
-def _position(seen: Subquery) -> Position:
+def _position(seen: Subquery, order: str, note: FromClause) -> Position:
     """Where a task stands in the list: lists are ordered by it and continued behind it."""
     days = func.coalesce(-seen.c.days_since_appointment, _UNKNOWN_DAYS)
-    return days, seen.c.due_on, seen.c.task_id
+    last = (seen.c.due_on, seen.c.task_id)
+    match order:
+        case "due":
+            return seen.c.due_on, days, seen.c.task_id
+        case "name":
+            return func.coalesce(func.lower(_patient_name(note)), _LAST_NAME), days, *last
+        case "area":
+            area = func.coalesce(func.lower(seen.c.area_name), _LAST_NAME)
+            return area, func.coalesce(seen.c.area_uuid, ""), days, *last
+    return days, *last
 
 
-def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Place:
-    last = task(connection, viewer, task_uuid)
+def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID, order: str) -> Place:
+    seen = _seen(viewer).subquery("seen")
+    note = _note_of(seen.c.source_id)
+    position = _position(seen, order, note)
+    query = _described(seen, note).with_only_columns(*position, maintain_column_froms=True)
+    last = connection.execute(query.where(seen.c.task_uuid == task_uuid)).one_or_none()
     if last is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
-    days = _UNKNOWN_DAYS
-    if last.days_since_appointment is not None:
-        days = -last.days_since_appointment
-    return days, last.due_on, last.task_id
+    return tuple(last)
 
 
 def progress(connection: Connection, viewer: Viewer) -> Progress:

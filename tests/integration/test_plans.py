@@ -23,6 +23,7 @@ from pipeline.database import Address, connect, engine, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.worklist import store
+from pipeline.worklist.records import Filters
 
 DOCUMENTS = 24_000  # enough that an index is the better way, if the query leaves the choice
 CHANGED = 60
@@ -31,6 +32,7 @@ SMALL = 500  # rows of a table that may be read through
 FEW = 8_000  # rows that all models together may look up in one table: a third of it
 
 
+ANSWERED = Filters(standing="verified")
 ASKED = 2_000  # rows that a request may look up in one table, by a supervisor with 200 tasks
 
 
@@ -61,12 +63,13 @@ def test_no_request_of_a_supervisor_reads_a_large_table_through(
         found = store.tasks(asked, viewer)
         assert len(found) > 100
         middle = found[len(found) // 2]
-        [verified, *_] = store.tasks(asked, viewer, standing="verified", limit=1)
+        [verified, *_] = store.tasks(asked, viewer, filters=ANSWERED, limit=1)
+        searched = Filters(search=middle.patient_id or "")
         requests: dict[str, Callable[[], object]] = {
             "list": lambda: store.tasks(asked, viewer, limit=51),
             "next page": lambda: store.tasks(asked, viewer, limit=51, after=middle.task_uuid),
-            "search": lambda: store.tasks(asked, viewer, search=middle.patient_id or "", limit=51),
-            "answered": lambda: store.tasks(asked, viewer, standing="verified", limit=51),
+            "search": lambda: store.tasks(asked, viewer, filters=searched, limit=51),
+            "answered": lambda: store.tasks(asked, viewer, filters=ANSWERED, limit=51),
             "task": lambda: store.task(asked, viewer, middle.task_uuid),
             "progress": lambda: store.progress(asked, viewer),
             "history": lambda: store.history(asked, verified.task_id),
