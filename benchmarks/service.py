@@ -31,7 +31,7 @@ from benchmarks.load import Call, Load
 from benchmarks.programme import Shape
 from benchmarks.telling import median, tell
 from pipeline import embedded
-from pipeline.database import Address, connect, engine, now
+from pipeline.database import PLANNED_ONCE, Address, connect, engine, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.service.collaborators import COOKIE
@@ -42,7 +42,7 @@ RATE = 200.0
 TASKS, SUPERVISORS = 1_000_000, 5_000
 PAGE = 50
 PGBENCH_CLIENTS = 10  # as many as the service keeps connections
-_ANSWERED_OF_ONE = 8
+_ANSWERED_OF_ONE = 8  # where there are many supervisors
 
 
 def shape(tasks: int, supervisors: int) -> Shape:
@@ -131,11 +131,14 @@ class Service:
     def verifications(self, count: int) -> list[Call]:
         """Each about another open task, of supervisors at random, as their lists show them."""
         calls: list[Call] = []
+        of_one = max(count // len(self.supervisors) * 2, _ANSWERED_OF_ONE)
         for one in self.randomness.sample(self.supervisors, len(self.supervisors)):
-            shown = self._tasks(one)[:_ANSWERED_OF_ONE]
+            shown = self._tasks(one)[:of_one]
             calls += [one.verify(task_uuid, self.randomness) for task_uuid in shown]
             if len(calls) >= count:
                 break
+        if len(calls) < count:
+            raise SystemExit(f"Only {len(calls)} open tasks to answer: fewer --seconds, please.")
         self.randomness.shuffle(calls)
         return calls[:count]
 
@@ -174,9 +177,9 @@ def _sign_in(address: Address) -> list[Supervisor]:
             """)
         ).all()
         for account in accounts:
-            name, roles, facilities, contact = account.tuple()
-            who = Session(name, tuple(roles), tuple(facilities), contact)
-            sessions.begin(connection, f"token-of-{name}", who, moment)
+            rights = tuple(account.roles), tuple(account.facility_uuids), account.contact_uuid
+            who = Session(account.user_name, *rights)
+            sessions.begin(connection, f"token-of-{account.user_name}", who, moment)
     signing_in.dispose()
     return [
         Supervisor(
@@ -268,7 +271,7 @@ def pgbench(address: Address, script: Path, seconds: float) -> float:
             *("--host", address.host, "--port", str(address.port)),
             *("--username", address.user, address.database),
         ],
-        env={"PGPASSWORD": address.password, "PGOPTIONS": address.options},
+        env={"PGPASSWORD": address.password, "PGOPTIONS": address.options + PLANNED_ONCE},
         capture_output=True,
         text=True,
         check=False,
@@ -281,7 +284,7 @@ def pgbench(address: Address, script: Path, seconds: float) -> float:
 
 def _offered(here: Service, seconds: float) -> dict[str, Load]:
     """Each kind first for a while that does not count: the pool fills, plans are made."""
-    count, warm_up = round(RATE * seconds), round(RATE * 5)
+    count, warm_up = round(RATE * seconds), round(RATE * min(seconds, 5))
     legs = {}
     for kind, calls in (
         ("list", here.lists),

@@ -14,7 +14,7 @@ import sqlalchemy
 
 from pipeline.errors import SettingsWrong, Unavailable
 
-_PLANNED_ONCE = " -c plan_cache_mode=force_generic_plan -c jit=off"
+PLANNED_ONCE = " -c plan_cache_mode=force_generic_plan -c jit=off"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def engine(address: Address) -> sqlalchemy.Engine:
     """
     return sqlalchemy.create_engine(
         "postgresql+psycopg://",
-        creator=lambda: connect(address, more_options=_PLANNED_ONCE),
+        creator=lambda: connect(address, more_options=PLANNED_ONCE),
         pool_size=20,
         max_overflow=0,
         pool_pre_ping=True,
