@@ -3,8 +3,8 @@
 WORKLIST := .venv/bin/worklist
 VENV := .venv/bin/python
 
-.PHONY: help env demo test test-long check oracle bench-sync bench-refresh bench-write-back sync \
-	refresh publish nightly serve
+.PHONY: help env demo test test-long check oracle bench-sync bench-refresh bench-service \
+	bench-write-back sync refresh publish nightly serve
 
 help: ## This list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 20
@@ -35,6 +35,9 @@ bench-sync: env ## Measure the sync; docs/performance.md tells how to read it
 
 bench-refresh: env ## Measure refresh and publication; docs/performance.md tells how to read it
 	@exec $(VENV) -m benchmarks.refresh
+
+bench-service: env ## Measure the service under load; docs/performance.md tells how to read it
+	@exec $(VENV) -m benchmarks.service
 
 bench-write-back: env ## Measure the write-back; docs/performance.md tells how to read it
 	@exec $(VENV) -m benchmarks.write_back

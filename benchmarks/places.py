@@ -106,3 +106,17 @@ def postgres() -> Iterator[Address]:
             name_instance(connection, "bench", SOURCE, now(connection))
         migrating.dispose()
         yield address
+
+
+def environment(address: Address, folder: Path) -> dict[str, str]:
+    """What a `worklist` command needs that works on this database."""
+    return {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        "POSTGRES_HOST": address.host,
+        "POSTGRES_PORT": str(address.port),
+        "POSTGRES_USER": address.user,
+        "POSTGRES_PASSWORD": address.password,
+        "POSTGRES_DB": address.database,
+        "WORKLIST_HOME": str(folder),
+    }

@@ -51,6 +51,7 @@ class Shape:
     chw_tasks: int = 108
     targets: int = 12
     trace_days: int = 120  # the first trace was that long ago
+    unevenness: int = 0  # of the traces of a site's areas up to so many are left out, by turns
 
     @classmethod
     def of(cls, documents: int) -> "Shape":
@@ -71,6 +72,7 @@ class Shape:
             "visits": self.reports["household_visit"],
             "traces": self.reports["trace"],
             "trace_days": self.trace_days,
+            "unevenness": self.unevenness,
         }
         return {name: Int8(number) for name, number in numbers.items()}
 
@@ -332,6 +334,10 @@ def _reports(connection: psycopg.Connection, shape: Shape, form: str) -> None:
                 as reported_at
             from generate_series(0, %(area_count)s - 1) as area
             cross join generate_series(0, %(count)s - 1) as nth
+            where
+                %(form)s <> 'trace'
+                or nth * %(areas)s + area %% %(areas)s
+                < %(count)s * %(areas)s - area / %(areas)s * 37 %% (%(unevenness)s + 1)
         ) as report
         """,
         {

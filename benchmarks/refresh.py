@@ -4,7 +4,6 @@ documents, the same at ten times the size, as a command, and with a reader going
 
 import argparse
 import itertools
-import os
 import subprocess
 import sys
 import tempfile
@@ -87,20 +86,10 @@ class Place:
         return int(found[0]) if found else 0
 
     def refresh_as_a_command(self) -> float:
-        environment = {
-            "PATH": os.defpath,
-            "HOME": str(self.folder),
-            "POSTGRES_HOST": self.address.host,
-            "POSTGRES_PORT": str(self.address.port),
-            "POSTGRES_USER": self.address.user,
-            "POSTGRES_PASSWORD": self.address.password,
-            "POSTGRES_DB": self.address.database,
-            "WORKLIST_HOME": str(self.folder),
-        }
         began = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "pipeline.cli", "refresh"],
-            env=environment,
+            env=places.environment(self.address, self.folder),
             cwd=self.folder,
             check=True,
             stderr=subprocess.DEVNULL,

@@ -14,6 +14,8 @@ import sqlalchemy
 
 from pipeline.errors import SettingsWrong, Unavailable
 
+_PLANNED_ONCE = " -c plan_cache_mode=force_generic_plan -c jit=off"
+
 
 @dataclass(frozen=True)
 class Address:
@@ -37,7 +39,9 @@ class Address:
         return f"PostgreSQL at {self.host}:{self.port}, database {self.database}"
 
 
-def connect(address: Address, *, autocommit: bool = False) -> psycopg.Connection:
+def connect(
+    address: Address, *, autocommit: bool = False, more_options: str = ""
+) -> psycopg.Connection:
     """Raises Unavailable with the place when nobody answers or the password is wrong."""
     with translated(address):
         return psycopg.connect(
@@ -46,7 +50,7 @@ def connect(address: Address, *, autocommit: bool = False) -> psycopg.Connection
             user=address.user,
             password=address.password,
             dbname=address.database,
-            options=address.options,
+            options=address.options + more_options,
             application_name="worklist",
             connect_timeout=10,
             keepalives_idle=30,
@@ -56,12 +60,16 @@ def connect(address: Address, *, autocommit: bool = False) -> psycopg.Connection
 
 
 def engine(address: Address) -> sqlalchemy.Engine:
-    """A pool of such connections for SQLAlchemy; pessimistic, since servers restart."""
+    """A pool of such connections for SQLAlchemy; pessimistic, since servers restart.
+
+    Its statements are few and asked again and again: each is planned once a connection. Who comes
+    when all are busy waits, which is faster than a further connection.
+    """
     return sqlalchemy.create_engine(
         "postgresql+psycopg://",
-        creator=lambda: connect(address),
-        pool_size=10,
-        max_overflow=10,
+        creator=lambda: connect(address, more_options=_PLANNED_ONCE),
+        pool_size=20,
+        max_overflow=0,
         pool_pre_ping=True,
         hide_parameters=True,
     )

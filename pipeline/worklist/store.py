@@ -6,6 +6,7 @@ Reads the live marts; writes `app.verification`. Commits nothing.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,15 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    FromClause,
     RowMapping,
     Select,
     Subquery,
     Text,
+    Uuid,
     and_,
     any_,
+    bindparam,
     cast,
     desc,
     false,
@@ -30,7 +34,6 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from pipeline import tables
@@ -49,6 +52,7 @@ from pipeline.worklist.records import (
 )
 
 Position = tuple[ColumnElement[Any], ...]
+Place = tuple[Any, ...]  # what a position is for one task
 _UNKNOWN_DAYS = 2**31 - 1
 _LAST_NAME = "\U0010ffff"
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -84,25 +88,25 @@ def _seen(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     The rows of the ledger that are his, with the nearest of his facilities above each.
     """
     task, scope = marts.missed_appointment, marts.place_scope.c
+    is_his = scope.ancestor_uuid == any_(_texts("facility_uuids", viewer.facility_uuids))
     nearest = (
-        select(scope.place_uuid, scope.ancestor_uuid.label("facility_uuid"))
-        .ext(distinct_on(scope.place_uuid))
-        .where(scope.ancestor_uuid == any_(_texts(viewer.facility_uuids)))
-        .order_by(scope.place_uuid, scope.depth)
-        .subquery("nearest_facility")
+        select(scope.ancestor_uuid)
+        .where(scope.place_uuid == task.c.place_uuid, is_his)
+        .order_by(scope.depth)
+        .limit(1)
     )
-    rows = select(task, nearest.c.facility_uuid).select_from(
-        task.join(
-            nearest, nearest.c.place_uuid == task.c.place_uuid, isouter=viewer.is_programme_wide
-        )
-    )
+    rows = select(task, nearest.scalar_subquery().label("facility_uuid"))
     if not viewer.is_online:
         return rows.where(false())
     if viewer.is_programme_wide:
         return rows
     definition = tables.task_definition.c
-    assigned = select(definition.name).where(definition.roles.overlap(_texts(viewer.roles)))
-    return rows.where(task.c.definition.in_(assigned))
+    assigned = select(definition.name).where(
+        definition.roles.overlap(_texts("roles", viewer.roles))
+    )
+    # an array, since the planner takes it for short: his tasks are looked up by their place
+    places = func.array(select(scope.place_uuid).where(is_his).scalar_subquery())
+    return rows.where(task.c.place_uuid == any_(places), task.c.definition.in_(assigned))
 
 
 def tasks(
@@ -120,18 +124,13 @@ def tasks(
     `after` is the `task_uuid` of the last task already read: the page continues behind it.
     InvalidInput where that is not on the viewer's list.
     """
-    seen = _seen(viewer).subquery("seen")
-    query = _described(seen).where(*_narrowed(seen, filters))
-    position = _position(seen, order)
-    if after is not None:
-        begin = _position_of(connection, viewer, after, order)
-        query = query.where(tuple_(*position) > tuple_(*begin))
-    rows = connection.execute(query.order_by(*position).limit(limit))
-    return [_task(row) for row in rows.mappings()]
+    position = None if after is None else _position_of(connection, viewer, after, order)
+    query = _list(_alike(viewer), filters, order, position, limit)
+    return [_task(row) for row in connection.execute(query, _rights(viewer)).mappings()]
 
 
 def _narrowed(seen: Subquery, filters: Filters) -> list[ColumnElement[bool]]:
-    """What of the viewer's tasks is wanted."""
+    """What of the viewer's tasks is wanted, but for the search."""
     column = {
         "standing": seen.c.standing,
         "state": seen.c.state,
@@ -145,11 +144,9 @@ def _narrowed(seen: Subquery, filters: Filters) -> list[ColumnElement[bool]]:
         below = select(scope.place_uuid).where(scope.ancestor_uuid == filters.place_uuid)
         wanted.append(seen.c.place_uuid.in_(below))
     if filters.flag:
-        wanted.append(seen.c.flags.contains(_texts([filters.flag])))
+        wanted.append(seen.c.flags.contains(_texts("flags", [filters.flag])))
     if filters.is_overdue:
         wanted.append(seen.c.due_on < func.app.today())
-    if filters.search.strip():
-        wanted.append(_matches(filters.search))
     return wanted
 
 
@@ -161,9 +158,9 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
     if not patients:
         return {}
     seen = _seen(viewer).subquery("seen")
-    query = _described(seen).where(
+    query = _described(seen, _note_of(seen.c.source_id)).where(
         seen.c.standing == "open",
-        seen.c.patient_uuid == any_(_texts(sorted(patients))),
+        seen.c.patient_uuid == any_(_texts("patients", sorted(patients))),
     )
     found: dict[str, list[Task]] = {}
     for row in connection.execute(query.order_by(*_position(seen, "due"))).mappings():
@@ -198,19 +195,19 @@ def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
     """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
     seen = _seen(viewer).subquery("seen")
-    described = _described(seen).where(seen.c.verification_outcome == "not_visited").subquery("one")
-    mart, note = marts.to_trace, marts.note.alias("answer_note")
+    described = _described(seen, _note_of(seen.c.source_id))
+    confirmed = described.where(seen.c.verification_outcome == "not_visited").subquery("confirmed")
+    # looked up for each task; an offset keeps PostgreSQL from reading the ledger for each
+    mart = marts.to_trace
+    is_listed = select(mart.c.task_id).where(mart.c.task_id == confirmed.c.task_id).offset(0)
+    note = _note_of(confirmed.c.verification_report_id)
     of_task = {
-        name: described.c[name] for name in ToTrace.__dataclass_fields__ if name in described.c
+        name: confirmed.c[name] for name in ToTrace.__dataclass_fields__ if name in confirmed.c
     }
     query = (
-        select(*of_task.values(), described.c.verification_reason.label("reason"), note.c.note)
-        .select_from(
-            described.join(mart, mart.c.task_id == described.c.task_id).outerjoin(
-                note, note.c.report_uuid == described.c.verification_report_id
-            )
-        )
-        .order_by(*_position(described, "area"))
+        select(*of_task.values(), confirmed.c.verification_reason.label("reason"), note.c.note)
+        .select_from(confirmed.join(is_listed.lateral("listed"), true()).outerjoin(note, true()))
+        .order_by(*_position(confirmed, "area"))
     )
     return [ToTrace(**row) for row in connection.execute(query).mappings()]
 
@@ -226,11 +223,51 @@ def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
     return [PatientReport(**row) for row in rows.mappings()]
 
 
+def _alike(viewer: Viewer) -> Viewer:
+    """The same kind of viewer with nothing of his own: what statements are kept by.
+
+    Composing one takes longer than all else in a request; what is his own are its parameters.
+    """
+    return replace(viewer, user_name="", roles=(), facility_uuids=(), contact_uuid=None)
+
+
+def _rights(viewer: Viewer) -> dict[str, list[str]]:
+    return {"roles": list(viewer.roles), "facility_uuids": list(viewer.facility_uuids)}
+
+
+@lru_cache(maxsize=64)
+def _list(
+    viewer: Viewer, filters: Filters, order: str, begin: Place | None, limit: int | None
+) -> Select[*tuple[Any, ...]]:
+    """`begin` is the position behind which it begins."""
+    seen = _seen(viewer).subquery("seen")
+    page = select(seen).where(*_narrowed(seen, filters))
+    needs_names = bool(filters.search.strip()) or order == "name"
+    if not needs_names:  # only what is shown need be described
+        page = _cut(page, _position(seen, order), begin, limit)
+    shown = page.subquery("shown")
+    note = _note_of(shown.c.source_id)
+    query, position = _described(shown, note), _position(shown, order, note)
+    if not needs_names:
+        return query.order_by(*position)
+    if filters.search.strip():
+        query = query.where(_matches(filters.search, note))
+    return _cut(query, position, begin, limit)
+
+
+def _cut(
+    query: Select[*tuple[Any, ...]], position: Position, begin: Place | None, limit: int | None
+) -> Select[*tuple[Any, ...]]:
+    if begin is not None:
+        values = (literal(value, of.type) for value, of in zip(begin, position, strict=True))
+        query = query.where(tuple_(*position) > tuple_(*values))
+    return query.order_by(*position).limit(limit)
+
+
 def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
     """None where the viewer may not see it, whether it exists or not."""
-    seen = _seen(viewer).subquery("seen")
-    query = _described(seen).where(seen.c.task_uuid == task_uuid)
-    row = connection.execute(query).mappings().one_or_none()
+    parameters = {**_rights(viewer), "task_uuid": task_uuid}
+    row = connection.execute(_one(_alike(viewer)), parameters).mappings().one_or_none()
     return None if row is None else _task(row)
 
 
@@ -238,10 +275,25 @@ def _task(row: RowMapping) -> Task:
     return Task(**{name: row[name] for name in Task.__dataclass_fields__})
 
 
-def _described(seen: Subquery) -> Select[*tuple[Any, ...]]:
+@lru_cache
+def _one(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    seen = _seen(viewer).subquery("seen")
+    described = _described(seen, _note_of(seen.c.source_id))
+    return described.where(seen.c.task_uuid == bindparam("task_uuid", type_=Uuid))
+
+
+def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
+    """What a report says itself. Looked up for each row: joined, the view would be read through,
+    and without a limit PostgreSQL makes a join of it.
+    """
+    note = marts.note
+    return select(note).where(note.c.report_uuid == report_uuid).limit(1).lateral("note_of_report")
+
+
+def _described(seen: Subquery, note: FromClause) -> Select[*tuple[Any, ...]]:
     """With everything that identifies the patient; of an unknown one what the report says."""
     facility = marts.place.alias("facility")
-    patient, chw, note = marts.patient, marts.patient.alias("chw"), marts.note
+    patient, chw = marts.patient, marts.patient.alias("chw")
     latest = _last_note(seen)
     return select(
         *(seen.c[name] for name in Task.__dataclass_fields__ if name in seen.c),
@@ -249,8 +301,8 @@ def _described(seen: Subquery) -> Select[*tuple[Any, ...]]:
         facility.c.place_name.label("facility_name"),
         (seen.c.closes_on - func.app.today()).label("days_left"),
         chw.c.patient_name.label("chw_name"),
-        _patient_name().label("patient_name"),
-        _patient_id().label("patient_id"),
+        _patient_name(note).label("patient_name"),
+        _patient_id(note).label("patient_id"),
         note.c.patient_uuid.label("reported_patient_uuid"),
         *(patient.c.phone, patient.c.sex, patient.c.date_of_birth),
         _last_round(seen).label("last_round"),
@@ -259,7 +311,7 @@ def _described(seen: Subquery) -> Select[*tuple[Any, ...]]:
     ).select_from(
         seen.outerjoin(facility, facility.c.place_uuid == seen.c.facility_uuid)
         .outerjoin(patient, patient.c.patient_uuid == seen.c.patient_uuid)
-        .outerjoin(note, note.c.report_uuid == seen.c.source_id)
+        .outerjoin(note, true())
         .outerjoin(chw, chw.c.patient_uuid == seen.c.chw_uuid)
         .outerjoin(latest, true())
     )
@@ -276,14 +328,14 @@ def _last_note(seen: Subquery) -> LateralFromClause:
     )
 
 
-def _patient_name() -> ColumnElement[str]:
+def _patient_name(note: FromClause) -> ColumnElement[str]:
     """A definition may name it by `contactLabel`; else the patient's own, else the report's."""
-    note = marts.note.c
-    return func.coalesce(note.contact_label, marts.patient.c.patient_name, note.patient_name)
+    said = note.c
+    return func.coalesce(said.contact_label, marts.patient.c.patient_name, said.patient_name)
 
 
-def _patient_id() -> ColumnElement[str]:
-    return func.coalesce(marts.patient.c.patient_id, marts.note.c.patient_id)
+def _patient_id(note: FromClause) -> ColumnElement[str]:
+    return func.coalesce(marts.patient.c.patient_id, note.c.patient_id)
 
 
 def _last_round(seen: Subquery) -> ColumnElement[int]:
@@ -292,13 +344,13 @@ def _last_round(seen: Subquery) -> ColumnElement[int]:
     return func.coalesce(highest.scalar_subquery(), 0)
 
 
-def _matches(search: str) -> ColumnElement[bool]:
+def _matches(search: str, note: FromClause) -> ColumnElement[bool]:
     """Every word in the name or the shortcode; or the digits somewhere in the phone number."""
     words = and_(
         *(
             or_(
-                _patient_name().icontains(word, autoescape=True),
-                _patient_id().icontains(word, autoescape=True),
+                _patient_name(note).icontains(word, autoescape=True),
+                _patient_id(note).icontains(word, autoescape=True),
             )
             for word in search.split()
         )
@@ -310,7 +362,7 @@ def _matches(search: str) -> ColumnElement[bool]:
     return or_(words, phone.contains(digits, autoescape=True))
 
 
-def _position(seen: Subquery, order: str) -> Position:
+def _position(seen: Subquery, order: str, note: FromClause = marts.note) -> Position:
     """Where a task stands in the list: lists are ordered by it and continued behind it."""
     days = func.coalesce(-seen.c.days_since_appointment, _UNKNOWN_DAYS)
     last = (seen.c.due_on, seen.c.task_id)
@@ -318,36 +370,29 @@ def _position(seen: Subquery, order: str) -> Position:
         case "due":
             return seen.c.due_on, days, seen.c.task_id
         case "name":
-            return func.coalesce(func.lower(_patient_name()), _LAST_NAME), days, *last
+            return func.coalesce(func.lower(_patient_name(note)), _LAST_NAME), days, *last
         case "area":
             area = func.coalesce(func.lower(seen.c.area_name), _LAST_NAME)
             return area, func.coalesce(seen.c.area_uuid, ""), days, *last
     return days, *last
 
 
-def _position_of(
-    connection: Connection, viewer: Viewer, task_uuid: UUID, order: str
-) -> Sequence[Any]:
+def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID, order: str) -> Place:
     seen = _seen(viewer).subquery("seen")
-    position = _position(seen, order)
-    query = _described(seen).with_only_columns(*position, maintain_column_froms=True)
-    last = connection.execute(query.where(seen.c.task_uuid == task_uuid)).one_or_none()
+    note = _note_of(seen.c.source_id)
+    query = _described(seen, note).where(seen.c.task_uuid == task_uuid)
+    position = _position(seen, order, note)
+    last = connection.execute(
+        query.with_only_columns(*position, maintain_column_froms=True)
+    ).one_or_none()
     if last is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
-    return [literal(value, of.type) for value, of in zip(last, position, strict=True)]
+    return tuple(last)
 
 
 def progress(connection: Connection, viewer: Viewer) -> Progress:
     """Of the tasks whose window contains today and that ask for something: how many are done."""
-    seen = _seen(viewer).subquery("seen")
-    is_due = func.app.today().between(seen.c.opens_on, seen.c.closes_on)
-    rows = connection.execute(
-        select(
-            seen.c.standing,
-            func.count().label("all_count"),
-            func.count().filter(is_due).label("due_count"),
-        ).group_by(seen.c.standing)
-    ).all()
+    rows = connection.execute(_counts(_alike(viewer)), _rights(viewer)).all()
     return Progress(
         done_count=sum(row.due_count for row in rows if row.standing in _DONE),
         asked_count=sum(row.due_count for row in rows if row.standing in _ASKED),
@@ -355,12 +400,24 @@ def progress(connection: Connection, viewer: Viewer) -> Progress:
     )
 
 
+@lru_cache
+def _counts(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    seen = _seen(viewer).subquery("seen")
+    is_due = func.app.today().between(seen.c.opens_on, seen.c.closes_on)
+    return select(
+        seen.c.standing,
+        func.count().label("all_count"),
+        func.count().filter(is_due).label("due_count"),
+    ).group_by(seen.c.standing)
+
+
 def history(connection: Connection, task_id: str) -> list[KnownVerification]:
     """All answers of one task, newest first; ask `task` first whether the viewer sees it."""
-    known, note = marts.verification, marts.note
+    known = marts.verification
+    note = _note_of(known.c.report_id)
     rows = connection.execute(
         select(known, func.app.task_uuid(known.c.task_id).label("task_uuid"), note.c.note)
-        .select_from(known.outerjoin(note, note.c.report_uuid == known.c.report_id))
+        .select_from(known.outerjoin(note, true()))
         .where(known.c.task_id == task_id)
         .order_by(known.c.round.desc(), known.c.report_id)
     )
@@ -372,11 +429,10 @@ def verifications(
 ) -> list[KnownVerification]:
     """Answers to tasks the viewer sees, latest first; `after` is the last `report_id` read."""
     seen = _seen(viewer).subquery("seen")
-    known, note = marts.verification, marts.note
+    known = _answers_to(seen)
+    note = _note_of(known.c.report_id)
     query = select(known, seen.c.task_uuid, note.c.note).select_from(
-        known.join(seen, seen.c.task_id == known.c.task_id).outerjoin(
-            note, note.c.report_uuid == known.c.report_id
-        )
+        seen.join(known, true()).outerjoin(note, true())
     )
     position: Position = func.coalesce(known.c.verified_at, _LONG_AGO), known.c.report_id
     if after is not None:
@@ -385,11 +441,17 @@ def verifications(
     return [KnownVerification(**row) for row in rows.mappings()]
 
 
-def _moment_of(connection: Connection, seen: Subquery, report_id: str) -> Position:
+def _answers_to(seen: Subquery) -> FromClause:
+    """Looked up for each task; an offset keeps PostgreSQL from reading all answers ever given."""
     known = marts.verification
+    return select(known).where(known.c.task_id == seen.c.task_id).offset(0).lateral("answer")
+
+
+def _moment_of(connection: Connection, seen: Subquery, report_id: str) -> Position:
+    known = _answers_to(seen)
     last = connection.execute(
         select(known.c.verified_at)
-        .select_from(known.join(seen, seen.c.task_id == known.c.task_id))
+        .select_from(seen.join(known, true()))
         .where(known.c.report_id == report_id)
     ).one_or_none()
     if last is None:
@@ -407,5 +469,6 @@ def insert_verification(connection: Connection, verification: Verification) -> N
     connection.execute(insert(tables.verification).values(vars(verification)))
 
 
-def _texts(values: Sequence[str]) -> ColumnElement[Sequence[str]]:
-    return cast(literal(list(values), ARRAY(Text)), ARRAY(Text))
+def _texts(name: str, values: Sequence[str]) -> ColumnElement[Sequence[str]]:
+    """A parameter of this name, so that a statement composed once serves other values too."""
+    return cast(bindparam(name, list(values), ARRAY(Text)), ARRAY(Text))

@@ -1,11 +1,15 @@
-"""A refresh after a few changes looks rows up; it never reads a large table through.
+"""A refresh after a few changes, and a request of the service, look rows up; neither ever reads a
+large table through.
 
 PostgreSQL's own counters are compared before and after, and no plans of captured SQL: they hold
-for every statement that a refresh is made of, hooks and all, as it really ran.
+for every statement that a refresh or a request is made of, hooks and all, as it really ran.
 """
 
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -14,9 +18,12 @@ from psycopg import sql
 from benchmarks import programme
 from benchmarks.places import SOURCE
 from benchmarks.programme import Shape
-from pipeline.database import Address, connect, now
+from benchmarks.service import shape
+from pipeline.database import Address, connect, engine, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
+from pipeline.worklist import store
+from pipeline.worklist.records import Filters
 
 DOCUMENTS = 24_000  # enough that an index is the better way, if the query leaves the choice
 CHANGED = 60
@@ -25,19 +32,13 @@ SMALL = 500  # rows of a table that may be read through
 FEW = 8_000  # rows that all models together may look up in one table: a third of it
 
 
+ASKED = 2_000  # rows that a request may look up in one table, by a supervisor with 200 tasks
+
+
 def test_a_refresh_after_few_changes_reads_no_large_table_through(
     database: Address, home: Path
 ) -> None:
-    with (
-        connect(database, autocommit=True) as connection,
-        dbt.running(database, "v1", "couchdb", home) as running_dbt,
-    ):
-        connection.execute(
-            "insert into app.instance (name, source, created_at) values ('plans', %s, now())",
-            [SOURCE],
-        )
-        programme.write(connection, Shape.of(DOCUMENTS))
-        _refresh(connection, running_dbt)
+    with _generated(database, home, Shape.of(DOCUMENTS)) as (connection, running_dbt):
         for seed in (0.1, 0.9):
             programme.change(connection, CHANGED, seed)
             through, up = _rows_read(connection, "seq_tup_read"), _rows_read(connection, _UP)
@@ -47,6 +48,69 @@ def test_a_refresh_after_few_changes_reads_no_large_table_through(
             # an index too can be read from one end to the other
             up = _rows_read(connection, _UP) - up
             assert {table: rows for table, rows in up.items() if rows > FEW} == {}
+
+
+def test_no_request_of_a_supervisor_reads_a_large_table_through(
+    database: Address, home: Path
+) -> None:
+    asking = engine(database)
+    usual = shape(tasks=8_000, supervisors=40)
+    answered = {**usual.reports, "missed_appointment_verification": 12}
+    size = replace(usual, reports=answered)
+    with _generated(database, home, size) as (connection, _), asking.connect() as asked:
+        viewer = store.viewer(asked, "supervisor_3", ())
+        found = store.tasks(asked, viewer)
+        assert len(found) > 100
+        middle = found[len(found) // 2]
+        answered_ones = Filters(standing="verified")
+        [verified, *_] = store.tasks(asked, viewer, filters=answered_ones, limit=1)
+        searched = Filters(search=middle.patient_id or "")
+        below = Filters(place_uuid=middle.area_uuid or "")
+        requests: dict[str, Callable[[], object]] = {
+            "list": lambda: store.tasks(asked, viewer, limit=51),
+            "next page": lambda: store.tasks(asked, viewer, limit=51, after=middle.task_uuid),
+            "search": lambda: store.tasks(asked, viewer, filters=searched, limit=51),
+            "answered": lambda: store.tasks(asked, viewer, filters=answered_ones, limit=51),
+            "task": lambda: store.task(asked, viewer, middle.task_uuid),
+            "progress": lambda: store.progress(asked, viewer),
+            "history": lambda: store.history(asked, verified.task_id),
+            "by name": lambda: store.tasks(asked, viewer, order="name", limit=51),
+            "below a place": lambda: store.tasks(asked, viewer, filters=below, limit=51),
+            "areas": lambda: store.areas(asked, viewer, Filters()),
+            "to trace": lambda: store.to_trace(asked, viewer),
+            "others": lambda: store.others(asked, viewer, found[:50]),
+            "reports": lambda: store.patient_reports(asked, middle),
+            "verifications": lambda: store.verifications(asked, viewer, limit=51),
+        }
+        for name, request in requests.items():
+            through, up = _rows_read(connection, "seq_tup_read"), _rows_read(connection, _UP)
+            request()
+            asked.exec_driver_sql("select pg_stat_force_next_flush()")
+            asked.commit()
+            through = _rows_read(connection, "seq_tup_read") - through
+            assert {table: rows for table, rows in through.items() if rows > SMALL} == {}, name
+            up = _rows_read(connection, _UP) - up
+            assert {table: rows for table, rows in up.items() if rows > ASKED} == {}, name
+            assert up, name  # the counts came in
+    asking.dispose()
+
+
+@contextmanager
+def _generated(
+    address: Address, home: Path, size: Shape
+) -> Iterator[tuple[psycopg.Connection, dbt.Dbt]]:
+    """A generated programme, refreshed."""
+    with (
+        connect(address, autocommit=True) as connection,
+        dbt.running(address, "v1", "couchdb", home) as running_dbt,
+    ):
+        connection.execute(
+            "insert into app.instance (name, source, created_at) values ('plans', %s, now())",
+            [SOURCE],
+        )
+        programme.write(connection, size)
+        _refresh(connection, running_dbt)
+        yield connection, running_dbt
 
 
 def _refresh(connection: psycopg.Connection, running_dbt: dbt.Dbt) -> None:

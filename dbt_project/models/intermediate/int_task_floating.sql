@@ -16,7 +16,7 @@ task_event as (
     select * from {{ source('app', 'task_event') }}
 ),
 
-due as (
+due as not materialized (
     select
         task.task_id,
         task.subject_key,

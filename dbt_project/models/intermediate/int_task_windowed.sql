@@ -34,5 +34,12 @@ select
     task.landed_{{ column }}{{ ',' if not loop.last }}
     {% endfor %}
 from task
-left join floating
-    on task.task_id = floating.task_id
+-- for one task at a time, and only where the window floats: whoever reads a few tasks pays for few
+left join lateral (
+    select floating.*
+    from floating
+    where
+        floating.task_id = task.task_id
+        and task.due_on is null
+) as floating
+    on true

@@ -1,9 +1,6 @@
-with contact as (
-    select * from {{ ref('contact') }}
-)
-
+-- No import CTE: PostgreSQL reads a view with one through where another query joins it.
 select
     contact.uuid as contact_uuid,
     contact.parent_uuid as place_uuid
-from contact
+from {{ ref('contact') }} as contact
 where not contact.is_deleted

@@ -1,9 +1,6 @@
-with scope as (
-    select * from {{ ref('place_scope') }}
-)
-
+-- No import CTE: PostgreSQL reads a view with one through where another query joins it.
 select
     scope.place_uuid,
     scope.ancestor_uuid,
     scope.depth
-from scope
+from {{ ref('place_scope') }} as scope

@@ -1,10 +1,10 @@
 -- Ours the moment they are accepted, and those that only the CHT knows, such as ones made there.
 -- Copies of one report count once.
-with verification as (
+with verification as not materialized (
     select * from {{ ref('int_verification_accepted') }}
 ),
 
-verification_report as (
+verification_report as not materialized (
     select * from {{ ref('verification_report') }}
 )
 

@@ -1,4 +1,5 @@
 -- What documents say of people in their own words: the source of a task, and each verification.
+-- The id is of one type in all three parts: only then PostgreSQL asks each part for one report.
 with task_source as (
     select * from {{ ref('task_source') }}
 ),
@@ -34,7 +35,7 @@ from source_document
 union all
 
 select
-    verification.report_id,
+    verification.report_id::varchar,
     null,
     null,
     null,
@@ -45,7 +46,7 @@ from verification
 union all
 
 select
-    verification_report.report_id,
+    verification_report.report_id::varchar,
     null,
     null,
     null,

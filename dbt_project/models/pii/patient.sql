@@ -1,7 +1,4 @@
-with contact as (
-    select * from {{ ref('contact') }}
-)
-
+-- No import CTE: PostgreSQL reads a view with one through where another query joins it.
 select
     contact.uuid as patient_uuid,
     contact.contact_name as patient_name,
@@ -9,5 +6,5 @@ select
     contact.phone,
     contact.sex,
     contact.date_of_birth
-from contact
+from {{ ref('contact') }} as contact
 where not contact.is_deleted

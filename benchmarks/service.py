@@ -1,0 +1,352 @@
+"""The service under load: a million open tasks, five thousand supervisors with 1 to 400 each.
+
+The service is `worklist serve` in a process of its own, the load comes from another. Kinds of
+requests are measured one after the other, then as many of the first as it takes, against pgbench
+running the same query.
+"""
+
+import argparse
+import http.client
+import json
+import random
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import sqlalchemy
+from psycopg import sql
+
+from benchmarks import load, places, programme
+from benchmarks.load import Call, Load
+from benchmarks.programme import Shape
+from benchmarks.telling import median, tell
+from pipeline import embedded
+from pipeline.database import Address, connect, engine, now
+from pipeline.refresh import dbt
+from pipeline.refresh import run as refreshing
+from pipeline.service.collaborators import COOKIE
+from pipeline.worklist import sessions, store
+from pipeline.worklist.sessions import Session
+
+RATE = 200.0
+TASKS, SUPERVISORS = 1_000_000, 5_000
+PAGE = 50
+PGBENCH_CLIENTS = 10  # as many as the service keeps connections
+_ANSWERED_OF_ONE = 8
+
+
+def shape(tasks: int, supervisors: int) -> Shape:
+    """One supervisor a site; open tasks differ evenly from a few to twice the average.
+
+    Of the traces nine in ten ask for a verification, and the first two of each area are answered.
+    """
+    areas = 4
+    traces = round(tasks / supervisors * 2.34 / areas)
+    return Shape(
+        sites=supervisors,
+        supervisors=1,
+        areas=areas,
+        households=8,
+        patients=60,
+        reports={
+            "trace": traces,
+            "missed_appointment_verification": 2,
+            "visit_verification": 1,
+            "trace_follow_up": 1,
+            "household_visit": 1,
+        },
+        chw_tasks=1,
+        targets=1,
+        trace_days=28,
+        unevenness=max((traces - 3) * areas, 0),
+    )
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """A signed-in supervisor; the site's number is his own."""
+
+    number: int
+    headers: dict[str, str]
+
+    def list(self) -> Call:
+        return Call(f"/api/v1/tasks?limit={PAGE}", self.headers)
+
+    def page(self) -> Call:
+        return Call("/", self.headers)
+
+    def search(self, randomness: random.Random, size: Shape) -> Call:
+        """A patient of his by name, shortcode or phone, as far as people type them."""
+        area = self.number * size.areas + randomness.randrange(size.areas)
+        patient = area * size.patients + randomness.randrange(size.patients)
+        searched = randomness.choice(
+            [f"person {patient}", f"{patient}803"[:6], f"9{patient % 10**8:08}"[-7:]]
+        )
+        return Call(f"/api/v1/tasks?{urlencode({'q': searched})}", self.headers)
+
+    def verify(self, task_uuid: str, randomness: random.Random) -> Call:
+        answer = randomness.choice(
+            [{"outcome": "visited"}, {"outcome": "not_visited", "reason": "moved", "note": "Left."}]
+        )
+        more = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": str(UUID(int=randomness.getrandbits(128), version=4)),
+        }
+        path = f"/api/v1/tasks/{task_uuid}/verification"
+        return Call(path, {**self.headers, **more}, json.dumps(answer).encode())
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service before a database of `size`, with everybody signed in."""
+
+    address: Address
+    port: int
+    size: Shape
+    supervisors: Sequence[Supervisor]
+    randomness: random.Random
+
+    def anybody(self) -> Supervisor:
+        return self.randomness.choice(self.supervisors)
+
+    def lists(self, count: int) -> list[Call]:
+        return [self.anybody().list() for _ in range(count)]
+
+    def pages(self, count: int) -> list[Call]:
+        return [self.anybody().page() for _ in range(count)]
+
+    def searches(self, count: int) -> list[Call]:
+        return [self.anybody().search(self.randomness, self.size) for _ in range(count)]
+
+    def verifications(self, count: int) -> list[Call]:
+        """Each about another open task, of supervisors at random, as their lists show them."""
+        calls: list[Call] = []
+        for one in self.randomness.sample(self.supervisors, len(self.supervisors)):
+            shown = self._tasks(one)[:_ANSWERED_OF_ONE]
+            calls += [one.verify(task_uuid, self.randomness) for task_uuid in shown]
+            if len(calls) >= count:
+                break
+        self.randomness.shuffle(calls)
+        return calls[:count]
+
+    def _tasks(self, supervisor: Supervisor) -> list[str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        call = supervisor.list()
+        connection.request("GET", call.path, headers={"Cookie": call.headers["Cookie"]})
+        tasks = json.loads(connection.getresponse().read())["tasks"]
+        connection.close()
+        return [task["task_uuid"] for task in tasks if task["last_round"] == 0]
+
+
+def _prepare(address: Address, folder: Path, size: Shape) -> None:
+    with (
+        connect(address, autocommit=True) as connection,
+        dbt.running(address, "v1", "couchdb", folder) as running_dbt,
+    ):
+        programme.write(connection, size)
+        refreshing.refresh(
+            connection, running_dbt, "live", lambda: now(connection), lambda *_: None
+        )
+        connection.execute("vacuum analyze")  # autovacuum would come by in a while
+        connection.execute("checkpoint")
+
+
+def _sign_in(address: Address) -> list[Supervisor]:
+    """A session for every supervisor, with the rights that his settings document names."""
+    signing_in = engine(address)
+    with signing_in.begin() as connection:
+        moment = now(connection)
+        accounts = connection.execute(
+            sqlalchemy.text("""
+                select user_name, roles, facility_uuids, contact_uuid
+                from worklist_live.user_account
+                where is_online
+            """)
+        ).all()
+        for account in accounts:
+            name, roles, facilities, contact = account.tuple()
+            who = Session(name, tuple(roles), tuple(facilities), contact)
+            sessions.begin(connection, f"token-of-{name}", who, moment)
+    signing_in.dispose()
+    return [
+        Supervisor(
+            int(str(account[0]).rpartition("_")[2]),
+            {"Cookie": f"{COOKIE}=token-of-{account[0]}", "Accept-Encoding": "gzip"},
+        )
+        for account in accounts
+    ]
+
+
+@contextmanager
+def _served(address: Address, folder: Path) -> Iterator[int]:
+    """The port of `worklist serve`, once it is ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    environment = places.environment(address, folder) | {"WORKLIST_PORT": str(port)}
+    command = [sys.executable, "-m", "pipeline.cli", "serve"]
+    with subprocess.Popen(command, env=environment, cwd=folder, stderr=subprocess.DEVNULL) as serve:
+        try:
+            _wait_until_ready(port)
+            yield port
+        finally:
+            serve.terminate()
+
+
+def _wait_until_ready(port: int) -> None:
+    for _ in range(300):
+        time.sleep(0.1)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        try:
+            connection.request("GET", "/ready")
+            if connection.getresponse().status == 200:
+                return
+        except ConnectionRefusedError:
+            continue
+        finally:
+            connection.close()
+    raise SystemExit("The service did not start.")
+
+
+@contextmanager
+def service(tasks: int, supervisors: int) -> Iterator[Service]:
+    size = shape(tasks, supervisors)
+    with (
+        places.postgres() as address,
+        tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder,
+    ):
+        _prepare(address, Path(folder), size)
+        signed_in = _sign_in(address)
+        with _served(address, Path(folder)) as port:
+            yield Service(address, port, size, signed_in, random.Random(20261125))
+
+
+def list_query(address: Address, supervisors: int) -> str:
+    """The statement of the first page as a script of pgbench, for a site drawn at random.
+
+    Whatever else is a parameter stands in it as a constant.
+    """
+    said: list[tuple[str, dict[str, Any]]] = []
+    asking = engine(address)
+    with asking.connect() as connection:
+        viewer = store.viewer(connection, "supervisor_0", ())
+
+        @sqlalchemy.event.listens_for(asking, "before_cursor_execute")
+        def hear(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+            said.append((statement, parameters))
+
+        store.tasks(connection, viewer, limit=PAGE + 1)
+        [(statement, parameters)] = said
+        site = "array[md5('site' || :site)::uuid::text]"
+        values = {
+            name: site
+            if value == list(viewer.facility_uuids)
+            else sql.Literal(value).as_string(connection.connection.driver_connection)
+            for name, value in parameters.items()
+        }
+    asking.dispose()
+    query = " ".join((statement % values).split())
+    return f"\\set site random(0, {supervisors - 1})\n{query};\n"
+
+
+def pgbench(address: Address, script: Path, seconds: float) -> float:
+    """Transactions a second."""
+    done = subprocess.run(
+        [
+            *(str(embedded.BINARIES / "pgbench"), "--no-vacuum", "--protocol=prepared"),
+            *(f"--client={PGBENCH_CLIENTS}", f"--time={round(seconds)}", f"--file={script}"),
+            *("--host", address.host, "--port", str(address.port)),
+            *("--username", address.user, address.database),
+        ],
+        env={"PGPASSWORD": address.password, "PGOPTIONS": address.options},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.search(r"^tps = ([0-9.]+)", done.stdout, re.MULTILINE)
+    if done.returncode or not found:
+        raise SystemExit(f"pgbench failed: {done.stderr.strip()}")
+    return float(found.group(1))
+
+
+def _offered(here: Service, seconds: float) -> dict[str, Load]:
+    """Each kind first for a while that does not count: the pool fills, plans are made."""
+    count, warm_up = round(RATE * seconds), round(RATE * 5)
+    legs = {}
+    for kind, calls in (
+        ("list", here.lists),
+        ("page", here.pages),
+        ("search", here.searches),
+        ("verify", here.verifications),
+    ):
+        made = calls(warm_up + count)
+        load.offered(here.port, made[:warm_up], RATE)
+        legs[kind] = load.offered(here.port, made[warm_up:], RATE)
+    return legs
+
+
+def _against_pgbench(here: Service, seconds: float, rounds: int) -> tuple[list[Load], list[float]]:
+    loads, transactions = [], []
+    with tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder:
+        script = Path(folder) / "list.sql"
+        script.write_text(list_query(here.address, len(here.supervisors)))
+        for _ in range(rounds):
+            loads.append(load.saturating(here.port, here.lists(5_000), seconds))
+            transactions.append(pgbench(here.address, script, seconds))
+    return loads, transactions
+
+
+def _row(leg: str, done: Load) -> dict[str, object]:
+    return {
+        "leg": leg,
+        "requests": f"{done.requests:,}",
+        "requests/s": f"{done.requests_per_s:,.0f}",
+        "p50 ms": f"{done.p50_ms:.1f}",
+        "p99 ms": f"{done.p99_ms:.1f}",
+        "most ms": f"{done.most_ms:.1f}",
+        "CPU s of the load": f"{done.cpu_s:.1f}",
+    }
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--tasks", type=int, default=TASKS)
+    options.add_argument("--supervisors", type=int, default=SUPERVISORS)
+    options.add_argument("--seconds", type=float, default=30, help="of each kind of request")
+    options.add_argument("--rounds", type=int, default=3, help="against pgbench")
+    given = options.parse_args()
+    with service(given.tasks, given.supervisors) as here:
+        legs = _offered(here, given.seconds)
+        loads, transactions = _against_pgbench(here, given.seconds / 3, given.rounds)
+    rates = [one.requests_per_s for one in loads]
+    rows = [_row(f"{kind}, {RATE:.0f}/s offered", done) for kind, done in legs.items()]
+    rows += [_row("list, as many as it takes", done) for done in loads]
+    rows += [
+        {"leg": "pgbench, the same query", "requests/s": f"{each:,.0f}"} for each in transactions
+    ]
+    ratios = [ours / theirs for ours, theirs in zip(rates, transactions, strict=True)]
+    figures = {
+        **{f"{kind}_p99_ms": round(done.p99_ms, 1) for kind, done in legs.items()},
+        "requests_per_s": round(median(rates)),
+        "ratio_to_pgbench": round(median(ratios), 2),
+    }
+    tell(
+        f"Service before about {given.tasks:,} open tasks of {given.supervisors:,} supervisors, "
+        f"{load.CONNECTIONS} connections",
+        rows,
+        figures,
+    )
+
+
+if __name__ == "__main__":
+    main()
