@@ -1,7 +1,6 @@
 """What the CHT and `tasks.yml` say of the programme: definitions, places, its zone and name."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 from sqlalchemy import ARRAY, Connection, Text, any_, func, literal, select
 
@@ -70,18 +69,6 @@ def translations(connection: Connection, language: str, keys: Collection[str]) -
     ).all()
     # the wanted language last, so that it replaces the other
     return {row.key: row.text for row in sorted(rows, key=lambda row: row.language == language)}
-
-
-def unreachable_since(connection: Connection) -> datetime | None:
-    """Since when answers cannot be sent to the CHT; None while they can."""
-    return connection.execute(select(tables.write_back.c.stopped_at)).scalar_one_or_none()
-
-
-def is_refresh_failing(connection: Connection) -> bool:
-    """Whether the derived tables could not be brought up to date the last time it was tried."""
-    run = tables.refresh_run.c
-    latest = select(run.is_success).where(run.tier == "live").order_by(run.finished_at.desc())
-    return connection.execute(latest.limit(1)).scalar_one_or_none() is False
 
 
 def instance_name(connection: Connection) -> str:
