@@ -196,6 +196,19 @@ verification = Table(
     comment="a supervisor's answer to a task; never changed, never deleted",
 )
 
+task_note = Table(
+    "task_note",
+    metadata,
+    Column("note_id", Uuid, primary_key=True),
+    Column("task_id", Text, nullable=False),
+    Column("note", Text, nullable=False, comment="why it cannot be answered yet"),
+    Column("noted_by", Text, nullable=False, comment="the supervisor's user name"),
+    Column("noted_at", Moment, nullable=False),
+    Index("task_note_of_task", "task_id", "noted_at"),
+    schema="app",
+    comment="what keeps a task open; never changed, never sent to the CHT",
+)
+
 outbox = Table(
     "outbox",
     metadata,

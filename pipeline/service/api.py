@@ -1,19 +1,61 @@
 """The API under /api/v1. Everything in it is asked and answered as the signed-in user."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
-from pipeline.service.collaborators import visit
-from pipeline.worklist import programme, rules, run, store
-from pipeline.worklist.records import Answer, KnownVerification, Progress, Task
+from pipeline.database import driver
+from pipeline.errors import Conflict, Refused
+from pipeline.service import problems
+from pipeline.service.collaborators import SignedOut, visit
+from pipeline.service.examples import ACCEPTED, ANSWERS, MANY, TASK
+from pipeline.worklist import explaining, facts, notes, programme, rules, run, store
+from pipeline.worklist.records import (
+    Answer,
+    Area,
+    Filters,
+    KnownVerification,
+    PatientReport,
+    Progress,
+    Task,
+    TaskNote,
+    ToTrace,
+    Verification,
+)
 
 Standing = Literal["upcoming", "open", "verified", "resolved", "expired", "withdrawn", "excluded"]
+State = Literal["Draft", "Ready", "Completed", "Failed", "Cancelled"]
+Flag = Literal[
+    "unknown_patient",
+    "place_from_sender",
+    "no_appointment_date",
+    "bad_appointment_date",
+    "future_appointment_date",
+    "no_due_date",
+    "text_altered",
+    "duplicate_open",
+    "orphan_place",
+]
+Order = Literal["missed", "due", "name", "area"]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Name = Annotated[Text, Query(max_length=1000)]
 Limit = Annotated[int, Query(ge=1, le=200, description="at most so many rows")]
+KEY = r"^[!-~]{1,200}$"
+Key = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        pattern=KEY,
+        description="yours, new for every answer, the same when you repeat one; 24 hours",
+    ),
+]
+MOST_AT_ONCE = 100
 
 
 class Problem(BaseModel):
@@ -26,54 +68,62 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] = []
 
 
-class Me(BaseModel):
+@dataclass(frozen=True)
+class Me:
+    """Who is signed in, with rights as last known."""
+
     user_name: str
-    roles: list[str]
-    facility_uuids: list[str]
+    roles: tuple[str, ...]
+    facility_uuids: tuple[str, ...]
     facility_names: list[str]
     contact_uuid: str | None
     is_online: bool
     is_programme_wide: bool
     progress: Progress
-    as_of: datetime | None = Field(description="the moment of the derived tables")
+    as_of: Annotated[datetime | None, Field(description="the moment of the derived tables")]
 
 
-class TaskPage(BaseModel):
+@dataclass(frozen=True)
+class TaskPage:
     tasks: list[Task]
-    next: UUID | None = Field(description="give it as `after` to read on; null at the end")
+    next: Annotated[UUID | None, Field(description="give it as `after` to read on; null: the end")]
 
 
-class TaskWithHistory(BaseModel):
+@dataclass(frozen=True)
+class TaskWithHistory:
     task: Task
-    reasons: list[str] = Field(description="what not_visited may name")
-    why_not: str | None = Field(description="the rule against answering it; null if you may")
-    history: list[KnownVerification] = Field(description="all answers, newest first")
+    reasons: Annotated[tuple[str, ...], Field(description="what not_visited may name")]
+    why_not: Annotated[
+        str | None, Field(description="the rule against answering it; null if you may")
+    ]
+    history: Annotated[list[KnownVerification], Field(description="all answers, newest first")]
+    notes: Annotated[list[TaskNote], Field(description="why it was not answered, newest first")]
+    patient_reports: Annotated[
+        list[PatientReport], Field(description="appointments, visits and traces, newest first")
+    ]
+    explanation: Annotated[list[str], Field(description="why it is in its state, in sentences")]
 
 
-class VerificationPage(BaseModel):
+@dataclass(frozen=True)
+class VerificationPage:
     verifications: list[KnownVerification]
-    next: str | None = Field(description="give it as `after` to read on; null at the end")
+    next: Annotated[str | None, Field(description="give it as `after` to read on; null: the end")]
 
 
 class AnswerSent(BaseModel):
     """`visit_date` goes with visited, `reason` with not_visited; both may be left out."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"outcome": "visited", "visit_date": "2026-10-22", "follows_round": 0},
-                {"outcome": "not_visited", "reason": "moved", "note": "", "follows_round": 0},
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": ANSWERS})
 
     outcome: Literal["visited", "not_visited"]
     visit_date: str | None = Field(None, max_length=10, description="a day, not after today")
     reason: str | None = Field(None, max_length=200)
     note: str = Field("", max_length=rules.NOTE_LENGTH)
     follows_round: int = Field(
-        0, ge=0, le=1_000_000, description="the task's `last_round` as you read it"
+        0,
+        ge=0,
+        le=1_000_000,
+        description="the task's `last_round` as you read it: 0 answers, more corrects",
     )
 
     @property
@@ -81,7 +131,34 @@ class AnswerSent(BaseModel):
         return Answer(self.outcome, self.visit_date or "", self.reason or "", self.note)
 
 
-class Accepted(BaseModel):
+class AnswerToTask(AnswerSent):
+    """One of many answers, each with its own task and key."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": MANY})
+
+    task_uuid: UUID
+    idempotency_key: str = Field(pattern=KEY, description="as the header of a single answer")
+
+
+class AnswersSent(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    verifications: list[AnswerToTask] = Field(min_length=1, max_length=MOST_AT_ONCE)
+
+
+class NoteSent(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"note": "The register of that week is at the district."}]},
+    )
+
+    note: str = Field(min_length=1, max_length=rules.NOTE_LENGTH)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An answer that is safe: it goes to the CHT as the report `report_id`."""
+
     verification_id: UUID
     report_id: str
     task_uuid: UUID
@@ -96,82 +173,162 @@ class Accepted(BaseModel):
     verified_at: datetime
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one of many: `status` is what it would have been alone."""
+
+    task_uuid: UUID
+    status: Annotated[int, Field(description="201 where it is safe")]
+    verification: Accepted | None
+    problem: Annotated[dict[str, Any] | None, Field(description="as RFC 9457 has it")]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """In the order in which they were sent."""
+
+    outcomes: list[Outcome]
+
+
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    content = {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
     return {status: {"description": "a problem", "content": content} for status in statuses}
 
 
-router = APIRouter(prefix="/api/v1", responses=_problems(401, 403, 422, 503))
+def _example(status: int, value: object) -> dict[int | str, dict[str, Any]]:
+    return {status: {"content": {"application/json": {"example": value}}}}
 
 
-@router.get("/me")
-def me(request: Request) -> Me:
+router = APIRouter(prefix="/api/v1", responses=_problems(400, 401, 403, 422, 503))
+
+
+def _json(content: object, status: int = 200) -> Response:
+    """Ours to the byte: what is built here is not checked against its own description again."""
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
+
+
+@router.get("/me", response_model=Me)
+def me(request: Request) -> Response:
     """Who is signed in, with rights as last known, and how far the list is."""
     with visit(request) as here:
         viewer = here.viewer
-        return Me(
-            user_name=viewer.user_name,
-            roles=list(viewer.roles),
-            facility_uuids=list(viewer.facility_uuids),
-            facility_names=programme.place_names(here.connection, viewer.facility_uuids),
-            contact_uuid=viewer.contact_uuid,
-            is_online=viewer.is_online,
-            is_programme_wide=viewer.is_programme_wide,
-            progress=store.progress(here.connection, viewer),
-            as_of=programme.days(here.connection).as_of,
+        return _json(
+            Me(
+                user_name=viewer.user_name,
+                roles=viewer.roles,
+                facility_uuids=viewer.facility_uuids,
+                facility_names=programme.place_names(here.connection, viewer.facility_uuids),
+                contact_uuid=viewer.contact_uuid,
+                is_online=viewer.is_online,
+                is_programme_wide=viewer.is_programme_wide,
+                progress=store.progress(here.connection, viewer),
+                as_of=programme.days(here.connection).as_of,
+            )
         )
 
 
-@router.get("/tasks")
+@router.get(
+    "/tasks", response_model=TaskPage, responses=_example(200, {"tasks": [TASK], "next": None})
+)
 def tasks(
     request: Request,
-    standing: Standing = "open",
+    standing: Annotated[
+        Standing | None, Query(description="`open` where neither this nor `state` is given")
+    ] = None,
+    state: Annotated[State | None, Query(description="as the CHT has it")] = None,
+    definition: Annotated[Name, Query(description="name in tasks.yml")] = "",
+    place_uuid: Annotated[Name, Query(description="this place and all below it")] = "",
+    area_uuid: Annotated[Name, Query(description="the CHW's area")] = "",
+    reason: Annotated[Name, Query(description="of a verification not_visited")] = "",
+    flag: Flag | None = None,
+    is_overdue: Annotated[bool, Query(description="only where the due day has passed")] = False,
     q: Annotated[Text, Query(max_length=100, description="name, shortcode or phone")] = "",
+    order: Annotated[
+        Order, Query(description="most days since the appointment, due day, name, CHW's area")
+    ] = "missed",
     limit: Limit = 50,
     after: Annotated[UUID | None, Query(description="the `next` of the page before")] = None,
-) -> TaskPage:
+) -> Response:
     """Your tasks, most days since the appointment first."""
+    filters = Filters(
+        standing=standing or ("" if state else "open"),
+        state=state or "",
+        definition=definition,
+        place_uuid=place_uuid,
+        area_uuid=area_uuid,
+        reason=reason,
+        flag=flag or "",
+        is_overdue=is_overdue,
+        search=q,
+    )
     with visit(request) as here:
         found = store.tasks(
-            here.connection, here.viewer, standing=standing, search=q, limit=limit + 1, after=after
+            here.connection,
+            here.viewer,
+            filters=filters,
+            order=order,
+            limit=limit + 1,
+            after=after,
         )
     shown = found[:limit]
-    return TaskPage(tasks=shown, next=shown[-1].task_uuid if len(found) > limit else None)
+    return _json(TaskPage(shown, shown[-1].task_uuid if len(found) > limit else None))
 
 
-@router.get("/tasks/{task_uuid}", responses=_problems(404))
-def task(request: Request, task_uuid: UUID) -> TaskWithHistory:
-    """One task with all its answers; 404 for what is not on your worklist."""
+@router.get("/areas", response_model=list[Area])
+def areas(request: Request, standing: Standing = "open") -> Response:
+    """The CHWs' areas in which you have tasks, by name."""
+    with visit(request) as here:
+        return _json(store.areas(here.connection, here.viewer, Filters(standing=standing)))
+
+
+@router.get("/to-trace", response_model=list[ToTrace])
+def to_trace(request: Request) -> Response:
+    """Patients whose missed appointment is confirmed, and whom nobody has traced since, by area."""
+    with visit(request) as here:
+        return _json(store.to_trace(here.connection, here.viewer))
+
+
+@router.get("/tasks/{task_uuid}", response_model=TaskWithHistory, responses=_problems(404))
+def task(request: Request, task_uuid: UUID) -> Response:
+    """One task with all that was said of it; 404 for what is not on your worklist."""
     with visit(request) as here:
         found = store.task(here.connection, here.viewer, task_uuid)
         if found is None:
             raise rules.UnknownTask
         definition = programme.definition(here.connection, found.definition)
-        return TaskWithHistory(
-            task=found,
-            reasons=list(definition.reasons),
-            why_not=rules.why_not(here.viewer, found, definition),
-            history=store.history(here.connection, found.task_id),
+        explained = facts.of_tasks(driver(here.connection), found.task_id)
+        return _json(
+            TaskWithHistory(
+                task=found,
+                reasons=definition.reasons,
+                why_not=rules.why_not(here.viewer, found, definition),
+                history=store.history(here.connection, found.task_id),
+                notes=notes.of_task(here.connection, found.task_id),
+                patient_reports=store.patient_reports(here.connection, found),
+                explanation=[
+                    sentence
+                    for one in explained
+                    for sentence in explaining.explain(one, names_readers=False)
+                ],
+            )
         )
 
 
-@router.post("/tasks/{task_uuid}/verification", status_code=201, responses=_problems(404, 409))
-def verify(
-    request: Request,
-    task_uuid: UUID,
-    sent: AnswerSent,
-    idempotency_key: Annotated[
-        str,
-        Header(
-            alias="Idempotency-Key",
-            pattern=r"^[!-~]{1,200}$",
-            description="yours, new for every answer, the same when you repeat one; 24 hours",
-        ),
-    ],
-) -> Accepted:
-    """Answers a task. 409 with who and when if somebody was faster."""
+@router.post(
+    "/tasks/{task_uuid}/verification",
+    status_code=201,
+    response_model=Accepted,
+    responses={**_problems(404, 409), **_example(201, ACCEPTED)},
+)
+def verify(request: Request, task_uuid: UUID, sent: AnswerSent, idempotency_key: Key) -> Response:
+    """Answers a task, or corrects its answer. 409 with who and when if somebody was faster."""
+    return _json(_accept(request, task_uuid, sent, idempotency_key), 201)
+
+
+def _accept(request: Request, task_uuid: UUID, sent: AnswerSent, key: str) -> Accepted:
+    """Safe in PostgreSQL when it returns."""
     with visit(request) as here:
-        accepted = run.accept(
+        accepted: Verification = run.accept(
             here.connection,
             here.viewer,
             task_uuid,
@@ -180,21 +337,59 @@ def verify(
             enqueue=here.collaborators.enqueue,
             now=here.now,
             verification_id=here.collaborators.new_id(),
-            idempotency_key=idempotency_key,
+            idempotency_key=key,
         )
     return Accepted(task_uuid=task_uuid, **vars(accepted))
 
 
-@router.get("/verifications")
+@router.post("/verifications", response_model=Outcomes)
+def verify_many(request: Request, sent: AnswersSent) -> Response:
+    """Answers several tasks, each for itself: what is wrong with one does not hold up the others.
+
+    Each outcome has the status that it would have had alone.
+    """
+    return _json(Outcomes([_outcome(request, one) for one in sent.verifications]))
+
+
+def _outcome(request: Request, sent: AnswerToTask) -> Outcome:
+    try:
+        accepted = _accept(request, sent.task_uuid, sent, sent.idempotency_key)
+    except SignedOut:
+        raise
+    except (Refused, Conflict) as error:
+        told = problems.of(error)
+        return Outcome(sent.task_uuid, told["status"], None, told)
+    return Outcome(sent.task_uuid, 201, accepted, None)
+
+
+@router.post(
+    "/tasks/{task_uuid}/note",
+    status_code=201,
+    response_model=TaskNote,
+    responses=_problems(404, 409),
+)
+def note(request: Request, task_uuid: UUID, sent: NoteSent, idempotency_key: Key) -> Response:
+    """Keeps why a task cannot be answered yet; it stays open, and the note stays here."""
+    with visit(request) as here:
+        kept = run.note(
+            here.connection,
+            here.viewer,
+            task_uuid,
+            sent.note,
+            note_id=rules.note_id(here.viewer.user_name, idempotency_key),
+            now=here.now,
+        )
+    return _json(kept, 201)
+
+
+@router.get("/verifications", response_model=VerificationPage)
 def verifications(
     request: Request,
     limit: Limit = 50,
     after: Annotated[Text | None, Query(max_length=200)] = None,
-) -> VerificationPage:
+) -> Response:
     """Answers to tasks on your worklist, latest first, with their way to the CHT."""
     with visit(request) as here:
         found = store.verifications(here.connection, here.viewer, limit=limit + 1, after=after)
     shown = found[:limit]
-    return VerificationPage(
-        verifications=shown, next=shown[-1].report_id if len(found) > limit else None
-    )
+    return _json(VerificationPage(shown, shown[-1].report_id if len(found) > limit else None))

@@ -13,15 +13,15 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from pipeline.errors import Conflict, Refused, Unavailable
-from pipeline.service import api, machines, pages, problems, rendering, sign_in
+from pipeline.service import answering, api, machines, pages, problems, rendering, sign_in
 from pipeline.service.collaborators import Collaborators, LastSync, SignedOut, SignIn
 from pipeline.service.guard import Guard
+from pipeline.service.language import Language
 from pipeline.service.throttle import Throttle
-from pipeline.worklist import rules
 from pipeline.worklist.run import Enqueue
 
 _LOG = logging.getLogger(__name__)
@@ -63,11 +63,12 @@ def build(
         new_token=new_token,
         throttle=Throttle(clock),
     )
-    for room in (api, pages, sign_in, machines):
+    for room in (api, pages, answering, sign_in, machines):
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=rendering.STATIC))
     app.add_middleware(Guard)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(Language)
     _translate_errors(app)
     return app
 
@@ -75,23 +76,20 @@ def build(
 def _translate_errors(app: FastAPI) -> None:
     """The door to HTTP: every error that a caller can act on has its status."""
     app.exception_handler(SignedOut)(_signed_out)
-    app.exception_handler(rules.AlreadyVerified)(_already_verified)
-    app.exception_handler(rules.InvalidInput)(_invalid_input)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.exception_handler(HTTPException)(_http_error)
-    app.exception_handler(rules.UnknownTask)(_said_with(404))
-    app.exception_handler(Refused)(_said_with(403))
-    app.exception_handler(Conflict)(_said_with(409))
+    for refusal in (Refused, Conflict):
+        app.exception_handler(refusal)(_refused)
     app.exception_handler(sqlalchemy.exc.ProgrammingError)(_not_prepared)
     for passing in _PASSING:
         app.exception_handler(passing)(_not_now)
 
 
-def _said_with(status: int) -> Callable[[Request, Exception], Response]:
-    def answer(request: Request, error: Exception) -> Response:
-        return problems.refusal(request.url.path, status, str(error))
-
-    return answer
+def _refused(request: Request, error: Refused | Conflict) -> Response:
+    told = problems.of(error)
+    if problems.is_api(request.url.path):
+        return JSONResponse(told, told["status"], media_type=problems.MEDIA_TYPE)
+    return problems.refusal(request.url.path, told["status"], told["detail"])
 
 
 def _signed_out(request: Request, error: Exception) -> Response:
@@ -102,39 +100,17 @@ def _signed_out(request: Request, error: Exception) -> Response:
     return RedirectResponse(address, 303)
 
 
-def _already_verified(_: Request, error: rules.AlreadyVerified) -> Response:
-    standing = error.standing
-    return problems.problem(
-        409,
-        str(error),
-        verified_by=standing.verified_by,
-        verified_at=standing.verified_at.isoformat() if standing.verified_at else None,
-        round=standing.round,
-        outcome=standing.outcome,
-    )
-
-
-def _invalid_input(request: Request, error: rules.InvalidInput) -> Response:
-    return _wrong(request, [{"field": error.field, "detail": str(error)}])
-
-
 def _invalid_request(request: Request, error: RequestValidationError) -> Response:
-    return _wrong(
-        request,
-        [{"field": _field(one["loc"]), "detail": str(one["msg"])} for one in error.errors()],
-    )
+    """Names the fields; repeats nothing of what was sent."""
+    errors = [{"field": _field(one["loc"]), "detail": str(one["msg"])} for one in error.errors()]
+    fields = ", ".join(dict.fromkeys(each["field"] for each in errors))
+    if problems.is_api(request.url.path):
+        return problems.problem(422, f"This cannot be meant: {fields}.", errors=errors)
+    return problems.refusal(request.url.path, 422, f"This cannot be meant: {fields}.")
 
 
 def _field(location: Sequence[str | int]) -> str:
     return next((part for part in reversed(location) if isinstance(part, str)), "")
-
-
-def _wrong(request: Request, errors: Sequence[dict[str, str]]) -> Response:
-    """Names the fields; repeats nothing of what was sent."""
-    fields = ", ".join(dict.fromkeys(error["field"] for error in errors))
-    if problems.is_api(request.url.path):
-        return problems.problem(422, f"This cannot be meant: {fields}.", errors=errors)
-    return problems.refusal(request.url.path, 422, f"This cannot be meant: {fields}.")
 
 
 def _http_error(request: Request, error: HTTPException) -> Response:

@@ -83,7 +83,7 @@ def worklist(request: Request) -> Response:
         progress = store.progress(here.connection, here.viewer)
         page = rendering.page(
             "list.html",
-            **_frame(here, progress, view.standing, _definitions(rows)),
+            **_frame(here, progress, view.standing, _codes(row.definition for row in rows)),
             view=view,
             rows=rows,
             groups=_groups(rows, view),
@@ -133,9 +133,10 @@ def _groups(rows: Sequence[Row], view: View) -> list[tuple[Task | None, list[Row
 
 
 def _frame(
-    here: Visit, progress: Progress, current: str, definitions: Iterable[Definition]
+    here: Visit, progress: Progress, current: str, codes: Iterable[str]
 ) -> dict[str, object]:
-    """What stands around every page of a signed-in user; `current` is the tab it belongs to."""
+    """What stands around every page of a signed-in user; `current` is the tab it belongs to, and
+    `codes` are what the page shows of the programme's own: titles and reasons."""
     days = programme.days(here.connection)
     return {
         "viewer": here.viewer,
@@ -146,7 +147,7 @@ def _frame(
         "progress": progress,
         "tabs": _tabs(progress, current),
         "current": current,
-        "words": _words(here, definitions),
+        "words": _words(here, set(codes)),
         "cht": here.collaborators.cht_url,
     }
 
@@ -157,14 +158,13 @@ def _freshness(here: Visit, days: Programme) -> freshness.Freshness:
     return freshness.find(here.connection, days, last, here.now)
 
 
-def _definitions(rows: Iterable[Row]) -> set[Definition]:
-    return {row.definition for row in rows}
+def _codes(definitions: Iterable[Definition]) -> set[str]:
+    return {code for one in definitions for code in (one.title, *one.reasons)}
 
 
-def _words(here: Visit, definitions: Iterable[Definition]) -> Words:
-    keys = {key for one in definitions for key in (one.title, *one.reasons)}
+def _words(here: Visit, codes: set[str]) -> Words:
     code = language.spoken().code
-    return Words(programme.translations(here.connection, code, keys) if keys else {})
+    return Words(programme.translations(here.connection, code, codes) if codes else {})
 
 
 def _lacks(viewer: Viewer) -> str | None:
@@ -236,7 +236,7 @@ def task_page(
     progress = store.progress(here.connection, here.viewer)
     return rendering.page(
         "task.html",
-        **_frame(here, progress, found.standing, [definition]),
+        **_frame(here, progress, found.standing, _codes([definition])),
         view=view,
         row=replace(_row(here, found, definition), given=given),
         others=_rows(here, others),
@@ -254,13 +254,10 @@ def to_trace(request: Request, area: str = "") -> Response:
         sheets = _sheets(store.to_trace(here.connection, here.viewer))
         progress = store.progress(here.connection, here.viewer)
         wanted = [sheet for sheet in sheets if not area or sheet.area_uuid == area]
-        definitions = [
-            programme.definition(here.connection, name)
-            for name in {one.definition for sheet in wanted for one in sheet.patients}
-        ]
+        codes = {one.reason for sheet in wanted for one in sheet.patients if one.reason}
         page = rendering.page(
             "to_trace.html",
-            **_frame(here, progress, "to_trace", definitions),
+            **_frame(here, progress, "to_trace", codes),
             view=View(),
             sheets=wanted,
             is_one=len(wanted) < len(sheets),

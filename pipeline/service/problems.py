@@ -6,7 +6,11 @@ from typing import Any
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from pipeline.errors import Conflict, Refused
 from pipeline.service import rendering
+from pipeline.worklist import rules
+
+MEDIA_TYPE = "application/problem+json"
 
 
 def is_api(path: str) -> bool:
@@ -32,7 +36,14 @@ def problem(
     **members: Any,
 ) -> JSONResponse:
     """`errors` name the fields that were wrong: `{"field": …, "detail": …}`."""
-    content = {
+    content = _described(status, detail, errors=errors, **members)
+    return JSONResponse(content, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def _described(
+    status: int, detail: str, *, errors: Sequence[Mapping[str, str]] = (), **members: Any
+) -> dict[str, Any]:
+    return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
@@ -40,6 +51,26 @@ def problem(
         **({"errors": list(errors)} if errors else {}),
         **members,
     }
-    return JSONResponse(
-        content, status, headers=dict(headers or {}), media_type="application/problem+json"
-    )
+
+
+def of(error: Refused | Conflict) -> dict[str, Any]:
+    """What a refused answer is told; `status` is the one it has over HTTP."""
+    match error:
+        case rules.InvalidInput():
+            errors = [{"field": error.field, "detail": str(error)}]
+            return _described(422, f"This cannot be meant: {error.field}.", errors=errors)
+        case rules.AlreadyVerified():
+            standing = error.standing
+            return _described(
+                409,
+                str(error),
+                verified_by=standing.verified_by,
+                verified_at=standing.verified_at.isoformat() if standing.verified_at else None,
+                round=standing.round,
+                outcome=standing.outcome,
+            )
+        case rules.UnknownTask():
+            return _described(404, str(error))
+        case Conflict():
+            return _described(409, str(error))
+    return _described(403, str(error))

@@ -27,6 +27,7 @@ def page(template: str, **values: object) -> str:
             coded=words.coded,
             day=words.day,
             moment=words.moment,
+            time=words.time,
             age=words.age,
             **values,
         )

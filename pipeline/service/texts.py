@@ -51,6 +51,11 @@ class Texts:
         text = self.by_key.get(f"{kind}.{code}")
         return text if isinstance(text, str) else code.replace("_", " ").capitalize()
 
+    def codes(self, kind: str) -> list[str]:
+        """The codes that have a text."""
+        start = f"{kind}."
+        return [key.removeprefix(start) for key in self.by_key if key.startswith(start)]
+
     def problem(self, code: str) -> str:
         """Why an answer was not stored."""
         return self.say(f"problem.{code}" if f"problem.{code}" in self.by_key else "problem.other")
@@ -62,6 +67,11 @@ class Texts:
     def moment(self, value: datetime, zone: str) -> str:
         local = value.astimezone(ZoneInfo(zone))
         return self.say("date.moment", day=self.day(local.date()), time=f"{local:%H:%M}")
+
+    def time(self, value: datetime, zone: str, today: date) -> str:
+        """Of today the time is enough."""
+        local = value.astimezone(ZoneInfo(zone))
+        return f"{local:%H:%M}" if local.date() == today else self.moment(value, zone)
 
     def age(self, born: date, today: date) -> str:
         """Years; below two years months."""

@@ -78,15 +78,17 @@ _FLAGS = {
 }
 
 
-def explain(facts: Facts) -> list[str]:
-    """One sentence a line, the state first; people by user name, all else by its id."""
+def explain(facts: Facts, *, names_readers: bool = True) -> list[str]:
+    """One sentence a line, the state first; people by user name, all else by its id. Who else may
+    see the task is for operators only.
+    """
     return [
         f"{facts.task_id} is {facts.state} ({facts.standing}).",
         *_origin(facts),
         *_window(facts),
         *_decision(facts),
         *_answers(facts),
-        *_readers(facts),
+        *(_readers(facts) if names_readers else ()),
         *(f"Flag {flag}: {_FLAGS.get(flag, flag)}." for flag in facts.flags),
     ]
 

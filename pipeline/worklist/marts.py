@@ -14,7 +14,7 @@ missed_appointment = Table(
             *("task_id", "source_id", "definition", "event", "state", "standing"),
             *("excluded_reason", "patient_uuid", "place_uuid", "place_name", "area_uuid"),
             *("area_name", "chw_uuid", "resolved_by_report", "verification_outcome"),
-            *("verified_by", "title"),
+            *("verification_report_id", "verification_reason", "verified_by", "title"),
         )
     ),
     *(Column(name, Date) for name in ("appointment_on", "opens_on", "due_on", "closes_on")),
@@ -85,6 +85,22 @@ verification = Table(
     Column("round", Integer),
     Column("visit_on", Date),
     Column("verified_at", DateTime(timezone=True)),
+    schema="worklist_live",
+)
+
+to_trace = Table(
+    "to_trace",
+    _marts,
+    Column("task_id", Text),
+    Column("patient_uuid", Text),
+    schema="worklist_live",
+)
+
+patient_report = Table(
+    "patient_report",
+    _marts,
+    *(Column(name, Text) for name in ("report_uuid", "patient_uuid", "form", "kind")),
+    Column("reported_at", DateTime(timezone=True)),
     schema="worklist_live",
 )
 

@@ -34,7 +34,7 @@ class Task:
     `facility_uuid` is the nearest of the viewer's own places above the task's place; None where
     only a programme-wide role shows the task. Where the patient is unknown, name, number and
     `reported_patient_uuid` are what the source report says. `last_round` is the highest round
-    known, 0 for none: what an answer says it follows.
+    known, 0 for none: what an answer says it follows. `last_note` is the latest "cannot tell yet".
     """
 
     task_id: str
@@ -66,6 +66,7 @@ class Task:
     resolved_by_report: str | None
     verification_round: int | None
     verification_outcome: str | None
+    verification_reason: str | None
     verified_at: datetime | None
     verified_by: str | None
     title: str
@@ -76,6 +77,86 @@ class Task:
     sex: str | None
     date_of_birth: date | None
     last_round: int
+    last_note: str | None
+    noted_by: str | None
+    noted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which tasks of a list are wanted; what is empty does not narrow it.
+
+    `place_uuid` means the place and all below it, `search` the patient's name, shortcode or phone,
+    `reason` that of a verification, `is_overdue` that the due day has passed.
+    """
+
+    standing: str = "open"
+    state: str = ""
+    definition: str = ""
+    place_uuid: str = ""
+    area_uuid: str = ""
+    reason: str = ""
+    flag: str = ""
+    is_overdue: bool = False
+    search: str = ""
+
+
+@dataclass(frozen=True)
+class Area:
+    """A CHW's area with how many tasks of a list are in it; all None where a task is in none."""
+
+    area_uuid: str | None
+    area_name: str | None
+    chw_name: str | None
+    count: int
+
+
+@dataclass(frozen=True)
+class TaskNote:
+    """Why a task could not be answered yet. It never changes and stays with us."""
+
+    note_id: UUID
+    note: str
+    noted_by: str
+    noted_at: datetime
+
+
+@dataclass(frozen=True)
+class PatientReport:
+    """A report about a patient that a task definition or the tracing names.
+
+    `kind` is `reported` (an appointment was missed), `visited` or `traced` (a CHW went to look).
+    """
+
+    report_uuid: str
+    form: str
+    kind: str
+    reported_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ToTrace:
+    """A patient whose missed appointment is confirmed and whom nobody has traced since."""
+
+    task_uuid: UUID
+    patient_uuid: str
+    patient_name: str | None
+    patient_id: str | None
+    phone: str | None
+    sex: str | None
+    date_of_birth: date | None
+    place_name: str | None
+    area_uuid: str | None
+    area_name: str | None
+    chw_uuid: str | None
+    chw_name: str | None
+    facility_name: str | None
+    appointment_on: date | None
+    days_since_appointment: int | None
+    reason: str | None
+    note: str | None
+    verified_by: str | None
+    verified_at: datetime | None
 
 
 @dataclass(frozen=True)

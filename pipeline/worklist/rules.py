@@ -112,9 +112,14 @@ def check_answer(answer: Answer, definition: Definition, today: date) -> None:
         raise InvalidInput("outcome", "outcome_unknown", "outcome: write visited or not_visited.")
     _check_visit_date(answer, today)
     _check_reason(answer, definition)
-    if len(answer.note) > NOTE_LENGTH:
+    check_note(answer.note)
+
+
+def check_note(note: str) -> None:
+    """Raises InvalidInput."""
+    if len(note) > NOTE_LENGTH:
         raise InvalidInput("note", "note_too_long", f"note: at most {NOTE_LENGTH} characters.")
-    if "\0" in answer.note:
+    if "\0" in note:
         raise InvalidInput("note", "note_unreadable", "note: the character U+0000 is not text.")
 
 
@@ -166,6 +171,11 @@ def check_follows(follows_round: int, history: Sequence[KnownVerification]) -> N
             "follows_round", "round_unknown", "follows_round: this task has no such round."
         )
     raise AlreadyVerified(last)
+
+
+def note_id(user_name: str, key: str) -> UUID:
+    """The id of the note that a user sent with this idempotency key."""
+    return uuid5(REPORT_NAMESPACE, f"note\n{user_name}\n{key}")
 
 
 def report_id(instance: str, task_id: str, round_: int) -> str:

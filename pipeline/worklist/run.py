@@ -1,4 +1,4 @@
-"""Accepting a verification: everything in the caller's one transaction, which he commits."""
+"""Accepting verifications and notes, all in the caller's one transaction, which he commits."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -8,18 +8,21 @@ import psycopg
 import sqlalchemy
 
 from pipeline.database import driver
-from pipeline.errors import Refused
-from pipeline.worklist import keys, programme, rules, store
-from pipeline.worklist.records import Answer, Task, Verification, Viewer
+from pipeline.worklist import keys, notes, programme, rules, store
+from pipeline.worklist.records import Answer, Task, TaskNote, Verification, Viewer
 
 Enqueue = Callable[[psycopg.Connection, UUID, str, dict[str, object], datetime], None]
 
 
-class KeyReused(Refused):
+class KeyReused(rules.InvalidInput):
     """One idempotency key, two different requests."""
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used for another answer: make a new one.")
+        super().__init__(
+            "Idempotency-Key",
+            "key_reused",
+            "Idempotency-Key: used for something else before, make a new one.",
+        )
 
 
 def accept(
@@ -52,6 +55,36 @@ def accept(
     report = _report(connection, viewer, task, answer, verification)
     enqueue(driver(connection), verification_id, verification.report_id, report, now)
     return verification
+
+
+def note(
+    connection: sqlalchemy.Connection,
+    viewer: Viewer,
+    task_uuid: UUID,
+    text: str,
+    *,
+    note_id: UUID,
+    now: datetime,
+) -> TaskNote:
+    """Keeps why a task cannot be answered yet; the task stays open. The same `note_id` with the
+    same text gives the first note again.
+
+    Raises UnknownTask, NotAllowed, InvalidInput (KeyReused), and AlreadyVerified when somebody has
+    answered it meanwhile.
+    """
+    task = store.task(connection, viewer, task_uuid)
+    if task is None:
+        raise rules.UnknownTask
+    rules.check_may_verify(viewer, task, programme.definition(connection, task.definition))
+    if not text:
+        raise rules.InvalidInput("note", "note_missing", "note: say why it cannot be told yet.")
+    rules.check_note(text)
+    history = store.history(connection, task.task_id)
+    if task.standing == "verified" and history:
+        raise rules.AlreadyVerified(history[0])
+    if not notes.add(connection, task.task_id, TaskNote(note_id, text, viewer.user_name, now)):
+        raise KeyReused
+    return notes.find(connection, note_id)
 
 
 def _earlier(

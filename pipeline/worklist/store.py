@@ -4,6 +4,7 @@ Reads the live marts; writes `app.verification`. Commits nothing.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    RowMapping,
     Select,
     Subquery,
     Text,
@@ -25,27 +27,35 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from pipeline import tables
 from pipeline.errors import Refused
 from pipeline.worklist import marts, rules
 from pipeline.worklist.records import (
+    Area,
+    Filters,
     KnownVerification,
+    PatientReport,
     Progress,
     Task,
+    ToTrace,
     Verification,
     Viewer,
 )
 
 Position = tuple[ColumnElement[Any], ...]
 _UNKNOWN_DAYS = 2**31 - 1
+_LAST_NAME = "\U0010ffff"
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 _FEWEST_DIGITS = 4
 _ASKED = ("open", "verified", "resolved")
 _DONE = ("verified", "resolved")
+ORDERS = ("missed", "due", "name", "area")
 
 
 def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str]) -> Viewer:
@@ -99,24 +109,121 @@ def tasks(
     connection: Connection,
     viewer: Viewer,
     *,
-    standing: str = "open",
-    search: str = "",
+    filters: Filters = Filters(),  # noqa: B008 - frozen
+    order: str = "missed",
     limit: int | None = None,
     after: UUID | None = None,
 ) -> list[Task]:
-    """Most days since the appointment first, unknown last, then the earliest due.
+    """In one of ORDERS: most days since the appointment first, unknown last, then the earliest
+    due; the earliest due first; by the patient's name; by area and in it as the first.
 
     `after` is the `task_uuid` of the last task already read: the page continues behind it.
+    InvalidInput where that is not on the viewer's list.
     """
     seen = _seen(viewer).subquery("seen")
-    query = _described(seen).where(seen.c.standing == standing)
-    if search.strip():
-        query = query.where(_matches(search))
-    position = _position(seen)
+    query = _described(seen).where(*_narrowed(seen, filters))
+    position = _position(seen, order)
     if after is not None:
-        query = query.where(tuple_(*position) > tuple_(*_position_of(connection, viewer, after)))
+        begin = _position_of(connection, viewer, after, order)
+        query = query.where(tuple_(*position) > tuple_(*begin))
     rows = connection.execute(query.order_by(*position).limit(limit))
-    return [Task(**row) for row in rows.mappings()]
+    return [_task(row) for row in rows.mappings()]
+
+
+def _narrowed(seen: Subquery, filters: Filters) -> list[ColumnElement[bool]]:
+    """What of the viewer's tasks is wanted."""
+    column = {
+        "standing": seen.c.standing,
+        "state": seen.c.state,
+        "definition": seen.c.definition,
+        "area_uuid": seen.c.area_uuid,
+        "reason": seen.c.verification_reason,
+    }
+    wanted = [column[name] == value for name in column if (value := getattr(filters, name))]
+    if filters.place_uuid:
+        scope = marts.place_scope.c
+        below = select(scope.place_uuid).where(scope.ancestor_uuid == filters.place_uuid)
+        wanted.append(seen.c.place_uuid.in_(below))
+    if filters.flag:
+        wanted.append(seen.c.flags.contains(_texts([filters.flag])))
+    if filters.is_overdue:
+        wanted.append(seen.c.due_on < func.app.today())
+    if filters.search.strip():
+        wanted.append(_matches(filters.search))
+    return wanted
+
+
+def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dict[str, list[Task]]:
+    """The open tasks, by patient, of those patients in `tasks` who have several."""
+    patients = {
+        task.patient_uuid for task in tasks if task.patient_uuid and "duplicate_open" in task.flags
+    }
+    if not patients:
+        return {}
+    seen = _seen(viewer).subquery("seen")
+    query = _described(seen).where(
+        seen.c.standing == "open",
+        seen.c.patient_uuid == any_(_texts(sorted(patients))),
+    )
+    found: dict[str, list[Task]] = {}
+    for row in connection.execute(query.order_by(*_position(seen, "due"))).mappings():
+        found.setdefault(str(row["patient_uuid"]), []).append(_task(row))
+    return found
+
+
+def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area]:
+    """The areas of the viewer's tasks as `filters` have them, by name; `area_uuid` apart."""
+    seen = _seen(viewer).subquery("seen")
+    chw = marts.patient.alias("chw")
+    everywhere = replace(filters, area_uuid="", search="")
+    counted = (
+        select(seen.c.area_uuid, seen.c.area_name, seen.c.chw_uuid, func.count().label("count"))
+        .where(*_narrowed(seen, everywhere))
+        .group_by(seen.c.area_uuid, seen.c.area_name, seen.c.chw_uuid)
+        .subquery("counted")
+    )
+    rows = connection.execute(
+        select(
+            counted.c.area_uuid,
+            counted.c.area_name,
+            chw.c.patient_name.label("chw_name"),
+            counted.c.count,
+        )
+        .select_from(counted.outerjoin(chw, chw.c.patient_uuid == counted.c.chw_uuid))
+        .order_by(func.coalesce(func.lower(counted.c.area_name), _LAST_NAME), counted.c.area_uuid)
+    )
+    return [Area(**row) for row in rows.mappings()]
+
+
+def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
+    """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
+    seen = _seen(viewer).subquery("seen")
+    described = _described(seen).where(seen.c.verification_outcome == "not_visited").subquery("one")
+    mart, note = marts.to_trace, marts.note.alias("answer_note")
+    of_task = {
+        name: described.c[name] for name in ToTrace.__dataclass_fields__ if name in described.c
+    }
+    query = (
+        select(*of_task.values(), described.c.verification_reason.label("reason"), note.c.note)
+        .select_from(
+            described.join(mart, mart.c.task_id == described.c.task_id).outerjoin(
+                note, note.c.report_uuid == described.c.verification_report_id
+            )
+        )
+        .order_by(*_position(described, "area"))
+    )
+    return [ToTrace(**row) for row in connection.execute(query).mappings()]
+
+
+def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
+    """What was reported of the task's patient, newest first; its own source is not repeated."""
+    known = marts.patient_report.c
+    rows = connection.execute(
+        select(known.report_uuid, known.form, known.kind, known.reported_at)
+        .where(known.patient_uuid == task.patient_uuid, known.report_uuid != task.source_id)
+        .order_by(func.coalesce(known.reported_at, _LONG_AGO).desc(), known.report_uuid)
+    )
+    return [PatientReport(**row) for row in rows.mappings()]
 
 
 def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
@@ -124,15 +231,21 @@ def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None
     seen = _seen(viewer).subquery("seen")
     query = _described(seen).where(seen.c.task_uuid == task_uuid)
     row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else Task(**row)
+    return None if row is None else _task(row)
+
+
+def _task(row: RowMapping) -> Task:
+    return Task(**{name: row[name] for name in Task.__dataclass_fields__})
 
 
 def _described(seen: Subquery) -> Select[*tuple[Any, ...]]:
     """With everything that identifies the patient; of an unknown one what the report says."""
     facility = marts.place.alias("facility")
     patient, chw, note = marts.patient, marts.patient.alias("chw"), marts.note
+    latest = _last_note(seen)
     return select(
         *(seen.c[name] for name in Task.__dataclass_fields__ if name in seen.c),
+        seen.c.verification_report_id,
         facility.c.place_name.label("facility_name"),
         (seen.c.closes_on - func.app.today()).label("days_left"),
         chw.c.patient_name.label("chw_name"),
@@ -141,11 +254,25 @@ def _described(seen: Subquery) -> Select[*tuple[Any, ...]]:
         note.c.patient_uuid.label("reported_patient_uuid"),
         *(patient.c.phone, patient.c.sex, patient.c.date_of_birth),
         _last_round(seen).label("last_round"),
+        latest.c.note.label("last_note"),
+        *(latest.c.noted_by, latest.c.noted_at),
     ).select_from(
         seen.outerjoin(facility, facility.c.place_uuid == seen.c.facility_uuid)
         .outerjoin(patient, patient.c.patient_uuid == seen.c.patient_uuid)
         .outerjoin(note, note.c.report_uuid == seen.c.source_id)
         .outerjoin(chw, chw.c.patient_uuid == seen.c.chw_uuid)
+        .outerjoin(latest, true())
+    )
+
+
+def _last_note(seen: Subquery) -> LateralFromClause:
+    known = tables.task_note.c
+    return (
+        select(known.note, known.noted_by, known.noted_at)
+        .where(known.task_id == seen.c.task_id)
+        .order_by(known.noted_at.desc(), known.note_id)
+        .limit(1)
+        .lateral("latest_note")
     )
 
 
@@ -183,20 +310,31 @@ def _matches(search: str) -> ColumnElement[bool]:
     return or_(words, phone.contains(digits, autoescape=True))
 
 
-def _position(seen: Subquery) -> Position:
+def _position(seen: Subquery, order: str) -> Position:
     """Where a task stands in the list: lists are ordered by it and continued behind it."""
     days = func.coalesce(-seen.c.days_since_appointment, _UNKNOWN_DAYS)
-    return days, seen.c.due_on, seen.c.task_id
+    last = (seen.c.due_on, seen.c.task_id)
+    match order:
+        case "due":
+            return seen.c.due_on, days, seen.c.task_id
+        case "name":
+            return func.coalesce(func.lower(_patient_name()), _LAST_NAME), days, *last
+        case "area":
+            area = func.coalesce(func.lower(seen.c.area_name), _LAST_NAME)
+            return area, func.coalesce(seen.c.area_uuid, ""), days, *last
+    return days, *last
 
 
-def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Position:
-    last = task(connection, viewer, task_uuid)
+def _position_of(
+    connection: Connection, viewer: Viewer, task_uuid: UUID, order: str
+) -> Sequence[Any]:
+    seen = _seen(viewer).subquery("seen")
+    position = _position(seen, order)
+    query = _described(seen).with_only_columns(*position, maintain_column_froms=True)
+    last = connection.execute(query.where(seen.c.task_uuid == task_uuid)).one_or_none()
     if last is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
-    days = _UNKNOWN_DAYS
-    if last.days_since_appointment is not None:
-        days = -last.days_since_appointment
-    return literal(days), literal(last.due_on), literal(last.task_id)
+    return [literal(value, of.type) for value, of in zip(last, position, strict=True)]
 
 
 def progress(connection: Connection, viewer: Viewer) -> Progress:

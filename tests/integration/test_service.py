@@ -317,7 +317,7 @@ def test_a_repeated_post_gives_the_same_answer_and_another_is_refused(matope: Te
     first = verify(matope, task_uuid, "key")
     again = verify(matope, task_uuid, "key")
     assert (again.status_code, again.content) == (201, first.content)
-    assert verify(matope, task_uuid, "key", outcome="not_visited").status_code == 403
+    assert verify(matope, task_uuid, "key", outcome="not_visited").status_code == 422
 
 
 def test_a_wrong_answer_is_told_which_field(matope: TestClient) -> None:

@@ -15,7 +15,7 @@ from pipeline import database
 from pipeline.database import Address
 from pipeline.errors import Refused
 from pipeline.worklist import keys, programme, rules, run, store
-from pipeline.worklist.records import Answer, Task, Verification, Viewer
+from pipeline.worklist.records import Answer, Filters, Task, Verification, Viewer
 from pipeline.writeback.store import enqueue
 
 PROGRAMME_ROLES = ("program_officer",)
@@ -180,7 +180,7 @@ def test_search_finds_by_parts_of_the_name_the_number_and_the_phone(
     first, last = wanted.patient_name.lower().split()
     local = f"0{wanted.phone.removeprefix('+265')[:3]} {wanted.phone.removeprefix('+265')[3:]}"
     for search in (f"{last} {first[:3]}", wanted.patient_id, wanted.phone, local):
-        found = store.tasks(connection, asking, search=search)
+        found = store.tasks(connection, asking, filters=Filters(search=search))
         assert wanted.task_id in {task.task_id for task in found}, search
         assert len(found) < 20, search
 
@@ -188,13 +188,13 @@ def test_search_finds_by_parts_of_the_name_the_number_and_the_phone(
 def test_search_takes_every_character_as_it_is(connection: Connection) -> None:
     asking = viewer(connection, "supervisor_matope")
     for search in ("%", "_", "\\", "'", "zzzz", "0" * 50):
-        assert store.tasks(connection, asking, search=search) == [], search
+        assert store.tasks(connection, asking, filters=Filters(search=search)) == [], search
 
 
 def test_search_finds_nobody_of_another_site(connection: Connection) -> None:
     chifunga = first_task(connection, "supervisor_chifunga")
     matope = viewer(connection, "supervisor_matope")
-    assert store.tasks(connection, matope, search=chifunga.patient_id or "?") == []
+    assert store.tasks(connection, matope, filters=Filters(search=chifunga.patient_id or "?")) == []
 
 
 def test_progress_counts_what_is_asked_for_today(connection: Connection) -> None:

@@ -1,3 +1,5 @@
+-- Only what is asked of it is computed: each patient's confirmations are compared with each other by
+-- key, and not sorted for all patients at once.
 with missed_appointment as (
     select * from {{ ref('live_missed_appointment') }}
 ),
@@ -7,18 +9,24 @@ report as (
 ),
 
 confirmed as (
-    select distinct on (missed_appointment.patient_uuid)
-        missed_appointment.*
+    select missed_appointment.*
     from missed_appointment
     where
-        missed_appointment.verification_outcome = 'not_visited'
+        {{ is_to_trace('missed_appointment') }}
         and missed_appointment.patient_uuid is not null
-        and missed_appointment.excluded_reason is null
-        and coalesce(missed_appointment.verification_reason, '') not in (
-            '{{ var("reasons_not_to_trace") | join("', '") }}'
+        and not exists (
+            select from {{ ref('int_task_judged') }} as later
+            where
+                later.patient_uuid = missed_appointment.patient_uuid
+                and {{ is_to_trace('later') }}
+                and (
+                    coalesce(later.verified_at, '-infinity'),
+                    missed_appointment.task_id
+                ) > (
+                    coalesce(missed_appointment.verified_at, '-infinity'),
+                    later.task_id
+                )
         )
-    order by missed_appointment.patient_uuid, missed_appointment.verified_at desc,
-        missed_appointment.task_id
 )
 
 select

@@ -43,6 +43,7 @@ TASK = Task(
     resolved_by_report=None,
     verification_round=None,
     verification_outcome=None,
+    verification_reason=None,
     verified_at=None,
     verified_by=None,
     title="Verify missed appointment",
@@ -53,6 +54,9 @@ TASK = Task(
     sex="female",
     date_of_birth=None,
     last_round=0,
+    last_note=None,
+    noted_by=None,
+    noted_at=None,
 )
 
 
