@@ -282,16 +282,21 @@ def serve_command(settings: Settings) -> None:
     """Show the worklist and take verifications."""
     from pipeline.service import server
 
-    with steps.open_database(settings) as address:
+    with steps.open_database(settings) as address, steps.open_cht(settings) as client:
         engine = database.engine(address)
         try:
             server.serve(
                 engine,
                 steps.sign_in(settings),
+                steps.recognise(settings),
+                steps.ask_rights(client),
                 outbox_store.enqueue,
                 settings.programme_roles,
+                cht_url=settings.cht_url,
+                hold=settings.rights_hold,
                 host=settings.service_host,
                 port=settings.service_port,
+                trusted_proxies=settings.trusted_proxies,
                 announce=say,
                 last_sync=steps.last_sync(settings),
             )

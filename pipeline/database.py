@@ -4,10 +4,10 @@ Every connection carries the operator's `WORKLIST_NOW` in the setting `worklist.
 function `app.worklist_now()` reads it, so that Python and dbt agree on what time it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import psycopg
 import sqlalchemy
@@ -107,3 +107,13 @@ def now(connection: psycopg.Connection | sqlalchemy.Connection) -> datetime:
     if not isinstance(moment, datetime):
         raise TypeError("app.worklist_now() gave no moment")
     return moment
+
+
+def clock(engine: sqlalchemy.Engine) -> Callable[[], datetime]:
+    """Starts at the moment that counts as now and runs on, also where WORKLIST_NOW stands still.
+
+    For what must end by itself, such as sessions.
+    """
+    with engine.connect() as connection:
+        ahead = now(connection) - datetime.now(UTC)
+    return lambda: datetime.now(UTC) + ahead

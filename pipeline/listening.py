@@ -36,13 +36,17 @@ def address(door: socket.socket) -> str:
     return f"http://{host}:{port}"
 
 
-def run(app: ASGIApp, doors: Sequence[socket.socket]) -> None:
-    """Until SIGINT or SIGTERM. Requests are not logged: their addresses hold people's names."""
+def run(app: ASGIApp, doors: Sequence[socket.socket], trusted_proxies: Sequence[str] = ()) -> None:
+    """Until SIGINT or SIGTERM. Requests are not logged: their addresses hold people's names.
+
+    Of a trusted proxy (an address or a network) is believed who the client is, of nobody else.
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=2,
     )
     with _ending_quietly():

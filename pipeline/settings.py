@@ -4,13 +4,17 @@ CouchDB and PostgreSQL keep the names that cht-sync gave them, so that its `.env
 stands; names of our own begin with `WORKLIST_`.
 """
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from pipeline.errors import SettingsWrong
 
+# As long as a session may last, see worklist/sessions.py.
+_LONGEST_HOLD = 16 * 3600
 PROJECT = Path(__file__).resolve().parent.parent
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,50}")
 _MOMENT = re.compile(
@@ -66,6 +70,9 @@ class Settings:
     tasks_file: Path
     service_host: str
     service_port: int
+    trusted_proxies: tuple[str, ...]
+    cht_url: str
+    rights_hold: timedelta
     programme_roles: tuple[str, ...]
     patience_seconds: int
     keeps_deleted_content: bool
@@ -104,6 +111,9 @@ class Settings:
             ).resolve(),
             service_host=read.text("WORKLIST_HOST", "127.0.0.1"),
             service_port=read.port("WORKLIST_PORT", 8300),
+            trusted_proxies=read.networks("WORKLIST_PROXIES", "127.0.0.1, ::1"),
+            cht_url=read.url("WORKLIST_CHT_URL", couch.url),
+            rights_hold=read.hold("WORKLIST_RIGHTS_HOLD", 43_200),
             programme_roles=tuple(
                 read.text("WORKLIST_PROGRAMME_ROLES", "program_officer").replace(",", " ").split()
             ),
@@ -134,6 +144,32 @@ class _Reader:
         if not value.isdecimal():
             raise SettingsWrong(f"{name} is {value!r}: write a number of seconds, such as 300.")
         return int(value)
+
+    def hold(self, name: str, default: int) -> timedelta:
+        seconds = self.seconds(name, default)
+        if not 300 <= seconds <= _LONGEST_HOLD:
+            raise SettingsWrong(
+                f"{name} is {seconds}: write 300 to {_LONGEST_HOLD} seconds; the CHT is asked "
+                f"every five minutes, and no session lasts longer than {_LONGEST_HOLD}."
+            )
+        return timedelta(seconds=seconds)
+
+    def networks(self, name: str, default: str) -> tuple[str, ...]:
+        values = tuple(self.text(name, default).replace(",", " ").split())
+        for value in values:
+            try:
+                ipaddress.ip_network(value)
+            except ValueError:
+                raise SettingsWrong(
+                    f"{name} holds {value!r}: write addresses or networks, such as 10.0.0.0/8."
+                ) from None
+        return values
+
+    def url(self, name: str, default: str) -> str:
+        value = self.text(name, default).rstrip("/")
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+            raise SettingsWrong(f"{name} is not an address such as https://cht.example.org.")
+        return value
 
     def flag(self, name: str, default: str = "false") -> bool:
         value = self.text(name, default).lower()

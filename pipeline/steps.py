@@ -90,10 +90,27 @@ def landing(settings: Settings) -> Landing:
 
 def sign_in(settings: Settings) -> Callable[[str, str, str], identity.Identity]:
     def ask(name: str, password: str, address: str) -> identity.Identity:
-        with ChtClient(settings.couch.url) as client:
+        with _for_people(settings) as client:
             return identity.sign_in(client, name, password, address)
 
     return ask
+
+
+def recognise(settings: Settings) -> Callable[[str, str], identity.Identity]:
+    def ask(cookie: str, address: str) -> identity.Identity:
+        with _for_people(settings) as client:
+            return identity.recognise(client, cookie, address)
+
+    return ask
+
+
+def ask_rights(client: ChtClient) -> Callable[[identity.Identity], identity.Identity | None]:
+    return partial(identity.rights, client)
+
+
+def _for_people(settings: Settings) -> ChtClient:
+    """Without an account, and for a short while: somebody is waiting."""
+    return ChtClient(settings.couch.url, connect_seconds=5, read_seconds=10)
 
 
 def last_sync(settings: Settings) -> Callable[[sqlalchemy.Connection], datetime | None]:

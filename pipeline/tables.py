@@ -270,6 +270,11 @@ session = Table(
     Column("contact_uuid", Text),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment, nullable=False, comment="last used, to within five minutes"),
+    Column("rights_at", Moment, nullable=False, comment="when the CHT last told the rights"),
+    Column(
+        "next_asking_at", Moment, nullable=False, comment="not before; also the lease of who asks"
+    ),
     schema="app",
     comment="signed-in users; holds no password and no CHT cookie",
 )

@@ -24,6 +24,10 @@ class Unauthorized(Refused):
     """The CHT does not know the name, the password or the session."""
 
 
+class TooManyFailed(Unavailable):
+    """The CHT's own limit on failed sign-ins is reached, for the name or the address."""
+
+
 class WebPage(Refused):
     """A page for people came in place of data: from the CHT, or from somebody on the way."""
 
@@ -125,7 +129,9 @@ class Door:
 
     def _able(self, response: httpx.Response) -> httpx.Response:
         if response.status_code == 429:
-            raise Unavailable(f"{self.place} has seen too many failed sign-ins: wait ten seconds.")
+            raise TooManyFailed(
+                f"{self.place} has seen too many failed sign-ins: wait ten seconds."
+            )
         if response.status_code >= 500:
             raise Unavailable(f"{self.place} is in trouble{_said(response)}")
         return response

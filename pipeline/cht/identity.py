@@ -8,12 +8,15 @@ from urllib.parse import quote
 import httpx
 
 from pipeline.cht.client import ChtClient, Session
-from pipeline.cht.door import Unauthorized, as_json
+from pipeline.cht.door import Unauthorized, as_json, words
 from pipeline.errors import Refused
 
 _ONLINE_ROLES = frozenset({"mm-online", "admin", "_admin"})
-_COOKIE = "AuthSession"
+COOKIE = "AuthSession"
 _COOKIE_TEXT = re.compile(r"[A-Za-z0-9_.~+/=%-]+")
+
+_NO_SUCH_USER = "Failed to find user"
+_User = dict[str, Any]
 
 
 class PasswordChangeRequired(Refused):
@@ -48,19 +51,19 @@ def sign_in(client: ChtClient, name: str, password: str, address: str) -> Identi
         raise PasswordChangeRequired(
             "This account must choose a new password first: sign in to the CHT once, then here."
         )
-    headers["Cookie"] = f"{_COOKIE}={_cookie(client, answer)}"
-    return _identity(client, session.name or name, headers)
+    headers["Cookie"] = f"{COOKIE}={_cookie(client, answer)}"
+    return _own_identity(client, session.name or name, session.roles, headers)
 
 
 def recognise(client: ChtClient, cookie: str, address: str) -> Identity:
     """Who the holder of the CHT's own session cookie is."""
     if not _COOKIE_TEXT.fullmatch(cookie):
         raise Unauthorized("This is no session of the CHT: sign in again.")
-    headers = {"X-Forwarded-For": address, "Cookie": f"{_COOKIE}={cookie}"}
+    headers = {"X-Forwarded-For": address, "Cookie": f"{COOKIE}={cookie}"}
     session = client.session(headers)
     if session.name is None:
         raise Unauthorized("The CHT does not know this session: sign in again.")
-    return _identity(client, session.name, headers)
+    return _own_identity(client, session.name, session.roles, headers)
 
 
 def is_online(roles: tuple[str, ...]) -> bool:
@@ -96,20 +99,54 @@ def _must_change_password(
 
 
 def _cookie(client: ChtClient, answer: httpx.Response) -> str:
-    cookie = answer.cookies.get(_COOKIE)
+    cookie = answer.cookies.get(COOKIE)
     if not cookie:
         raise Refused(f"{client.door.place} opened no session.")
     return cookie
 
 
-def _identity(client: ChtClient, name: str, headers: dict[str, str]) -> Identity:
-    """By `/api/v2/users`, which reads `_users`; before CHT 4.7 by the user's own settings."""
-    answer = client.door.exchange("GET", f"/api/v2/users/{quote(name, safe='')}", headers=headers)
+def rights(client: ChtClient, known: Identity) -> Identity | None:
+    """What a user may now, asked with the service's own account; None when the user is gone.
+
+    By `/api/v2/users`, which reads `_users` and wants `can_view_users` (CHT 4.7 or newer). Else by
+    the user-settings document, which whoever has `can_edit` may change: so it takes away from
+    what is known, and never adds to it.
+    """
+    answer = _ask_for_user(client, known.user_name, {})
+    if answer.status_code == 404 and words(answer).startswith(_NO_SUCH_USER):
+        return None
+    if answer.status_code not in {403, 404}:
+        return _identity(known.user_name, client.door.read(client.door.agreed(answer), _User))
+    answer = _ask_for_settings(client, known.user_name, {})
     if answer.status_code == 404:
-        answer = client.door.exchange(
-            "GET", f"/medic/org.couchdb.user:{quote(name, safe='')}", headers=headers
-        )
-    user = client.door.read(client.door.agreed(answer), dict[str, Any])
+        return None
+    user = client.door.read(client.door.agreed(answer), _User)
+    return None if user.get("inactive") else _both(known, _identity(known.user_name, user))
+
+
+def _own_identity(
+    client: ChtClient, name: str, roles: tuple[str, ...], headers: dict[str, str]
+) -> Identity:
+    """By `/api/v2/users`; before CHT 4.7 by the session's roles and the user-settings document."""
+    answer = _ask_for_user(client, name, headers)
+    if answer.status_code != 404:
+        return _identity(name, client.door.read(client.door.agreed(answer), _User))
+    answer = _ask_for_settings(client, name, headers)
+    is_there = answer.status_code != 404
+    user = client.door.read(client.door.agreed(answer), _User) if is_there else {}
+    return _identity(name, {**user, "roles": roles})
+
+
+def _ask_for_user(client: ChtClient, name: str, headers: dict[str, str]) -> httpx.Response:
+    return client.door.exchange("GET", f"/api/v2/users/{quote(name, safe='')}", headers=headers)
+
+
+def _ask_for_settings(client: ChtClient, name: str, headers: dict[str, str]) -> httpx.Response:
+    path = f"/medic/org.couchdb.user:{quote(name, safe='')}"
+    return client.door.exchange("GET", path, headers=headers)
+
+
+def _identity(name: str, user: dict[str, Any]) -> Identity:
     roles = tuple(user.get("roles") or ())
     return Identity(
         user_name=name,
@@ -118,6 +155,14 @@ def _identity(client: ChtClient, name: str, headers: dict[str, str]) -> Identity
         contact_uuid=next(iter(_uuids(user.get("contact", user.get("contact_id")))), None),
         is_online=is_online(roles),
     )
+
+
+def _both(known: Identity, told: Identity) -> Identity:
+    """What is in the one and in the other."""
+    roles = tuple(role for role in known.roles if role in told.roles)
+    places = tuple(place for place in known.facility_uuids if place in told.facility_uuids)
+    contact = known.contact_uuid if known.contact_uuid == told.contact_uuid else None
+    return Identity(known.user_name, roles, places, contact, is_online(roles))
 
 
 def _uuids(value: object) -> tuple[str, ...]:

@@ -79,6 +79,10 @@ class Me:
     contact_uuid: str | None
     is_online: bool
     is_programme_wide: bool
+    missing: Annotated[
+        list[rules.Missing],
+        Field(description="what the account lacks in the CHT to verify; empty if nothing"),
+    ]
     progress: Progress
     as_of: Annotated[datetime | None, Field(description="the moment of the derived tables")]
 
@@ -221,6 +225,7 @@ def me(request: Request) -> Response:
                 contact_uuid=viewer.contact_uuid,
                 is_online=viewer.is_online,
                 is_programme_wide=viewer.is_programme_wide,
+                missing=rules.missing(viewer, programme.assigned_roles(here.connection)),
                 progress=store.progress(here.connection, viewer),
                 as_of=programme.days(here.connection).as_of,
             )

@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
@@ -16,12 +17,15 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from pipeline.cht.door import Unauthorized
+from pipeline.cht.identity import Identity
+from pipeline.database import clock as clock_of
 from pipeline.errors import Conflict, Refused, Unavailable
 from pipeline.service import answering, api, machines, pages, problems, rendering, sign_in
-from pipeline.service.collaborators import Collaborators, LastSync, SignedOut, SignIn
+from pipeline.service.collaborators import Collaborators, LastSync, SignedOut
+from pipeline.service.entrance import Entrance, Recognise, SignIn
 from pipeline.service.guard import Guard
 from pipeline.service.language import Language
-from pipeline.service.throttle import Throttle
 from pipeline.worklist.run import Enqueue
 
 _LOG = logging.getLogger(__name__)
@@ -31,6 +35,7 @@ _PASSING = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.TimeoutError,
 )
+_HOLD = timedelta(hours=12)
 _NOT_NOW = "The service cannot answer at the moment. Try again in a minute."
 
 
@@ -40,12 +45,20 @@ def build(
     enqueue: Enqueue,
     programme_roles: Sequence[str],
     *,
+    recognise: Recognise | None = None,
+    cht_url: str | None = None,
+    hold: timedelta = _HOLD,
+    refusal_seconds: float = 1.0,
     last_sync: LastSync | None = None,
     new_id: Callable[[], UUID] = uuid4,
     new_token: Callable[[], str] = secrets.token_urlsafe,
     clock: Callable[[], float] = time.monotonic,
+    moment: Callable[[], datetime] | None = None,
 ) -> FastAPI:
-    """`sign_in_to_cht` takes name, password and the client's address; `last_sync` tells when."""
+    """`sign_in_to_cht` takes name, password and the client's address; `last_sync` tells when.
+
+    Without `recognise` the CHT's own sessions open nothing. The rest is as in Collaborators.
+    """
     app = FastAPI(
         title="CHT Worklist",
         version="1",
@@ -55,13 +68,17 @@ def build(
     )
     app.state.collaborators = Collaborators(
         engine=engine,
-        sign_in=sign_in_to_cht,
+        entrance=Entrance(sign_in_to_cht, recognise or _recognise_nobody, clock),
+        moment=moment or clock_of(engine),
+        clock=clock,
+        hold=hold,
+        refusal_seconds=refusal_seconds,
+        cht_url=cht_url,
         enqueue=enqueue,
         programme_roles=tuple(programme_roles),
         last_sync=last_sync,
         new_id=new_id,
         new_token=new_token,
-        throttle=Throttle(clock),
     )
     for room in (api, pages, answering, sign_in, machines):
         app.include_router(room.router)
@@ -71,6 +88,10 @@ def build(
     app.add_middleware(Language)
     _translate_errors(app)
     return app
+
+
+def _recognise_nobody(_cookie: str, _address: str) -> Identity:
+    raise Unauthorized("Sessions of the CHT are not known here.")
 
 
 def _translate_errors(app: FastAPI) -> None:
@@ -95,8 +116,9 @@ def _refused(request: Request, error: Refused | Conflict) -> Response:
 def _signed_out(request: Request, error: Exception) -> Response:
     if problems.is_api(request.url.path):
         return problems.problem(401, str(error))
-    wanted = request.url.path if request.method == "GET" else "/"
-    address = "/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}"
+    query = f"?{request.url.query}" if request.url.query else ""
+    wanted = f"{request.url.path}{query}" if request.method == "GET" else "/"
+    address = "/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted, safe='/')}"
     return RedirectResponse(address, 303)
 
 

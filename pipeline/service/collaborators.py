@@ -3,38 +3,44 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy
 from fastapi import Request
 
-from pipeline.cht.identity import Identity
 from pipeline.database import now
 from pipeline.errors import Refused
-from pipeline.service.throttle import Throttle
+from pipeline.service.entrance import Entrance
 from pipeline.worklist import rules, sessions
 from pipeline.worklist.records import Viewer
 from pipeline.worklist.run import Enqueue
 
 COOKIE = "worklist_session"
 
-SignIn = Callable[[str, str, str], Identity]
 LastSync = Callable[[sqlalchemy.Connection], datetime | None]
 
 
 @dataclass(frozen=True)
 class Collaborators:
-    """`sign_in` takes name, password and the client's address."""
+    """`moment` is the time of sessions, `clock` gives seconds that never go back.
+
+    `hold` is how long rights last without the CHT, `refusal_seconds` how long it takes to say that
+    name or password is wrong; `cht_url` is the CHT's address for people.
+    """
 
     engine: sqlalchemy.Engine
-    sign_in: SignIn
+    entrance: Entrance
+    moment: Callable[[], datetime]
+    clock: Callable[[], float]
+    hold: timedelta
+    refusal_seconds: float
+    cht_url: str | None
     enqueue: Enqueue
     programme_roles: tuple[str, ...]
     last_sync: LastSync | None
     new_id: Callable[[], UUID]
     new_token: Callable[[], str]
-    throttle: Throttle
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,7 @@ def visit(request: Request) -> Iterator[Visit]:
     """
     collaborators = of(request)
     with collaborators.engine.begin() as connection:
-        moment = now(connection)
-        session = sessions.find(connection, request.cookies.get(COOKIE, ""), moment)
+        session = session_of(request, connection)
         if session is None:
             raise SignedOut
         viewer = rules.viewer(
@@ -80,4 +85,18 @@ def visit(request: Request) -> Iterator[Visit]:
             session.contact_uuid,
             collaborators.programme_roles,
         )
-        yield Visit(connection, viewer, moment, collaborators)
+        yield Visit(connection, viewer, now(connection), collaborators)
+
+
+def session_of(request: Request, connection: sqlalchemy.Connection) -> sessions.Session | None:
+    ours = of(request)
+    return sessions.find(connection, token(request), ours.moment(), ours.hold)
+
+
+def token(request: Request) -> str:
+    return request.cookies.get(cookie_name(request), "")
+
+
+def cookie_name(request: Request) -> str:
+    """Behind TLS a name that browsers let no neighbouring host set."""
+    return f"__Host-{COOKIE}" if request.url.scheme == "https" else COOKIE

@@ -91,6 +91,7 @@ def worklist(request: Request) -> Response:
             areas=store.areas(here.connection, here.viewer, view.filters),
             orders=ORDERS,
             flags=language.spoken().codes("flag"),
+            reasons=_reasons(rows, view),
             empty=_why_empty(here.viewer, progress, view),
             notice=_notice(here, request),
         )
@@ -132,6 +133,12 @@ def _groups(rows: Sequence[Row], view: View) -> list[tuple[Task | None, list[Row
     return [(of_area[0].task, of_area) for of_area in groups]
 
 
+def _reasons(rows: Iterable[Row], view: View) -> list[str]:
+    """What the list can be narrowed to, and what it is, even where nobody has that reason."""
+    offered = [reason for row in rows for reason in row.definition.reasons]
+    return list(dict.fromkeys([*offered, view.reason] if view.reason else offered))
+
+
 def _frame(
     here: Visit, progress: Progress, current: str, codes: Iterable[str]
 ) -> dict[str, object]:
@@ -143,7 +150,7 @@ def _frame(
         "places": programme.place_names(here.connection, here.viewer.facility_uuids),
         "programme": days,
         "fresh": _freshness(here, days),
-        "lacks": _lacks(here.viewer),
+        "lacks": _lacks(here),
         "progress": progress,
         "tabs": _tabs(progress, current),
         "current": current,
@@ -167,15 +174,11 @@ def _words(here: Visit, codes: set[str]) -> Words:
     return Words(programme.translations(here.connection, code, codes) if codes else {})
 
 
-def _lacks(viewer: Viewer) -> str | None:
-    """The key of what the account is missing, if anything."""
-    if not viewer.is_online:
-        return "viewer.online"
-    if viewer.is_programme_wide:
-        return "viewer.reads"
-    if not viewer.facility_uuids:
-        return "viewer.place"
-    return None if viewer.contact_uuid else "viewer.contact"
+def _lacks(here: Visit) -> list[str]:
+    """The keys of what the account is missing, and of what it is not for."""
+    missing = rules.missing(here.viewer, programme.assigned_roles(here.connection))
+    reads = ["reads"] if here.viewer.is_programme_wide and here.viewer.is_online else []
+    return [f"viewer.{code}" for code in [*reads, *missing]]
 
 
 def _tabs(progress: Progress, current: str) -> list[tuple[str, int]]:

@@ -1,21 +1,21 @@
 """Slows down guessing of passwords before the CHT does it to everybody.
 
 The CHT counts ten failed sign-ins in ten seconds for a name, and as many for an address, and then
-lets in neither. So five in ten seconds, for a name as for an address, is where we stop asking it.
+lets in neither. So nine for an address is where we stop asking it; and because a whole site may
+share one address, a name, and whatever else must not use that up alone, has less.
 """
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from pipeline.errors import Refused
 
-FAILURES = 5
 SECONDS = 10.0
 
 
 class TooManyFailures(Refused):
-    """Five failures in ten seconds; the CHT was not asked."""
+    """As many failures in ten seconds as there may be; the CHT was not asked."""
 
     def __init__(self) -> None:
         super().__init__(f"Too many failed sign-ins: wait {SECONDS:.0f} seconds.")
@@ -29,21 +29,22 @@ class Throttle:
         self._failures: defaultdict[str, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
 
-    def attempt(self, *keys: str) -> None:
-        """Counts as a failure until `succeeded` says otherwise, so that guesses at once count too.
+    def attempt(self, limits: Mapping[str, int]) -> None:
+        """How many failures each key may have in ten seconds.
 
+        Counts as a failure until `take_back` says otherwise, so that guesses at once count too.
         Raises TooManyFailures, and then counts nothing.
         """
         with self._lock:
             now = self._clock()
             self._forget(now)
-            if any(len(self._failures[key]) >= FAILURES for key in keys):
+            if any(len(self._failures[key]) >= most for key, most in limits.items()):
                 raise TooManyFailures
-            for key in keys:
+            for key in limits:
                 self._failures[key].append(now)
 
-    def succeeded(self, *keys: str) -> None:
-        """Takes back the latest attempt: right passwords, and a CHT that did not answer."""
+    def take_back(self, keys: Iterable[str]) -> None:
+        """The latest attempt was no failure: a right password, or a CHT that did not answer."""
         with self._lock:
             for key in keys:
                 if self._failures[key]:

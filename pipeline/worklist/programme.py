@@ -21,6 +21,12 @@ def definition(connection: Connection, name: str) -> Definition:
     return Definition(row.name, row.title, tuple(row.roles), tuple(row.reasons))
 
 
+def assigned_roles(connection: Connection) -> set[str]:
+    """Every role that any definition is assigned to."""
+    roles = select(func.unnest(tables.task_definition.c.roles)).distinct()
+    return set(connection.execute(roles).scalars())
+
+
 def place_names(connection: Connection, place_uuids: Sequence[str]) -> list[str]:
     known = marts.place.c
     rows = connection.execute(

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
+from typing import Literal
 from uuid import UUID, uuid5
 
 from pipeline.errors import Conflict, Refused
@@ -29,6 +30,9 @@ WHY_NOT = {
     "withdrawn": "The report behind this task was deleted in the CHT: there is nothing to verify.",
     "excluded": "This patient is excluded in the CHT: there is nothing to verify.",
 }
+
+
+Missing = Literal["online", "role", "place", "contact"]
 
 
 class UnknownTask(Refused):
@@ -84,6 +88,24 @@ def viewer(
         is_online=is_online(roles),
         is_programme_wide=not set(programme_roles).isdisjoint(roles),
     )
+
+
+def missing(viewer: Viewer, assigned_roles: Collection[str]) -> list[Missing]:
+    """What the account lacks to verify anything: `online`, or of `role`, `place`, `contact`.
+
+    `assigned_roles` are those of all definitions. Who reads the whole programme lacks nothing.
+    """
+    if not viewer.is_online:
+        return ["online"]
+    has_role = not set(assigned_roles).isdisjoint(viewer.roles)
+    if viewer.is_programme_wide and not has_role:
+        return []
+    has: dict[Missing, object] = {
+        "role": has_role,
+        "place": viewer.facility_uuids,
+        "contact": viewer.contact_uuid,
+    }
+    return [code for code, value in has.items() if not value]
 
 
 def why_not(viewer: Viewer, task: Task, definition: Definition) -> str | None:

@@ -22,32 +22,34 @@ def throttle(clock: Clock) -> Throttle:
     return Throttle(clock)
 
 
-def fail(throttle: Throttle, times: int, *keys: str) -> None:
+def fail(throttle: Throttle, times: int, **limits: int) -> None:
     for _ in range(times):
-        throttle.attempt(*keys)
+        throttle.attempt(limits)
 
 
-def test_the_sixth_failure_within_ten_seconds_is_stopped(throttle: Throttle, clock: Clock) -> None:
-    fail(throttle, 5, "name a", "address 1")
+def test_a_key_that_has_failed_often_enough_is_stopped_and_no_other(
+    throttle: Throttle, clock: Clock
+) -> None:
+    fail(throttle, 5, name=5, address=9)
     with pytest.raises(TooManyFailures):
-        throttle.attempt("name a", "address 2")
+        fail(throttle, 1, name=5, other_address=9)
+    fail(throttle, 4, other_name=5, address=9)
     with pytest.raises(TooManyFailures):
-        throttle.attempt("name b", "address 1")
-    throttle.attempt("name b", "address 2")
+        fail(throttle, 1, other_name=5, address=9)
     clock.now = 10.0
-    throttle.attempt("name a", "address 1")
+    fail(throttle, 1, name=5, address=9)
 
 
 def test_being_stopped_does_not_prolong_the_wait(throttle: Throttle, clock: Clock) -> None:
-    fail(throttle, 5, "name a")
+    fail(throttle, 5, name=5)
     clock.now = 9.9
     with pytest.raises(TooManyFailures):
-        throttle.attempt("name a")
+        fail(throttle, 1, name=5)
     clock.now = 10.0
-    throttle.attempt("name a")
+    fail(throttle, 1, name=5)
 
 
 def test_right_passwords_never_add_up(throttle: Throttle) -> None:
     for _ in range(20):
-        throttle.attempt("name a", "address 1")
-        throttle.succeeded("name a", "address 1")
+        throttle.attempt({"name": 5, "address": 9})
+        throttle.take_back(["name", "address"])
