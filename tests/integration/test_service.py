@@ -1,8 +1,7 @@
 """The service over HTTP, before the recorded programme and a simulated CHT in its own process."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from html import unescape
 from typing import Any
@@ -16,27 +15,13 @@ from starlette.testclient import TestClient
 
 from pipeline import database
 from pipeline.cht.client import ChtClient
-from pipeline.cht.identity import Identity, PasswordChangeRequired, sign_in
+from pipeline.cht.identity import Identity, sign_in
 from pipeline.database import Address
 from pipeline.service.app import build
-from pipeline.service.collaborators import COOKIE
-from pipeline.worklist import sessions
 from pipeline.writeback.store import enqueue
-
-PASSWORD = "password"
-SITE = "http://worklist.test"
-FORM = {"Origin": SITE}
-SignIn = Callable[[str, str, str], Identity]
+from tests.integration.visitors import FORM, PASSWORD, SITE, browser, enter, signed_in
 
 pytestmark = pytest.mark.one_server
-
-
-@dataclass
-class Clock:
-    seconds: float = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture
@@ -47,14 +32,9 @@ def engine(recorded_database: Address) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def app(engine: Engine, simulated_cht: Any, clock: Clock) -> Iterator[FastAPI]:
+def app(engine: Engine, simulated_cht: Any) -> Iterator[FastAPI]:
     with ChtClient(simulated_cht.url, connect_seconds=2, read_seconds=5) as cht:
-        yield build(engine, partial(sign_in, cht), enqueue, ("program_officer",), clock=clock)
+        yield build(engine, partial(sign_in, cht), enqueue, ("program_officer",))
 
 
 @pytest.fixture
@@ -65,23 +45,6 @@ def nobody(app: FastAPI) -> TestClient:
 @pytest.fixture
 def matope(app: FastAPI) -> TestClient:
     return signed_in(app, "supervisor_matope")
-
-
-def browser(app: FastAPI, site: str = SITE) -> TestClient:
-    """Without a session, and not following redirections."""
-    return TestClient(app, base_url=site, follow_redirects=False)
-
-
-def enter(visitor: TestClient, name: str, password: str = PASSWORD, **more: str) -> Response:
-    data = {"name": name, "password": password, **more}
-    answer: Response = visitor.post("/sign-in", data=data, headers=FORM)
-    return answer
-
-
-def signed_in(app: FastAPI, name: str) -> TestClient:
-    visitor = browser(app)
-    assert enter(visitor, name).status_code == 303
-    return visitor
 
 
 def open_tasks(visitor: TestClient, **query: str | int) -> list[dict[str, Any]]:
@@ -100,109 +63,6 @@ def verify(
         headers={"Idempotency-Key": key or str(uuid4())},
     )
     return given
-
-
-# Signing in
-
-
-def test_signing_in_with_the_cht_s_account_opens_the_worklist(nobody: TestClient) -> None:
-    assert nobody.get("/").headers["location"] == "/sign-in"
-    answer = enter(nobody, "supervisor_matope")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    assert nobody.get("/api/v1/me").json()["facility_names"] == ["Matope Health Centre"]
-
-
-def test_the_session_s_cookie_is_out_of_reach_and_only_its_hash_is_stored(
-    nobody: TestClient, engine: Engine
-) -> None:
-    cookie = enter(nobody, "supervisor_matope").headers["set-cookie"]
-    for part in ("HttpOnly", "SameSite=lax", "Path=/", "Max-Age=28800"):
-        assert part in cookie
-    assert "Secure" not in cookie
-    with engine.connect() as connection:
-        stored = connection.execute(text("select * from app.session")).one()
-    assert nobody.cookies[COOKIE] not in str(stored)
-    assert PASSWORD not in str(stored)
-
-
-def test_over_https_the_cookie_is_sent_over_https_only(app: FastAPI) -> None:
-    visitor = browser(app, "https://worklist.test")
-    answer = visitor.post(
-        "/sign-in",
-        data={"name": "supervisor_matope", "password": PASSWORD},
-        headers={"Origin": "https://worklist.test"},
-    )
-    assert "Secure" in answer.headers["set-cookie"]
-
-
-def test_a_wrong_name_or_password_opens_nothing(nobody: TestClient) -> None:
-    for name in ("supervisor_matope", "nobody", "", "a\0b", "ä" * 500):
-        answer = enter(nobody, name, "wrong")
-        assert answer.status_code == 401, name
-        assert "User name or password is wrong." in answer.text
-    assert nobody.get("/api/v1/me").status_code == 401
-
-
-def test_guessing_is_stopped_before_the_cht_is_asked(
-    app: FastAPI, nobody: TestClient, clock: Clock
-) -> None:
-    for _ in range(5):
-        assert enter(nobody, "supervisor_matope", "wrong").status_code == 401
-    stopped = enter(nobody, "supervisor_matope")
-    assert (stopped.status_code, stopped.headers["retry-after"]) == (429, "10")
-    clock.seconds = 10
-    assert enter(nobody, "supervisor_matope").status_code == 303
-    assert signed_in(app, "supervisor_chifunga")
-
-
-def test_with_the_cht_down_the_signed_in_go_on_and_new_ones_are_told(
-    app: FastAPI, matope: TestClient, simulated_cht: Any
-) -> None:
-    simulated_cht.process.terminate()
-    simulated_cht.process.join()
-    assert matope.get("/").status_code == 200
-    for _ in range(7):
-        answer = enter(browser(app), "supervisor_chifunga")
-        assert answer.status_code == 503
-    assert "not possible at the moment" in answer.text
-
-
-def test_who_must_change_the_password_is_sent_to_the_cht(engine: Engine) -> None:
-    def must_change(name: str, password: str, address: str) -> Identity:
-        raise PasswordChangeRequired(f"{name} {len(password)} {address}")
-
-    answer = enter(browser(build(engine, must_change, enqueue, ())), "supervisor_matope")
-    assert answer.status_code == 403
-    assert "choose a new password" in answer.text
-
-
-def test_signing_out_ends_the_session_itself(app: FastAPI, matope: TestClient) -> None:
-    stolen = browser(app)
-    stolen.cookies.set(COOKIE, matope.cookies[COOKIE])
-    assert stolen.get("/api/v1/me").status_code == 200
-    assert matope.post("/sign-out", data={"x": "1"}, headers=FORM).status_code == 303
-    assert stolen.get("/api/v1/me").status_code == 401
-
-
-def test_a_session_ends_after_eight_hours(matope: TestClient, engine: Engine) -> None:
-    with engine.begin() as connection:
-        now = database.now(connection)
-        assert sessions.find(connection, matope.cookies[COOKIE], now) is not None
-        late = now + sessions.LASTS
-        assert sessions.find(connection, matope.cookies[COOKIE], late) is None
-
-
-def test_signing_in_leads_only_to_this_service(nobody: TestClient) -> None:
-    wanted = {
-        "/tasks/1": "/tasks/1",
-        "//elsewhere.test/": "/",
-        "/\\elsewhere.test": "/",
-        "https://elsewhere.test/": "/",
-        "/\r\nSet-Cookie: a=b": "/",
-    }
-    for address, led_to in wanted.items():
-        answer = enter(nobody, "supervisor_matope", next=address)
-        assert answer.headers["location"] == led_to
 
 
 # Scope

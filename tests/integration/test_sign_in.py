@@ -1,0 +1,540 @@
+"""Signing in, staying signed in and out, before a simulated CHT in its own process."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Engine, text
+from starlette.testclient import TestClient
+
+from pipeline import database
+from pipeline.cht import identity
+from pipeline.cht.client import ChtClient
+from pipeline.cht.door import Unauthorized
+from pipeline.cht.identity import COOKIE as CHT_COOKIE
+from pipeline.cht.identity import Identity
+from pipeline.database import Address
+from pipeline.errors import Unavailable
+from pipeline.service.app import build
+from pipeline.service.collaborators import COOKIE
+from pipeline.service.rights import Rights
+from pipeline.service.sign_in import LEFT_COOKIE
+from pipeline.writeback.store import enqueue
+from tests.conftest import NOW
+from tests.integration.visitors import FORM, PASSWORD, browser, enter, signed_in
+
+MINUTE, HOUR = 60.0, 3600.0
+CHT = "https://cht.example.org"
+MATOPE = Identity(
+    "supervisor_matope", ("site_supervisor", "mm-online"), ("site",), "contact", is_online=True
+)
+
+pytestmark = pytest.mark.one_server
+
+
+@dataclass
+class Clock:
+    """Both the time of sessions and the seconds that never go back."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass(frozen=True)
+class Cht:
+    """The simulated CHT, as whoever manages its users sees it."""
+
+    url: str
+    process: Any
+
+    def change_user(self, name: str, **changes: object) -> None:
+        """In `_users` and in `medic`, as the CHT does."""
+        for place in ("_users", "medic"):
+            self.change_document(place, name, **changes)
+
+    def change_document(self, place: str, name: str, **changes: object) -> None:
+        document = self._ask("GET", place, name).json()
+        self._ask("PUT", place, name, {**document, **changes})
+
+    def delete_user(self, name: str) -> None:
+        """Gone from `_users`; the user-settings document stays and says so."""
+        self.change_document("medic", name, inactive=True)
+        revision = self._ask("GET", "_users", name).json()["_rev"]
+        self._ask("DELETE", "_users", f"{name}?rev={revision}")
+
+    def session_of(self, name: str) -> str:
+        """What a browser keeps after signing in to the CHT."""
+        body = {"name": name, "password": PASSWORD}
+        return httpx.post(f"{self.url}/_session", json=body).cookies[CHT_COOKIE]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.join()
+
+    def _ask(self, method: str, place: str, name: str, body: object = None) -> httpx.Response:
+        address = f"{self.url}/{place}/org.couchdb.user:{name}"
+        answer = httpx.request(method, address, json=body, auth=("medic", PASSWORD))
+        return answer.raise_for_status()
+
+
+@pytest.fixture
+def engine(recorded_database: Address) -> Iterator[Engine]:
+    made = database.engine(recorded_database)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def moment(engine: Engine, clock: Clock) -> Callable[[], Any]:
+    with engine.connect() as connection:
+        start = database.now(connection)
+    return lambda: start + timedelta(seconds=clock.seconds)
+
+
+@pytest.fixture
+def cht(simulated_cht: Any) -> Cht:
+    return Cht(simulated_cht.url, simulated_cht.process)
+
+
+@pytest.fixture
+def app(engine: Engine, cht: Cht, clock: Clock, moment: Callable[[], Any]) -> Iterator[FastAPI]:
+    with ChtClient(cht.url, connect_seconds=2, read_seconds=5) as client:
+        yield build(
+            engine,
+            partial(identity.sign_in, client),
+            enqueue,
+            ("program_officer",),
+            recognise=partial(identity.recognise, client),
+            cht_url=CHT,
+            refusal_seconds=0,
+            clock=clock,
+            moment=moment,
+        )
+
+
+@pytest.fixture(params=["officer", "worklist"])
+def rights(
+    request: pytest.FixtureRequest, engine: Engine, cht: Cht, moment: Callable[[], Any]
+) -> Iterator[Rights]:
+    """Asked for with an account that has `can_view_users`, and with one that has not."""
+    with ChtClient(cht.url, request.param, PASSWORD, connect_seconds=2) as client:
+        yield Rights(engine, partial(identity.rights, client), moment)
+
+
+@pytest.fixture
+def nobody(app: FastAPI) -> TestClient:
+    return browser(app)
+
+
+@pytest.fixture
+def matope(app: FastAPI) -> TestClient:
+    return signed_in(app, "supervisor_matope")
+
+
+def me(visitor: TestClient) -> dict[str, Any]:
+    answer = visitor.get("/api/v1/me")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+# By name and password
+
+
+def test_signing_in_with_the_cht_s_account_opens_the_worklist(nobody: TestClient) -> None:
+    assert nobody.get("/").headers["location"] == "/sign-in"
+    answer = enter(nobody, "supervisor_matope")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert me(nobody)["facility_names"] == ["Matope Health Centre"]
+    assert nobody.get("/sign-in?next=/tasks/1").headers["location"] == "/tasks/1"
+
+
+def test_the_session_s_cookie_is_out_of_reach_and_only_its_hash_is_stored(
+    nobody: TestClient, engine: Engine
+) -> None:
+    cookie = enter(nobody, "supervisor_matope").headers["set-cookie"]
+    for part in ("HttpOnly", "SameSite=lax", "Path=/", "Max-Age=57600"):
+        assert part in cookie
+    assert "Secure" not in cookie
+    with engine.connect() as connection:
+        stored = connection.execute(text("select * from app.session")).one()
+    assert nobody.cookies[COOKIE] not in str(stored)
+    assert PASSWORD not in str(stored)
+
+
+def test_over_https_the_cookie_is_this_host_s_and_sent_over_https_only(app: FastAPI) -> None:
+    visitor = browser(app, "https://worklist.test")
+    form = {"name": "supervisor_matope", "password": PASSWORD}
+    answer = visitor.post("/sign-in", data=form, headers={"Origin": "https://worklist.test"})
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith(f"__Host-{COOKIE}=")
+    assert "Secure" in cookie
+    assert me(visitor)["user_name"] == "supervisor_matope"
+
+
+def test_signing_in_anew_gives_a_new_token_and_ends_the_old_session(
+    app: FastAPI, matope: TestClient
+) -> None:
+    before = browser(app)
+    before.cookies.set(COOKIE, matope.cookies[COOKIE])
+    assert enter(matope, "deputy_matope").status_code == 303
+    assert matope.cookies[COOKIE] != before.cookies[COOKIE]
+    assert me(matope)["user_name"] == "deputy_matope"
+    assert before.get("/api/v1/me").status_code == 401
+
+
+def test_a_wrong_name_or_password_opens_nothing_and_is_told_alike(nobody: TestClient) -> None:
+    for name in ("supervisor_matope", "nobody", "", "a\0b", "ä" * 500):
+        answer = enter(nobody, name, "wrong")
+        assert answer.status_code == 401, name
+        assert "User name or password is wrong." in answer.text
+    assert nobody.get("/api/v1/me").status_code == 401
+
+
+def test_a_refusal_takes_as_long_for_a_name_that_is_there_as_for_one_that_is_not(
+    engine: Engine,
+) -> None:
+    def slow_for_who_is_there(name: str, password: str, address: str) -> Identity:
+        time.sleep(0.2 if name == "supervisor_matope" else 0)
+        raise Unauthorized(f"{len(password)} {address}")
+
+    visitor = browser(build(engine, slow_for_who_is_there, enqueue, (), refusal_seconds=0.5))
+    for name in ("supervisor_matope", "nobody"):
+        start = time.monotonic()
+        assert enter(visitor, name).status_code == 401
+        assert 0.5 <= time.monotonic() - start < 0.65
+
+
+def test_guessing_is_stopped_before_the_cht_is_asked(
+    app: FastAPI, nobody: TestClient, clock: Clock
+) -> None:
+    for _ in range(5):
+        assert enter(nobody, "supervisor_matope", "wrong").status_code == 401
+    stopped = enter(nobody, "supervisor_matope")
+    assert (stopped.status_code, stopped.headers["retry-after"]) == (429, "10")
+    assert signed_in(app, "supervisor_chifunga")  # from the same address
+    clock.seconds = 10
+    assert enter(nobody, "supervisor_matope").status_code == 303
+
+
+def test_an_address_is_stopped_one_failure_before_the_cht_stops_it(
+    app: FastAPI, nobody: TestClient, cht: Cht, clock: Clock
+) -> None:
+    for number in range(9):
+        assert enter(nobody, f"nobody-{number}", "wrong").status_code == 401
+    assert enter(nobody, "supervisor_matope").status_code == 429
+    with ChtClient(cht.url) as client:
+        found = identity.sign_in(client, "supervisor_matope", PASSWORD, "testclient")
+        assert found.user_name == "supervisor_matope"
+    clock.seconds = 10
+    assert signed_in(app, "supervisor_matope")
+
+
+def test_the_cht_s_own_limit_is_told_as_such(nobody: TestClient, cht: Cht) -> None:
+    for _ in range(10):
+        httpx.get(f"{cht.url}/_session", auth=("deputy_matope", "wrong"))
+    answer = enter(nobody, "deputy_matope")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+
+
+def test_who_must_change_the_password_is_sent_to_the_cht(nobody: TestClient, cht: Cht) -> None:
+    cht.change_user("supervisor_matope", password_change_required=True)
+    answer = enter(nobody, "supervisor_matope")
+    assert answer.status_code == 403
+    assert "choose a new password" in answer.text
+    assert f'href="{CHT}/"' in answer.text
+    assert nobody.get("/api/v1/me").status_code == 401
+
+
+def test_signing_in_leads_only_to_this_service(nobody: TestClient) -> None:
+    wanted = {
+        "/tasks/1": "/tasks/1",
+        "//elsewhere.test/": "/",
+        "/\\elsewhere.test": "/",
+        "/\t/elsewhere.test": "/",
+        "https://elsewhere.test/": "/",
+        "/\r\nSet-Cookie: a=b": "/",
+    }
+    for address, led_to in wanted.items():
+        answer = enter(nobody, "supervisor_matope", next=address)
+        assert answer.headers["location"] == led_to
+
+
+def test_after_signing_in_the_list_is_as_it_was_asked_for(nobody: TestClient) -> None:
+    led_to = nobody.get("/?standing=expired&q=a+b").headers["location"]
+    form = nobody.get(led_to).text
+    assert 'value="/?standing=expired&amp;q=a+b"' in form
+
+
+# By the CHT's own session
+
+
+def test_who_is_signed_in_to_the_cht_comes_in_without_a_password(
+    nobody: TestClient, cht: Cht
+) -> None:
+    nobody.cookies.set(CHT_COOKIE, cht.session_of("supervisor_matope"))
+    assert nobody.get("/api/v1/me").status_code == 401
+    answer = nobody.get(nobody.get("/?q=a").headers["location"])
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?q=a")
+    assert me(nobody)["facility_names"] == ["Matope Health Centre"]
+
+
+def test_after_signing_out_the_cht_s_session_opens_nothing_by_itself(
+    nobody: TestClient, cht: Cht
+) -> None:
+    nobody.cookies.set(CHT_COOKIE, cht.session_of("supervisor_matope"))
+    nobody.get("/sign-in")
+    nobody.post("/sign-out", headers=FORM, data={"x": "1"})
+    page = nobody.get("/sign-in")
+    assert page.status_code == 200
+    assert "still signed in to the CHT" in page.text
+    assert nobody.get("/api/v1/me").status_code == 401
+    forged = nobody.post("/sign-in/cht", headers={"Origin": "http://elsewhere.test"}, data={})
+    assert forged.status_code in {403, 415}
+    asked = nobody.post("/sign-in/cht", headers=FORM, data={"next": "/?q=b"})
+    assert (asked.status_code, asked.headers["location"]) == (303, "/?q=b")
+    assert LEFT_COOKIE not in nobody.cookies
+
+
+def test_another_session_of_the_cht_is_not_the_one_that_was_left(
+    nobody: TestClient, cht: Cht
+) -> None:
+    nobody.cookies.set(CHT_COOKIE, cht.session_of("supervisor_matope"))
+    nobody.get("/sign-in")
+    nobody.post("/sign-out", headers=FORM, data={"x": "1"})
+    nobody.cookies.set(CHT_COOKIE, cht.session_of("deputy_matope"))
+    assert nobody.get("/sign-in").status_code == 303
+    assert me(nobody)["user_name"] == "deputy_matope"
+
+
+def test_a_link_does_not_change_who_is_signed_in(matope: TestClient, cht: Cht) -> None:
+    matope.cookies.set(CHT_COOKIE, cht.session_of("deputy_matope"))
+    assert matope.get("/sign-in").status_code == 303
+    assert me(matope)["user_name"] == "supervisor_matope"
+
+
+@pytest.mark.parametrize("cookie", ["garbage", "c3VwOjEyMzQ6YWJj", "a b", "x" * 4000])
+def test_a_dead_session_of_the_cht_shows_the_form_and_is_asked_for_once(
+    nobody: TestClient, cht: Cht, cookie: str
+) -> None:
+    nobody.cookies.set(CHT_COOKIE, cookie)
+    page = nobody.get("/sign-in")
+    assert page.status_code == 200
+    cht.stop()
+    again = nobody.get("/sign-in")
+    assert again.status_code == 200
+    assert "still signed in to the CHT" not in again.text
+
+
+def test_made_up_sessions_leave_room_for_those_who_type(app: FastAPI) -> None:
+    for number in range(6):
+        visitor = browser(app)
+        visitor.cookies.set(CHT_COOKIE, f"made-up-{number}")
+        assert visitor.get("/sign-in").status_code == (200 if number < 4 else 429)
+    assert signed_in(app, "supervisor_matope")
+
+
+# Staying signed in
+
+
+def test_a_role_that_the_cht_takes_away_is_gone_within_five_minutes(
+    matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+) -> None:
+    before = me(matope)
+    assert before["missing"] == []
+    cht.change_user("supervisor_matope", roles=["mm-online"])
+    clock.seconds = 4 * MINUTE
+    rights.once()
+    assert me(matope)["roles"] == before["roles"], "the CHT is not asked all the time"
+    clock.seconds = 5 * MINUTE - 10
+    rights.once()
+    after = me(matope)
+    assert (after["roles"], after["missing"]) == (["mm-online"], ["role"])
+    assert matope.get("/api/v1/tasks").json()["tasks"] == []
+    assert "no role that a list is made for" in matope.get("/").text
+
+
+def test_a_place_and_a_contact_that_the_cht_takes_away_are_gone(
+    matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+) -> None:
+    cht.change_user("supervisor_matope", facility_id=None, contact_id=None)
+    clock.seconds = 5 * MINUTE
+    rights.once()
+    assert me(matope)["missing"] == ["place", "contact"]
+    assert matope.get("/api/v1/tasks").json()["tasks"] == []
+    page = matope.get("/").text
+    assert "has no place" in page
+    assert "has no contact" in page
+
+
+def test_an_account_that_becomes_offline_is_told_so(
+    matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+) -> None:
+    cht.change_user("supervisor_matope", roles=["site_supervisor"])
+    clock.seconds = 5 * MINUTE
+    rights.once()
+    assert me(matope)["missing"] == ["online"]
+    assert "for users who work online" in matope.get("/").text
+
+
+def test_all_sessions_of_a_deleted_account_end(
+    app: FastAPI, matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+) -> None:
+    other, deputy = signed_in(app, "supervisor_matope"), signed_in(app, "deputy_matope")
+    cht.delete_user("supervisor_matope")
+    clock.seconds = 5 * MINUTE
+    rights.once()
+    assert matope.get("/api/v1/me").status_code == 401
+    assert other.get("/api/v1/me").status_code == 401
+    assert me(deputy)["missing"] == []
+
+
+def test_a_document_that_others_may_write_never_gives_a_right(
+    matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+) -> None:
+    """Who has `can_edit` may change user-settings documents; `_users` is what counts."""
+    before = me(matope)
+    cht.change_document("medic", "supervisor_matope", roles=[*before["roles"], "program_officer"])
+    clock.seconds = 5 * MINUTE
+    rights.once()
+    assert me(matope) == before
+
+
+def test_with_the_cht_down_the_last_answer_holds_twelve_hours(
+    app: FastAPI, matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+) -> None:
+    cht.stop()
+    for _ in range(7):
+        answer = enter(browser(app), "supervisor_chifunga")
+        assert answer.status_code == 503
+    assert "not possible at the moment" in answer.text
+    for hour in range(1, 12):
+        clock.seconds = hour * HOUR
+        rights.once()
+        assert matope.get("/").status_code == 200, hour
+    clock.seconds = 12 * HOUR
+    assert matope.get("/").status_code == 303
+    assert matope.get("/api/v1/me").status_code == 401
+
+
+def test_with_the_cht_down_its_sessions_are_told_so(nobody: TestClient, cht: Cht) -> None:
+    nobody.cookies.set(CHT_COOKIE, cht.session_of("supervisor_matope"))
+    cht.stop()
+    page = nobody.get("/sign-in")
+    assert page.status_code == 503
+    assert "not possible at the moment" in page.text
+    assert LEFT_COOKIE not in nobody.cookies
+
+
+def test_what_nobody_uses_for_two_hours_ends(matope: TestClient, clock: Clock) -> None:
+    clock.seconds = 1.9 * HOUR
+    assert matope.get("/").status_code == 200
+    clock.seconds = 3.8 * HOUR
+    assert matope.get("/").status_code == 200
+    clock.seconds = 5.8 * HOUR
+    assert matope.get("/").status_code == 303
+
+
+def test_no_session_lasts_longer_than_sixteen_hours(
+    matope: TestClient, clock: Clock, rights: Rights
+) -> None:
+    for hour in range(1, 16):
+        clock.seconds = hour * HOUR
+        rights.once()
+        assert matope.get("/").status_code == 200, hour
+    clock.seconds = 16 * HOUR
+    assert matope.get("/").status_code == 303
+
+
+def test_several_processes_ask_once_and_no_request_waits(
+    app: FastAPI, matope: TestClient, engine: Engine, clock: Clock, moment: Callable[[], Any]
+) -> None:
+    deputy, asked = signed_in(app, "deputy_matope"), list[str]()
+
+    def ask(known: Identity) -> Identity:
+        asked.append(known.user_name)
+        if len(asked) < 10:
+            Rights(engine, ask, moment).once()
+        assert matope.get("/").status_code == 200
+        return known
+
+    clock.seconds = 5 * MINUTE
+    Rights(engine, ask, moment).once()
+    Rights(engine, ask, moment).once()
+    assert sorted(asked) == ["deputy_matope", "supervisor_matope"]
+    assert me(deputy)["missing"] == []
+
+
+def test_a_cht_that_answers_for_nobody_is_asked_again_after_a_minute(
+    app: FastAPI, matope: TestClient, engine: Engine, clock: Clock, moment: Callable[[], Any]
+) -> None:
+    signed_in(app, "deputy_matope")
+    asked = list[str]()
+
+    def ask(known: Identity) -> Identity:
+        asked.append(known.user_name)
+        raise Unavailable("The CHT is away.")
+
+    rights = Rights(engine, ask, moment)
+    for seconds, count in ((5 * MINUTE, 1), (5 * MINUTE + 30, 1), (6 * MINUTE, 2)):
+        clock.seconds = seconds
+        rights.once()
+        assert len(asked) == count
+    assert me(matope)["missing"] == []
+
+
+def test_a_late_answer_does_not_undo_a_later_one(
+    matope: TestClient, engine: Engine, clock: Clock, moment: Callable[[], Any]
+) -> None:
+    def overtaken(known: Identity) -> Identity:
+        clock.seconds = 7 * MINUTE
+        Rights(engine, lambda user: replace(user, roles=("mm-online",)), moment).once()
+        return known
+
+    clock.seconds = 5 * MINUTE
+    Rights(engine, overtaken, moment).once()
+    assert me(matope)["roles"] == ["mm-online"]
+
+
+def test_where_worklist_now_stands_still_sessions_do_not(recorded_database: Address) -> None:
+    made = database.engine(recorded_database)
+    running = database.clock(made)
+    first = running()
+    assert first.isoformat().startswith(f"{NOW}T10:00")
+    time.sleep(0.01)
+    assert running() > first
+    made.dispose()
+
+
+# Out
+
+
+def test_signing_out_ends_the_session_itself(app: FastAPI, matope: TestClient) -> None:
+    stolen, elsewhere = browser(app), signed_in(app, "supervisor_matope")
+    stolen.cookies.set(COOKIE, matope.cookies[COOKIE])
+    assert stolen.get("/api/v1/me").status_code == 200
+    assert matope.post("/sign-out", data={"x": "1"}, headers=FORM).status_code == 303
+    assert COOKIE not in matope.cookies
+    assert stolen.get("/api/v1/me").status_code == 401
+    assert me(elsewhere)["user_name"] == "supervisor_matope"
+
+
+def test_nobody_can_be_signed_in_or_out_from_another_site(matope: TestClient) -> None:
+    foreign = {"Origin": "http://elsewhere.test"}
+    form = {"name": "deputy_matope", "password": PASSWORD}
+    for address in ("/sign-out", "/sign-in", "/sign-in/cht"):
+        assert matope.post(address, data=form, headers=foreign).status_code == 403
+    assert me(matope)["user_name"] == "supervisor_matope"
