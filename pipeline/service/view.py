@@ -50,6 +50,11 @@ class View:
     def is_narrowed(self) -> bool:
         return bool(self.q or self.area or self.reason or self.flag)
 
+    @property
+    def is_sorted_out(self) -> bool:
+        """In another way than by what is searched for."""
+        return self.order != View.order or bool(self.area or self.reason or self.flag)
+
     def query(self, **more: object) -> str:
         """The address's query; what is as usual is left out."""
         values = {**vars(self), **more}

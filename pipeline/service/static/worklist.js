@@ -28,6 +28,11 @@ for (const button of document.querySelectorAll("[data-opens]")) {
   button.addEventListener("click", () => dialog.showModal());
 }
 
+// On a wide screen there is room for all that narrows the list.
+if (matchMedia("(min-width: 40rem)").matches) {
+  for (const more of document.querySelectorAll("details.more")) more.open = true;
+}
+
 // A note that cannot be kept empty is asked for before it is sent.
 document.addEventListener("change", (event) => {
   const form = event.target.form;
@@ -40,9 +45,10 @@ window.addEventListener("load", () => {
   if (next) next.focus();
   const told = document.querySelector(".stays");
   if (!told) return;
-  const words = [...told.childNodes];
-  told.replaceChildren();
-  setTimeout(() => told.append(...words), 100);
+  const spoken = document.body.appendChild(document.createElement("p"));
+  spoken.className = "unseen";
+  spoken.setAttribute("aria-live", "polite");
+  setTimeout(() => { spoken.textContent = told.textContent; }, 100);
 });
 
 function current() {

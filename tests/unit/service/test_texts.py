@@ -116,7 +116,7 @@ def test_counts_follow_the_language() -> None:
         "1 day left",
         "2 days left",
     ]
-    assert FRENCH.count("task.days_left", 0) == "0 jour restant"
+    assert FRENCH.count("task.days_left", 0) == "encore 0 jour"
 
 
 def test_moments_are_told_in_the_programme_s_zone_and_the_language() -> None:
