@@ -80,8 +80,7 @@ class Me:
     is_online: bool
     is_programme_wide: bool
     missing: Annotated[
-        list[rules.Missing],
-        Field(description="what the account lacks in the CHT to verify; empty if nothing"),
+        list[rules.Missing], Field(description="what the account lacks in the CHT to verify")
     ]
     progress: Progress
     as_of: Annotated[datetime | None, Field(description="the moment of the derived tables")]

@@ -2,7 +2,7 @@
 
 Against forged requests: the cookie is SameSite=Lax, JSON must come as exactly `application/json`
 (which no form can send and no foreign script without asking first), and a form must name this host
-in `Origin` or `Referer`, as every browser does.
+in `Origin` or `Referer`, as every browser does, and behind TLS not as its own self without TLS.
 """
 
 import logging
@@ -82,18 +82,19 @@ def _objection(scope: Scope) -> ASGIApp | None:
     wanted = "application/json" if problems.is_api(path) else _FORM
     if headers.get("content-type", "").lower() != wanted:
         return problems.refusal(path, 415, f"Content-Type must be exactly {wanted}.")
-    if not _is_from_here(headers, is_form=wanted == _FORM):
+    if not _is_from_here(headers, scope["scheme"], is_form=wanted == _FORM):
         return problems.refusal(path, 403, "This was not sent from a page of this service.")
     return None
 
 
-def _is_from_here(headers: Headers, *, is_form: bool) -> bool:
+def _is_from_here(headers: Headers, scheme: str, *, is_form: bool) -> bool:
     """JSON without an Origin comes from no browser; behind a proxy the host is the forwarded."""
     told = headers.get("origin") or (headers.get("referer") if is_form else None)
     if told is None:
         return not is_form
     hosts = {headers.get("host"), headers.get("x-forwarded-host")} - {None, ""}
     try:
-        return urlsplit(told).netloc in hosts
+        page = urlsplit(told)
     except ValueError:
         return False
+    return page.netloc in hosts and (page.scheme == "https" or scheme == "http")

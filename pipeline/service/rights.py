@@ -11,7 +11,7 @@ from datetime import datetime
 
 import sqlalchemy
 
-from pipeline.cht.door import Unauthorized
+from pipeline.cht.door import Unauthorized, WebPage
 from pipeline.cht.identity import Identity
 from pipeline.database import clock
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
@@ -23,7 +23,7 @@ AskRights = Callable[[Identity], Identity | None]
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_ROUNDS = 10.0
 _AT_ONCE = 20
-_FOR_ALL = (Unavailable, SettingsWrong, Unauthorized)
+_FOR_ALL = (Unavailable, SettingsWrong, Unauthorized, WebPage)
 
 
 class Rights:
@@ -41,11 +41,14 @@ class Rights:
         self._is_answered = True
 
     def follow(self, stop: threading.Event) -> None:
-        while not stop.wait(_SECONDS_BETWEEN_ROUNDS):
+        """At once, since what was not asked while nobody served may be old."""
+        is_over = False
+        while not is_over:
             try:
                 self.once()
             except Exception as error:  # whatever it is, the rights must not stay as they are
                 _LOG.warning("Rights cannot be asked for: %s", type(error).__name__)
+            is_over = stop.wait(_SECONDS_BETWEEN_ROUNDS)
 
     def once(self) -> None:
         """Asks for every session that is due; ends when the CHT answers for nobody."""

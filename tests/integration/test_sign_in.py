@@ -27,13 +27,10 @@ from pipeline.service.rights import Rights
 from pipeline.service.sign_in import LEFT_COOKIE
 from pipeline.writeback.store import enqueue
 from tests.conftest import NOW
-from tests.integration.visitors import FORM, PASSWORD, browser, enter, signed_in
+from tests.integration.browsers import FORM, PASSWORD, browser, enter, signed_in
 
 MINUTE, HOUR = 60.0, 3600.0
 CHT = "https://cht.example.org"
-MATOPE = Identity(
-    "supervisor_matope", ("site_supervisor", "mm-online"), ("site",), "contact", is_online=True
-)
 
 pytestmark = pytest.mark.one_server
 
@@ -180,6 +177,8 @@ def test_over_https_the_cookie_is_this_host_s_and_sent_over_https_only(app: Fast
     form = {"name": "supervisor_matope", "password": PASSWORD}
     answer = visitor.post("/sign-in", data=form, headers={"Origin": "https://worklist.test"})
     cookie = answer.headers["set-cookie"]
+    plain = visitor.post("/sign-in", data=form, headers={"Origin": "http://worklist.test"})
+    assert plain.status_code == 403
     assert cookie.startswith(f"__Host-{COOKIE}=")
     assert "Secure" in cookie
     assert me(visitor)["user_name"] == "supervisor_matope"

@@ -14,6 +14,7 @@ from pipeline.cht.identity import (
     PasswordChangeRequired,
     check_account,
     recognise,
+    rights,
     sign_in,
 )
 from pipeline.errors import Refused, SettingsWrong
@@ -112,7 +113,7 @@ def test_several_places_are_all_kept() -> None:
 def test_an_old_cht_is_asked_for_the_users_settings(
     facility: Any, expected: tuple[str, ...]
 ) -> None:
-    settings = {"roles": ["mm-online"], "facility_id": facility, "contact_id": "sup-1"}
+    settings = {"roles": ["admin"], "facility_id": facility, "contact_id": "sup-1"}
     cht = Cht(
         **{
             "GET /api/v2/users/supervisor_matope": httpx.Response(404, json={"error": "not_found"}),
@@ -121,6 +122,18 @@ def test_an_old_cht_is_asked_for_the_users_settings(
     )
     identity = sign_in_to(cht)
     assert (identity.facility_uuids, identity.contact_uuid) == (expected, "sup-1")
+    assert identity.roles == MATOPE.roles, "whoever may edit documents must not choose his roles"
+
+
+def test_an_administrator_without_a_user_document_is_somebody_without_a_place() -> None:
+    nothing = httpx.Response(404, json={"error": "not_found"})
+    cht = Cht(
+        **{
+            "GET /api/v2/users/supervisor_matope": nothing,
+            "GET /medic/org.couchdb.user:supervisor_matope": nothing,
+        }
+    )
+    assert sign_in_to(cht).facility_uuids == ()
 
 
 def test_the_chts_own_session_says_who_the_user_is() -> None:
@@ -134,6 +147,53 @@ def test_a_cookie_that_is_none_is_not_passed_on(cookie: str) -> None:
     with pytest.raises(Unauthorized):
         recognise(cht.client(), cookie, "203.0.113.7")
     assert cht.asked == []
+
+
+USERS = "GET /api/v2/users/supervisor_matope"
+SETTINGS = "GET /medic/org.couchdb.user:supervisor_matope"
+FORBIDDEN = recorded("another user, without can_view_users")
+NOT_THERE = httpx.Response(404, json={"error": "not_found", "reason": "missing"})
+
+
+def asked_again(users: httpx.Response, settings: httpx.Response) -> Identity | None:
+    cht = Cht(**{USERS: users, SETTINGS: settings})
+    return rights(cht.client(), MATOPE)
+
+
+def documented(**settings: Any) -> httpx.Response:
+    document = json.loads(recorded("who am I: user-settings document").content)
+    return httpx.Response(200, json={**document, **settings})
+
+
+def test_the_rights_asked_for_again_are_those_that_users_holds() -> None:
+    several = recorded("who am I: two facilities")
+    found = asked_again(several, NOT_THERE)
+    assert found is not None
+    assert len(found.facility_uuids) == 2
+
+
+def test_without_can_view_users_the_document_may_take_away_and_never_give() -> None:
+    assert asked_again(FORBIDDEN, documented()) == MATOPE
+    more = documented(roles=[*MATOPE.roles, "admin"], facility_id=[*MATOPE.facility_uuids, "other"])
+    assert asked_again(FORBIDDEN, more) == MATOPE
+    less = documented(roles=["mm-online"], facility_id=None, contact_id="another")
+    found = asked_again(NOT_THERE, less)
+    assert found == Identity("supervisor_matope", ("mm-online",), (), None, True)
+
+
+def test_an_account_is_gone_by_either_way() -> None:
+    told = {"code": 404, "error": "Failed to find user with name [a] in the [users] database."}
+    assert asked_again(httpx.Response(404, json=told), documented()) is None
+    assert asked_again(FORBIDDEN, NOT_THERE) is None
+    assert asked_again(FORBIDDEN, documented(inactive=True)) is None
+
+
+def test_whoever_does_not_know_our_account_takes_nothing_away() -> None:
+    with pytest.raises(Unauthorized):
+        asked_again(httpx.Response(401, json={"error": "unauthorized"}), NOT_THERE)
+    page = httpx.Response(200, html="<title>Sign in to the network</title>")
+    with pytest.raises(Refused):
+        asked_again(page, NOT_THERE)
 
 
 def session_of(name: str | None, *roles: str) -> Cht:

@@ -238,3 +238,18 @@ def test_every_leaf_of_a_report_about_nobody_known_is_a_string() -> None:
         )
 
     assert {type(leaf) for leaf in leaves(report(unknown)["fields"])} == {str}
+
+
+@pytest.mark.parametrize(
+    ("viewer", "missing"),
+    [
+        (SUPERVISOR, []),
+        (replace(SUPERVISOR, roles=("mm-online",)), ["role"]),
+        (replace(SUPERVISOR, facility_uuids=(), contact_uuid=None), ["place", "contact"]),
+        (replace(SUPERVISOR, is_online=False, contact_uuid=None), ["online"]),
+        (Viewer("officer", ("program_officer", "mm-online"), (), None, True, True), []),
+        (replace(SUPERVISOR, contact_uuid=None, is_programme_wide=True), ["contact"]),
+    ],
+)
+def test_an_account_is_told_exactly_what_it_lacks(viewer: Viewer, missing: list[str]) -> None:
+    assert rules.missing(viewer, {"site_supervisor"}) == missing
