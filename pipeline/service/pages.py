@@ -304,6 +304,9 @@ def choose_language(
 
 def _where_from(request: Request) -> str:
     """The page the form stands on, on this service whatever the header says."""
-    told = urlsplit(request.headers.get("referer", ""))
+    try:
+        told = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/"
     path = told.path if told.path.startswith("/") and not told.path.startswith("//") else "/"
     return f"{path}?{told.query}" if told.query else path
