@@ -21,7 +21,16 @@ from pipeline.cht.door import Unauthorized
 from pipeline.cht.identity import Identity
 from pipeline.database import clock as clock_of
 from pipeline.errors import Conflict, Refused, Unavailable
-from pipeline.service import answering, api, machines, pages, problems, rendering, sign_in
+from pipeline.service import (
+    answering,
+    api,
+    machines,
+    pages,
+    problems,
+    rendering,
+    sign_in,
+    tracing,
+)
 from pipeline.service.collaborators import Collaborators, LastSync, SignedOut
 from pipeline.service.entrance import Entrance, Recognise, SignIn
 from pipeline.service.guard import Guard
@@ -80,7 +89,7 @@ def build(
         new_id=new_id,
         new_token=new_token,
     )
-    for room in (api, pages, answering, sign_in, machines):
+    for room in (api, pages, answering, tracing, sign_in, machines):
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=rendering.STATIC))
     app.add_middleware(Guard)

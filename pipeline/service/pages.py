@@ -1,4 +1,4 @@
-"""The pages that are read: the list, one task, whom to trace. They work without JavaScript."""
+"""The list and one task. They work without JavaScript."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,37 +10,16 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.service import language, rendering, texts
+from pipeline.service import frame, language, rendering, texts
 from pipeline.service.collaborators import Visit, visit
-from pipeline.service.view import MORE_TABS, ORDERS, TABS, View, uuid
-from pipeline.worklist import freshness, notes, programme, rules, store
-from pipeline.worklist.records import (
-    Answer,
-    Definition,
-    Programme,
-    Progress,
-    Task,
-    ToTrace,
-    Viewer,
-)
+from pipeline.service.view import ORDERS, View, uuid
+from pipeline.worklist import notes, programme, rules, store
+from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
 
 PAGE_LENGTH = 20
 _NO_ANSWER = Answer("")
 
 router = APIRouter(include_in_schema=False)
-
-
-@dataclass(frozen=True)
-class Words:
-    """What the CHT's own messages call things; what they leave out, the pages' texts say."""
-
-    by_key: Mapping[str, str]
-
-    def title(self, title: str) -> str:
-        return self.by_key.get(title, title)
-
-    def reason(self, code: str) -> str:
-        return self.by_key.get(code) or language.spoken().coded("reason", code)
 
 
 @dataclass(frozen=True)
@@ -56,36 +35,21 @@ class Row:
     given: Answer = _NO_ANSWER
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """The patients that one CHW is to look for."""
-
-    area_uuid: str | None
-    area_name: str | None
-    chw_name: str | None
-    facility_name: str | None
-    patients: Sequence[ToTrace]
-
-
 @router.get("/")
 def worklist(request: Request) -> Response:
     view = View.read(request)
     with visit(request) as here:
-        found = store.tasks(
-            here.connection,
-            here.viewer,
-            filters=view.filters,
-            order=view.order,
-            limit=PAGE_LENGTH + 1,
-            after=view.after,
-        )
+        view, found = _found(here, view)
         rows = _rows(here, found)[:PAGE_LENGTH]
         progress = store.progress(here.connection, here.viewer)
         page = rendering.page(
             "list.html",
-            **_frame(here, progress, view.standing, _codes(row.definition for row in rows)),
+            **frame.around(
+                here, progress, view.standing, frame.codes(row.definition for row in rows)
+            ),
             view=view,
             rows=rows,
+            is_mixed=len({row.definition for row in rows}) > 1,
             groups=_groups(rows, view),
             has_more=len(found) > PAGE_LENGTH,
             areas=store.areas(here.connection, here.viewer, view.filters),
@@ -96,6 +60,21 @@ def worklist(request: Request) -> Response:
             notice=_notice(here, request),
         )
     return HTMLResponse(page)
+
+
+def _found(here: Visit, view: View) -> tuple[View, list[Task]]:
+    """One more than is shown. Where the task to go on after is unknown now, from the start."""
+    try:
+        return view, store.tasks(
+            here.connection,
+            here.viewer,
+            filters=view.filters,
+            order=view.order,
+            limit=PAGE_LENGTH + 1,
+            after=view.after,
+        )
+    except rules.InvalidInput:
+        return _found(here, replace(view, after=None))
 
 
 def _rows(here: Visit, tasks: Sequence[Task]) -> list[Row]:
@@ -109,7 +88,7 @@ def _rows(here: Visit, tasks: Sequence[Task]) -> list[Row]:
             next_uuid=next_uuid,
             others=_others(others, task),
         )
-        for task, next_uuid in zip(tasks, following, strict=bool(tasks))
+        for task, next_uuid in zip(tasks, following, strict=False)
     ]
 
 
@@ -137,55 +116,6 @@ def _reasons(rows: Iterable[Row], view: View) -> list[str]:
     """What the list can be narrowed to, and what it is, even where nobody has that reason."""
     offered = [reason for row in rows for reason in row.definition.reasons]
     return list(dict.fromkeys([*offered, view.reason] if view.reason else offered))
-
-
-def _frame(
-    here: Visit, progress: Progress, current: str, codes: Iterable[str]
-) -> dict[str, object]:
-    """What stands around every page of a signed-in user; `current` is the tab it belongs to, and
-    `codes` are what the page shows of the programme's own: titles and reasons."""
-    days = programme.days(here.connection)
-    return {
-        "viewer": here.viewer,
-        "places": programme.place_names(here.connection, here.viewer.facility_uuids),
-        "programme": days,
-        "fresh": _freshness(here, days),
-        "lacks": _lacks(here),
-        "progress": progress,
-        "tabs": _tabs(progress, current),
-        "current": current,
-        "words": _words(here, set(codes)),
-        "cht": here.collaborators.cht_url,
-    }
-
-
-def _freshness(here: Visit, days: Programme) -> freshness.Freshness:
-    last_sync = here.collaborators.last_sync
-    last = last_sync(here.connection) if last_sync else None
-    return freshness.find(here.connection, days, last, here.now)
-
-
-def _codes(definitions: Iterable[Definition]) -> set[str]:
-    return {code for one in definitions for code in (one.title, *one.reasons)}
-
-
-def _words(here: Visit, codes: set[str]) -> Words:
-    code = language.spoken().code
-    return Words(programme.translations(here.connection, code, codes) if codes else {})
-
-
-def _lacks(here: Visit) -> list[str]:
-    """The keys of what the account is missing, and of what it is not for."""
-    missing = rules.missing(here.viewer, programme.assigned_roles(here.connection))
-    reads = ["reads"] if here.viewer.is_programme_wide and here.viewer.is_online else []
-    return [f"viewer.{code}" for code in [*reads, *missing]]
-
-
-def _tabs(progress: Progress, current: str) -> list[tuple[str, int]]:
-    """Every standing that holds anything, so that nothing reported is out of reach."""
-    counts = progress.count_by_standing
-    shown = [*TABS, *(one for one in MORE_TABS if one in counts or one == current)]
-    return [(one, counts.get(one, 0)) for one in shown]
 
 
 def _why_empty(viewer: Viewer, progress: Progress, view: View) -> str:
@@ -239,7 +169,7 @@ def task_page(
     progress = store.progress(here.connection, here.viewer)
     return rendering.page(
         "task.html",
-        **_frame(here, progress, found.standing, _codes([definition])),
+        **frame.around(here, progress, found.standing, frame.codes([definition])),
         view=view,
         row=replace(_row(here, found, definition), given=given),
         others=_rows(here, others),
@@ -249,38 +179,6 @@ def task_page(
         reports=store.patient_reports(here.connection, found),
         problem=problem,
     )
-
-
-@router.get("/to-trace")
-def to_trace(request: Request, area: str = "") -> Response:
-    with visit(request) as here:
-        sheets = _sheets(store.to_trace(here.connection, here.viewer))
-        progress = store.progress(here.connection, here.viewer)
-        wanted = [sheet for sheet in sheets if not area or sheet.area_uuid == area]
-        codes = {one.reason for sheet in wanted for one in sheet.patients if one.reason}
-        page = rendering.page(
-            "to_trace.html",
-            **_frame(here, progress, "to_trace", codes),
-            view=View(),
-            sheets=wanted,
-            is_one=len(wanted) < len(sheets),
-        )
-    return HTMLResponse(page)
-
-
-def _sheets(patients: Iterable[ToTrace]) -> list[Sheet]:
-    """`patients` in the order of their areas."""
-    groups = [list(group) for _, group in groupby(patients, key=lambda one: one.area_uuid)]
-    return [
-        Sheet(
-            group[0].area_uuid,
-            group[0].area_name,
-            group[0].chw_name,
-            group[0].facility_name,
-            group,
-        )
-        for group in groups
-    ]
 
 
 @router.post("/language")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import pytest
@@ -51,6 +51,10 @@ def answer(client: TestClient, task: dict[str, Any], query: str = "", **given: s
         follow_redirects=False,
     )
     return posted
+
+
+def nobody_signs_in(name: str, password: str, address: str) -> NoReturn:
+    raise NotImplementedError(name, len(password), address)
 
 
 def run(engine: Engine, statement: str, **values: object) -> None:
@@ -168,7 +172,7 @@ def test_how_old_the_data_is_is_told(engine: Engine, hours: int, words: str) -> 
     def last_sync(_: Connection) -> datetime:
         return NOW - timedelta(hours=hours)
 
-    app = build(engine, visitors._nobody_signs_in, enqueue, PROGRAMME_ROLES, last_sync=last_sync)
+    app = build(engine, nobody_signs_in, enqueue, PROGRAMME_ROLES, last_sync=last_sync)
     page = visitor(app, engine, "supervisor_matope").get("/").text
     assert words in page
     assert ("The data is old" in page) == (hours > 26)
@@ -187,7 +191,7 @@ def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(engine: En
             at=NOW - timedelta(hours=hours),
             good=is_success,
         )
-    app = build(engine, visitors._nobody_signs_in, enqueue, (), last_sync=lambda _: NOW)
+    app = build(engine, nobody_signs_in, enqueue, (), last_sync=lambda _: NOW)
     assert "The data is old" in visitor(app, engine, "supervisor_matope").get("/").text
 
 
@@ -206,7 +210,7 @@ def test_a_cht_that_cannot_be_reached_is_told_and_answers_are_still_taken(
 
 
 def test_the_way_into_the_cht_leads_to_the_patient_and_the_report(engine: Engine) -> None:
-    app = build(engine, visitors._nobody_signs_in, enqueue, (), cht_url="https://cht.example.org")
+    app = build(engine, nobody_signs_in, enqueue, (), cht_url="https://cht.example.org")
     client = visitor(app, engine, "supervisor_matope")
     task = open_tasks(client)[0]
     page = client.get(f"/tasks/{task['task_uuid']}").text

@@ -372,7 +372,15 @@ def test_every_reported_appointment_is_reachable_from_the_tabs(matope: TestClien
 
 
 def test_an_address_that_makes_no_sense_still_shows_a_list(matope: TestClient) -> None:
-    for query in ("standing=lost", "q=%00", "after=1", "answered=x", f"q={'x' * 500}", "q=%ff"):
+    for query in (
+        "standing=lost",
+        "q=%00",
+        "after=1",
+        f"after={uuid4()}",
+        "answered=x",
+        f"q={'x' * 500}",
+        "q=%ff",
+    ):
         assert matope.get(f"/?{query}").status_code == 200, query
 
 
