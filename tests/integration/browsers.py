@@ -4,8 +4,9 @@ from fastapi import FastAPI
 from httpx import Response
 from starlette.testclient import TestClient
 
+from tests.integration.visitors import SITE
+
 PASSWORD = "password"
-SITE = "http://worklist.test"
 FORM = {"Origin": SITE}
 
 

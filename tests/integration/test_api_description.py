@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -45,7 +46,7 @@ def engine(recorded_database: Address) -> Iterator[Engine]:
 
 def operations(app: FastAPI) -> list[Any]:
     schema = schemathesis.openapi.from_asgi(f"{API}/openapi.json", app)
-    return [found.ok() for found in schema.get_all_operations()]
+    return [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
 
 
 def takes_anything(operation: Any) -> bool:
@@ -64,7 +65,7 @@ def test_whatever_is_sent_it_answers_as_it_says(engine: Engine) -> None:
 
         @settings(max_examples=25, deadline=None, derandomize=True, database=None)
         @given(case=operation.as_strategy(generation_mode=mode))
-        def ask(case: Case) -> None:
+        def ask(case: Case[Any]) -> None:
             case.validate_response(case.call(cookies={COOKIE: token}), checks=CHECKS)
             if "task_uuid" in (case.path_parameters or {}):
                 case.path_parameters["task_uuid"] = task_uuid

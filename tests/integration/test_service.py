@@ -19,7 +19,8 @@ from pipeline.cht.identity import Identity, sign_in
 from pipeline.database import Address
 from pipeline.service.app import build
 from pipeline.writeback.store import enqueue
-from tests.integration.browsers import FORM, PASSWORD, SITE, browser, enter, signed_in
+from tests.integration.browsers import FORM, PASSWORD, browser, enter, signed_in
+from tests.integration.visitors import SITE
 
 pytestmark = pytest.mark.one_server
 
