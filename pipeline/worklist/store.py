@@ -34,7 +34,6 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.sql.selectable import LateralFromClause
 
 from pipeline import tables
 from pipeline.errors import Refused
@@ -124,13 +123,44 @@ def tasks(
     `after` is the `task_uuid` of the last task already read: the page continues behind it.
     InvalidInput where that is not on the viewer's list.
     """
-    position = None if after is None else _position_of(connection, viewer, after, order)
-    query = _list(_alike(viewer), filters, order, position, limit)
-    return [_task(row) for row in connection.execute(query, _rights(viewer)).mappings()]
+    begin = None if after is None else _position_of(connection, viewer, after, order)
+    query = _list(_alike(viewer), filters, order, begin, limit)
+    rows = connection.execute(query, _rights(viewer))
+    return [_task(row) for row in rows.mappings()]
 
 
-def _narrowed(seen: Subquery, filters: Filters) -> list[ColumnElement[bool]]:
-    """What of the viewer's tasks is wanted, but for the search."""
+def _alike(viewer: Viewer) -> Viewer:
+    """The same kind of viewer with nothing of his own: what statements are kept by.
+
+    Composing one takes longer than all else in a request; what is his own are its parameters.
+    """
+    return replace(viewer, user_name="", roles=(), facility_uuids=(), contact_uuid=None)
+
+
+def _rights(viewer: Viewer) -> dict[str, list[str]]:
+    return {"roles": list(viewer.roles), "facility_uuids": list(viewer.facility_uuids)}
+
+
+@lru_cache(maxsize=64)
+def _list(
+    viewer: Viewer, filters: Filters, order: str, begin: Place | None, limit: int | None
+) -> Select[*tuple[Any, ...]]:
+    seen = _seen(viewer).subquery("seen")
+    note = _note_of(seen.c.source_id)
+    wanted, position = _narrowed(seen, filters, note), _position(seen, order, note)
+    if begin is not None:
+        values = (literal(value, of.type) for value, of in zip(begin, position, strict=True))
+        wanted.append(tuple_(*position) > tuple_(*values))
+    if filters.search.strip() or order == "name":
+        return _described(seen, note).where(*wanted).order_by(*position).limit(limit)
+    # only what is shown need be described
+    shown = select(seen).where(*wanted).order_by(*position).limit(limit).subquery("shown")
+    note = _note_of(shown.c.source_id)
+    return _described(shown, note).order_by(*_position(shown, order, note))
+
+
+def _narrowed(seen: Subquery, filters: Filters, note: FromClause) -> list[ColumnElement[bool]]:
+    """What of the viewer's tasks is wanted."""
     column = {
         "standing": seen.c.standing,
         "state": seen.c.state,
@@ -142,11 +172,13 @@ def _narrowed(seen: Subquery, filters: Filters) -> list[ColumnElement[bool]]:
     if filters.place_uuid:
         scope = marts.place_scope.c
         below = select(scope.place_uuid).where(scope.ancestor_uuid == filters.place_uuid)
-        wanted.append(seen.c.place_uuid.in_(below))
+        wanted.append(seen.c.place_uuid == any_(func.array(below.scalar_subquery())))
     if filters.flag:
-        wanted.append(seen.c.flags.contains(_texts("flags", [filters.flag])))
+        wanted.append(seen.c.flags.contains(_texts("flag", [filters.flag])))
     if filters.is_overdue:
         wanted.append(seen.c.due_on < func.app.today())
+    if filters.search.strip():
+        wanted.append(_matches(filters.search, note))
     return wanted
 
 
@@ -158,12 +190,13 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
     if not patients:
         return {}
     seen = _seen(viewer).subquery("seen")
-    query = _described(seen, _note_of(seen.c.source_id)).where(
+    note = _note_of(seen.c.source_id)
+    query = _described(seen, note).where(
         seen.c.standing == "open",
         seen.c.patient_uuid == any_(_texts("patients", sorted(patients))),
     )
     found: dict[str, list[Task]] = {}
-    for row in connection.execute(query.order_by(*_position(seen, "due"))).mappings():
+    for row in connection.execute(query.order_by(*_position(seen, "due", note))).mappings():
         found.setdefault(str(row["patient_uuid"]), []).append(_task(row))
     return found
 
@@ -175,7 +208,7 @@ def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area
     everywhere = replace(filters, area_uuid="", search="")
     counted = (
         select(seen.c.area_uuid, seen.c.area_name, seen.c.chw_uuid, func.count().label("count"))
-        .where(*_narrowed(seen, everywhere))
+        .where(*_narrowed(seen, everywhere, _note_of(seen.c.source_id)))
         .group_by(seen.c.area_uuid, seen.c.area_name, seen.c.chw_uuid)
         .subquery("counted")
     )
@@ -195,19 +228,22 @@ def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
     """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
     seen = _seen(viewer).subquery("seen")
-    described = _described(seen, _note_of(seen.c.source_id))
-    confirmed = described.where(seen.c.verification_outcome == "not_visited").subquery("confirmed")
+    described = (
+        _described(seen, _note_of(seen.c.source_id))
+        .where(seen.c.verification_outcome == "not_visited")
+        .subquery("one")
+    )
     # looked up for each task; an offset keeps PostgreSQL from reading the ledger for each
     mart = marts.to_trace
-    is_listed = select(mart.c.task_id).where(mart.c.task_id == confirmed.c.task_id).offset(0)
-    note = _note_of(confirmed.c.verification_report_id)
+    is_listed = select(mart.c.task_id).where(mart.c.task_id == described.c.task_id).offset(0)
+    note = _note_of(described.c.verification_report_id)
     of_task = {
-        name: confirmed.c[name] for name in ToTrace.__dataclass_fields__ if name in confirmed.c
+        name: described.c[name] for name in ToTrace.__dataclass_fields__ if name in described.c
     }
     query = (
-        select(*of_task.values(), confirmed.c.verification_reason.label("reason"), note.c.note)
-        .select_from(confirmed.join(is_listed.lateral("listed"), true()).outerjoin(note, true()))
-        .order_by(*_position(confirmed, "area"))
+        select(*of_task.values(), described.c.verification_reason.label("reason"), note.c.note)
+        .select_from(described.join(is_listed.lateral("listed"), true()).outerjoin(note, true()))
+        .order_by(*_position(described, "area", note))
     )
     return [ToTrace(**row) for row in connection.execute(query).mappings()]
 
@@ -221,47 +257,6 @@ def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
         .order_by(func.coalesce(known.reported_at, _LONG_AGO).desc(), known.report_uuid)
     )
     return [PatientReport(**row) for row in rows.mappings()]
-
-
-def _alike(viewer: Viewer) -> Viewer:
-    """The same kind of viewer with nothing of his own: what statements are kept by.
-
-    Composing one takes longer than all else in a request; what is his own are its parameters.
-    """
-    return replace(viewer, user_name="", roles=(), facility_uuids=(), contact_uuid=None)
-
-
-def _rights(viewer: Viewer) -> dict[str, list[str]]:
-    return {"roles": list(viewer.roles), "facility_uuids": list(viewer.facility_uuids)}
-
-
-@lru_cache(maxsize=64)
-def _list(
-    viewer: Viewer, filters: Filters, order: str, begin: Place | None, limit: int | None
-) -> Select[*tuple[Any, ...]]:
-    """`begin` is the position behind which it begins."""
-    seen = _seen(viewer).subquery("seen")
-    page = select(seen).where(*_narrowed(seen, filters))
-    needs_names = bool(filters.search.strip()) or order == "name"
-    if not needs_names:  # only what is shown need be described
-        page = _cut(page, _position(seen, order), begin, limit)
-    shown = page.subquery("shown")
-    note = _note_of(shown.c.source_id)
-    query, position = _described(shown, note), _position(shown, order, note)
-    if not needs_names:
-        return query.order_by(*position)
-    if filters.search.strip():
-        query = query.where(_matches(filters.search, note))
-    return _cut(query, position, begin, limit)
-
-
-def _cut(
-    query: Select[*tuple[Any, ...]], position: Position, begin: Place | None, limit: int | None
-) -> Select[*tuple[Any, ...]]:
-    if begin is not None:
-        values = (literal(value, of.type) for value, of in zip(begin, position, strict=True))
-        query = query.where(tuple_(*position) > tuple_(*values))
-    return query.order_by(*position).limit(limit)
 
 
 def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
@@ -317,7 +312,7 @@ def _described(seen: Subquery, note: FromClause) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _last_note(seen: Subquery) -> LateralFromClause:
+def _last_note(seen: Subquery) -> FromClause:
     known = tables.task_note.c
     return (
         select(known.note, known.noted_by, known.noted_at)
@@ -362,7 +357,7 @@ def _matches(search: str, note: FromClause) -> ColumnElement[bool]:
     return or_(words, phone.contains(digits, autoescape=True))
 
 
-def _position(seen: Subquery, order: str, note: FromClause = marts.note) -> Position:
+def _position(seen: Subquery, order: str, note: FromClause) -> Position:
     """Where a task stands in the list: lists are ordered by it and continued behind it."""
     days = func.coalesce(-seen.c.days_since_appointment, _UNKNOWN_DAYS)
     last = (seen.c.due_on, seen.c.task_id)
@@ -380,11 +375,9 @@ def _position(seen: Subquery, order: str, note: FromClause = marts.note) -> Posi
 def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID, order: str) -> Place:
     seen = _seen(viewer).subquery("seen")
     note = _note_of(seen.c.source_id)
-    query = _described(seen, note).where(seen.c.task_uuid == task_uuid)
     position = _position(seen, order, note)
-    last = connection.execute(
-        query.with_only_columns(*position, maintain_column_froms=True)
-    ).one_or_none()
+    query = _described(seen, note).with_only_columns(*position, maintain_column_froms=True)
+    last = connection.execute(query.where(seen.c.task_uuid == task_uuid)).one_or_none()
     if last is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
     return tuple(last)
