@@ -9,3 +9,8 @@
 {% macro texts(value) -%}
     array(select element.entry #>> '{}' from {{ elements(value) }} as element (entry))
 {%- endmacro %}
+
+{#- A JSON object as it is; an empty one where the value is anything else. -#}
+{% macro members(value) -%}
+    case jsonb_typeof({{ value }}) when 'object' then {{ value }} else '{}'::jsonb end
+{%- endmacro %}

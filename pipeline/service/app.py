@@ -21,10 +21,20 @@ from pipeline.cht.door import Unauthorized
 from pipeline.cht.identity import Identity
 from pipeline.database import clock as clock_of
 from pipeline.errors import Conflict, Refused, Unavailable
-from pipeline.service import api, machines, pages, problems, rendering, sign_in
+from pipeline.service import (
+    answering,
+    api,
+    machines,
+    pages,
+    problems,
+    rendering,
+    sign_in,
+    tracing,
+)
 from pipeline.service.collaborators import Collaborators, LastSync, SignedOut
 from pipeline.service.entrance import Entrance, Recognise, SignIn
 from pipeline.service.guard import Guard
+from pipeline.service.language import Language
 from pipeline.worklist.run import Enqueue
 
 _LOG = logging.getLogger(__name__)
@@ -79,11 +89,12 @@ def build(
         new_id=new_id,
         new_token=new_token,
     )
-    for room in (api, pages, sign_in, machines):
+    for room in (api, pages, answering, tracing, sign_in, machines):
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=rendering.STATIC))
     app.add_middleware(Guard)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(Language)
     _translate_errors(app)
     return app
 

@@ -1,63 +1,37 @@
-"""The pages for people: the list, one task, answering. Works without JavaScript."""
+"""The list and one task. They work without JavaScript."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.errors import Conflict
-from pipeline.service import rendering, texts
+from pipeline.service import frame, language, rendering, texts
 from pipeline.service.collaborators import Visit, visit
-from pipeline.worklist import programme, rules, run, store
-from pipeline.worklist.records import Answer, Definition, Filters, Progress, Task, Viewer
+from pipeline.service.view import ORDERS, View, uuid
+from pipeline.worklist import notes, programme, rules, store
+from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
 
 PAGE_LENGTH = 20
-_TABS = ("open", "verified", "expired")
-_MORE_TABS = ("resolved", "upcoming", "excluded", "withdrawn")
-_LONGEST_SEARCH = 100
 _NO_ANSWER = Answer("")
 
 router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True)
-class View:
-    """What of the list is shown; stands in the address, so that it can be kept and shared."""
-
-    standing: str = "open"
-    q: str = ""
-    after: UUID | None = None
-
-    @classmethod
-    def read(cls, request: Request) -> "View":
-        """An address that makes no sense shows the list from its start."""
-        given = request.query_params
-        standing = given.get("standing", "open")
-        return cls(
-            standing=standing if standing in (*_TABS, *_MORE_TABS) else "open",
-            q=given.get("q", "").replace("\0", "")[:_LONGEST_SEARCH].strip(),
-            after=_uuid(given.get("after", "")),
-        )
-
-    def query(self, **more: object) -> str:
-        """The address's query; what is as usual is left out."""
-        values = {**vars(self), **more}
-        usual = vars(View())
-        told = {key: value for key, value in values.items() if value != usual.get(key)}
-        return f"?{urlencode(told)}" if told else ""
-
-
-@dataclass(frozen=True)
 class Row:
-    """A task in the list with what its answer control needs."""
+    """A task with what its answer control needs; `next_uuid` is the task shown below it."""
 
     task: Task
-    reasons: tuple[str, ...]
+    definition: Definition
     may_verify: bool
     key: UUID
+    next_uuid: UUID | None = None
+    others: Sequence[Task] = ()
     given: Answer = _NO_ANSWER
 
 
@@ -65,94 +39,121 @@ class Row:
 def worklist(request: Request) -> Response:
     view = View.read(request)
     with visit(request) as here:
-        rows = _rows(here, view)
+        view, found = _found(here, view)
+        rows = _rows(here, found)[:PAGE_LENGTH]
         progress = store.progress(here.connection, here.viewer)
         page = rendering.page(
             "list.html",
-            **_frame(here),
+            **frame.around(
+                here, progress, view.standing, frame.codes(row.definition for row in rows)
+            ),
             view=view,
-            rows=rows[:PAGE_LENGTH],
-            has_more=len(rows) > PAGE_LENGTH,
-            progress=progress,
-            tabs=_tabs(progress, view),
+            rows=rows,
+            is_mixed=len({row.definition for row in rows}) > 1,
+            groups=_groups(rows, view),
+            has_more=len(found) > PAGE_LENGTH,
+            areas=store.areas(here.connection, here.viewer, view.filters),
+            orders=ORDERS,
+            flags=language.spoken().codes("flag"),
+            reasons=_reasons(rows, view),
             empty=_why_empty(here.viewer, progress, view),
             notice=_notice(here, request),
         )
     return HTMLResponse(page)
 
 
-def _rows(here: Visit, view: View) -> list[Row]:
-    found = _tasks(here, view)
-    names = {task.definition for task in found}
+def _found(here: Visit, view: View) -> tuple[View, list[Task]]:
+    """One more than is shown. Where the task to go on after is unknown now, from the start."""
+    try:
+        return view, store.tasks(
+            here.connection,
+            here.viewer,
+            filters=view.filters,
+            order=view.order,
+            limit=PAGE_LENGTH + 1,
+            after=view.after,
+        )
+    except rules.InvalidInput:
+        return _found(here, replace(view, after=None))
+
+
+def _rows(here: Visit, tasks: Sequence[Task]) -> list[Row]:
+    names = {task.definition for task in tasks}
     definitions = {name: programme.definition(here.connection, name) for name in names}
-    return [_row(here, task, definitions[task.definition]) for task in found]
-
-
-def _tasks(here: Visit, view: View) -> list[Task]:
-    return store.tasks(
-        here.connection,
-        here.viewer,
-        filters=Filters(standing=view.standing, search=view.q),
-        limit=PAGE_LENGTH + 1,
-        after=view.after,
-    )
+    others = store.others(here.connection, here.viewer, tasks)
+    following = [*(task.task_uuid for task in tasks[1:]), None]
+    return [
+        replace(
+            _row(here, task, definitions[task.definition]),
+            next_uuid=next_uuid,
+            others=_others(others, task),
+        )
+        for task, next_uuid in zip(tasks, following, strict=False)
+    ]
 
 
 def _row(here: Visit, task: Task, definition: Definition) -> Row:
     may_verify = rules.why_not(here.viewer, task, definition) is None
-    return Row(task, definition.reasons, may_verify, here.collaborators.new_id())
+    return Row(task, definition, may_verify, here.collaborators.new_id())
 
 
-def _frame(here: Visit) -> dict[str, object]:
-    """What stands around every page of a signed-in user."""
-    return {
-        "viewer": here.viewer,
-        "places": programme.place_names(here.connection, here.viewer.facility_uuids),
-        "programme": programme.days(here.connection),
-        "lacks": _lacks(here),
-    }
+def _others(by_patient: Mapping[str, Sequence[Task]], task: Task) -> list[Task]:
+    """The other open tasks of the same patient."""
+    of_patient = by_patient.get(task.patient_uuid or "", ())
+    return [other for other in of_patient if other.task_id != task.task_id]
 
 
-def _lacks(here: Visit) -> list[str]:
-    """The keys of what the account is missing, and of what it is not for."""
-    missing = rules.missing(here.viewer, programme.assigned_roles(here.connection))
-    reads = ["reads"] if here.viewer.is_programme_wide and here.viewer.is_online else []
-    return [f"viewer.{code}" for code in [*reads, *missing]]
+def _groups(rows: Sequence[Row], view: View) -> list[tuple[Task | None, list[Row]]]:
+    """By area where the order is by area: a task of the area, and the rows in it."""
+    if view.order != "area":
+        return [(None, list(rows))] if rows else []
+    grouped = groupby(rows, key=lambda row: row.task.area_uuid)
+    groups = [list(of_area) for _, of_area in grouped]
+    return [(of_area[0].task, of_area) for of_area in groups]
 
 
-def _tabs(progress: Progress, view: View) -> list[tuple[str, int]]:
-    """Every standing that holds anything, so that nothing reported is out of reach."""
-    counts = progress.count_by_standing
-    shown = [*_TABS, *(one for one in _MORE_TABS if one in counts or one == view.standing)]
-    return [(one, counts.get(one, 0)) for one in shown]
+def _reasons(rows: Iterable[Row], view: View) -> list[str]:
+    """What the list can be narrowed to, and what it is, even where nobody has that reason."""
+    offered = [reason for row in rows for reason in row.definition.reasons]
+    return list(dict.fromkeys([*offered, view.reason] if view.reason else offered))
 
 
 def _why_empty(viewer: Viewer, progress: Progress, view: View) -> str:
-    if view.q:
-        return texts.say("list.nobody_found", search=view.q)
-    if view.standing != "open" or view.after or not viewer.is_online:
-        return texts.say("list.empty")
-    return texts.say("list.done" if progress.done_count else "list.nothing_reported")
+    """The key of what is said of an empty list."""
+    if view.after:
+        return "list.end"
+    if view.is_narrowed:
+        return "list.nobody_found"
+    if view.standing != "open" or not viewer.is_online:
+        return "list.empty"
+    return "list.done" if progress.done_count else "list.nothing_reported"
 
 
 def _notice(here: Visit, request: Request) -> dict[str, object] | None:
     """What became of the answer just given: the address names only the task."""
-    for kind in ("answered", "already"):
-        task_uuid = _uuid(request.query_params.get(kind, ""))
+    for kind in ("answered", "already", "noted"):
+        task_uuid = uuid(request.query_params.get(kind, ""))
         task = store.task(here.connection, here.viewer, task_uuid) if task_uuid else None
         if task is not None:
-            last = store.history(here.connection, task.task_id)[:1]
-            return {"kind": kind, "task": task, "last": last[0]} if last else None
+            history = store.history(here.connection, task.task_id)
+            is_told = bool(history) or (kind == "noted" and task.last_note)
+            return {"kind": kind, "task": task, "last": history[:1]} if is_told else None
     return None
 
 
 @router.get("/tasks/{task_uuid}")
 def task(request: Request, task_uuid: str) -> Response:
     with visit(request) as here:
-        return HTMLResponse(_task_page(here, _uuid(task_uuid), View.read(request)))
+        return HTMLResponse(task_page(here, uuid(task_uuid), View.read(request)))
 
 
-def _task_page(
+@router.get("/tasks/{task_uuid}/verification")
+def task_again(request: Request, task_uuid: str) -> Response:
+    """Where a browser goes that loads a refused answer's page anew."""
+    return RedirectResponse(f"/tasks/{task_uuid}{View.read(request).query()}", 303)
+
+
+def task_page(
     here: Visit,
     task_uuid: UUID | None,
     view: View,
@@ -164,87 +165,46 @@ def _task_page(
     if found is None:
         raise rules.UnknownTask
     definition = programme.definition(here.connection, found.definition)
+    others = _others(store.others(here.connection, here.viewer, [found]), found)
+    progress = store.progress(here.connection, here.viewer)
     return rendering.page(
         "task.html",
-        **_frame(here),
+        **frame.around(here, progress, found.standing, frame.codes([definition])),
         view=view,
         row=replace(_row(here, found, definition), given=given),
+        others=_rows(here, others),
         why_not=rules.why_not(here.viewer, found, definition),
         history=store.history(here.connection, found.task_id),
+        notes=notes.of_task(here.connection, found.task_id),
+        reports=store.patient_reports(here.connection, found),
         problem=problem,
     )
 
 
-@router.post("/tasks/{task_uuid}/verification")
-def verify(
-    request: Request,
-    task_uuid: str,
-    outcome: Annotated[str, Form()] = "",
-    visit_date: Annotated[str, Form()] = "",
-    reason: Annotated[str, Form()] = "",
-    note: Annotated[str, Form()] = "",
-    follows_round: Annotated[str, Form()] = "0",
-    key: Annotated[str, Form()] = "",
+@router.post("/language")
+def choose_language(
+    request: Request, chosen: Annotated[str, Form(alias="language")] = ""
 ) -> Response:
-    """Post, redirect, get: loading the page again does not answer again."""
-    view, wanted = View.read(request), _uuid(task_uuid)
-    answer = _given(outcome, visit_date, reason, note)
-    try:
-        _accept(request, wanted, answer, follows_round, key)
-    except rules.InvalidInput as error:
-        return _try_again(request, wanted, view, answer, error)
-    except Conflict:
-        return RedirectResponse(f"/{view.query(already=task_uuid)}", 303)
-    return RedirectResponse(f"/{view.query(answered=task_uuid)}", 303)
-
-
-def _given(outcome: str, visit_date: str, reason: str, note: str) -> Answer:
-    """Without JavaScript a form also sends the details of the outcome that was not chosen."""
-    return Answer(
-        outcome=outcome,
-        visit_date=visit_date if outcome == "visited" else "",
-        reason=reason if outcome == "not_visited" else "",
-        note=note.strip().replace("\r\n", "\n"),
-    )
-
-
-def _accept(
-    request: Request, task_uuid: UUID | None, answer: Answer, follows_round: str, key: str
-) -> None:
-    if task_uuid is None:
-        raise rules.UnknownTask
-    with visit(request) as here:
-        run.accept(
-            here.connection,
-            here.viewer,
-            task_uuid,
-            answer,
-            follows_round=int(follows_round) if _is_small_number(follows_round) else -1,
-            enqueue=here.collaborators.enqueue,
-            now=here.now,
-            verification_id=here.collaborators.new_id(),
-            idempotency_key=f"page {_uuid(key) or here.collaborators.new_id()}",
+    """Keeps the choice in the browser and shows the same page again."""
+    response = RedirectResponse(_where_from(request), 303)
+    if chosen in texts.languages():
+        response.set_cookie(
+            language.COOKIE,
+            chosen,
+            max_age=language.KEPT_SECONDS,
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
         )
+    return response
 
 
-def _try_again(
-    request: Request,
-    task_uuid: UUID | None,
-    view: View,
-    answer: Answer,
-    error: rules.InvalidInput,
-) -> Response:
-    with visit(request) as here:
-        page = _task_page(here, task_uuid, view, answer, texts.problem(error.problem))
-        return HTMLResponse(page, 422)
-
-
-def _is_small_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 7
-
-
-def _uuid(text: str) -> UUID | None:
+def _where_from(request: Request) -> str:
+    """The page the form stands on, on this service whatever the header says."""
     try:
-        return UUID(text)
+        told = urlsplit(request.headers.get("referer", ""))
     except ValueError:
-        return None
+        return "/"
+    path = told.path if told.path.startswith("/") and not told.path.startswith("//") else "/"
+    return f"{path}?{told.query}" if told.query else path

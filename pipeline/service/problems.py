@@ -23,8 +23,15 @@ def refusal(
     """A problem for programs under /api, a page for everybody else."""
     if is_api(path):
         return problem(status, detail, headers=headers)
-    page = rendering.page("problem.html", status=status, detail=detail)
+    page = rendering.page("problem.html", status=_told(status), detail=detail)
     return HTMLResponse(page, status, headers=dict(headers or {}))
+
+
+def _told(status: int) -> int:
+    """The status that the pages have words for."""
+    if status in (403, 404, 409, 422):
+        return status
+    return 400 if status < 500 else 503 if status == 503 else 500
 
 
 def problem(

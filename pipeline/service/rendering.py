@@ -7,13 +7,31 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.service import texts
+from pipeline.service.language import spoken
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 
 
 def page(template: str, **values: object) -> str:
-    return _environment().get_template(template).render(**values)
+    """In the language of the request."""
+    words = spoken()
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            language=words,
+            languages=texts.languages().values(),
+            say=words.say,
+            count=words.count,
+            coded=words.coded,
+            day=words.day,
+            moment=words.moment,
+            time=words.time,
+            age=words.age,
+            **values,
+        )
+    )
 
 
 @cache
@@ -25,16 +43,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(
-        say=texts.say,
-        count=texts.count,
-        day=texts.day,
-        moment=texts.moment,
-        age=texts.age,
-        flag=texts.flag,
-        reason=texts.reason,
-        static=_static,
-    )
+    environment.globals.update(static=_static)
     return environment
 
 

@@ -13,6 +13,7 @@ _NEEDED = (
     marts.verification,
     marts.patient,
     marts.note,
+    marts.translation,
 )
 
 

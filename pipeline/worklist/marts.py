@@ -127,3 +127,10 @@ note = Table(
     ),
     schema="worklist_pii",
 )
+
+translation = Table(
+    "translation",
+    _marts,
+    *(Column(name, Text) for name in ("language", "key", "text")),
+    schema="worklist_live",
+)

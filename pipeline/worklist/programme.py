@@ -1,6 +1,6 @@
 """What the CHT and `tasks.yml` say of the programme: definitions, places, its zone and name."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ARRAY, Connection, Text, any_, func, literal, select
 
@@ -59,6 +59,22 @@ def days(connection: Connection) -> Programme:
         )
     ).one()
     return Programme(zone=row.zone, today=row.today, as_of=row.as_of)
+
+
+def translations(connection: Connection, language: str, keys: Collection[str]) -> dict[str, str]:
+    """What the CHT's messages say in this language, else in English; keys without any are left out.
+
+    Titles, labels and reasons of `tasks.yml` may be such keys.
+    """
+    known = marts.translation.c
+    rows = connection.execute(
+        select(known.language, known.key, known.text).where(
+            known.language.in_((language, "en")),
+            known.key == any_(literal(sorted(set(keys)), ARRAY(Text))),
+        )
+    ).all()
+    # the wanted language last, so that it replaces the other
+    return {row.key: row.text for row in sorted(rows, key=lambda row: row.language == language)}
 
 
 def instance_name(connection: Connection) -> str:

@@ -233,15 +233,16 @@ def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
         .where(seen.c.verification_outcome == "not_visited")
         .subquery("one")
     )
-    mart, note = marts.to_trace, _note_of(described.c.verification_report_id)
+    # looked up for each task; an offset keeps PostgreSQL from reading the ledger for each
+    mart = marts.to_trace
+    is_listed = select(mart.c.task_id).where(mart.c.task_id == described.c.task_id).offset(0)
+    note = _note_of(described.c.verification_report_id)
     of_task = {
         name: described.c[name] for name in ToTrace.__dataclass_fields__ if name in described.c
     }
     query = (
         select(*of_task.values(), described.c.verification_reason.label("reason"), note.c.note)
-        .select_from(
-            described.join(mart, mart.c.task_id == described.c.task_id).outerjoin(note, true())
-        )
+        .select_from(described.join(is_listed.lateral("listed"), true()).outerjoin(note, true()))
         .order_by(*_position(described, "area", note))
     )
     return [ToTrace(**row) for row in connection.execute(query).mappings()]

@@ -196,11 +196,11 @@ def test_a_follower_sends_what_the_page_takes_and_ends_when_it_is_told(
         following = worklist.started("write-back", "--follow")
         task, *_ = _open_tasks(supervisor)
         report_id = _verify(supervisor, task, "one", outcome="visited").json()["report_id"]
-        for _ in range(200):
-            if _in_the_cht(simulated_cht, report_id).status_code == 200:
+        for _ in range(200):  # it stands in the CHT a moment before that is written down
+            if _delivery(supervisor, report_id) == "sent":
                 break
             time.sleep(0.1)
-        assert _delivery(supervisor, report_id) == "sent"
+        assert _in_the_cht(simulated_cht, report_id).status_code == 200
         following.terminate()
         _, said = following.communicate(timeout=20)
     assert following.returncode == 0

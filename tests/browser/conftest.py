@@ -2,12 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline.database import Address
 from tests.conftest import worklist_for
@@ -16,6 +17,8 @@ _QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
+_GRAVE = {"serious", "critical"}
+Look = Callable[[Page, str], None]
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +43,27 @@ def worklist_url(recorded_database: Address, simulated_cht: Any, home: Path) -> 
         yield url
 
 
-@pytest.fixture
-def screenshots(tmp_path: Path) -> Path:
-    """Where pictures go: WORKLIST_TEST_SCREENSHOTS, if that is set."""
-    folder = Path(os.environ.get("WORKLIST_TEST_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where pictures go; the folder is not committed."""
+    folder = Path(__file__).parents[2] / "screenshots"
+    folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def look(screenshots: Path) -> Look:
+    """Takes a picture of a page, and fails where something on it keeps people out.
+
+    Pages must not be wider than the screen, and axe must find nothing serious or critical.
+    """
+    axe = Axe()
+
+    def looked(page: Page, name: str) -> None:
+        page.screenshot(path=screenshots / f"{name}.png")
+        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), name
+        found = axe.run(page).response["violations"]
+        grave = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in _GRAVE]
+        assert grave == [], name
+
+    return looked

@@ -1,10 +1,14 @@
-"""A supervisor's work as the browser does it: by mouse, by thumb, by keyboard, without scripts."""
+"""A supervisor's work as the browser does it: by mouse, by thumb, by keyboard, without scripts.
+
+Every state that is looked at is photographed and searched by axe for what keeps people out.
+"""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
+
+from tests.browser.conftest import Look
 
 pytestmark = pytest.mark.one_server
 LAPTOP = (1280, 900)
@@ -18,14 +22,24 @@ def open_page(chromium: Browser, worklist_url: str) -> Iterator[Open]:
     complaints: list[str] = []
     contexts = []
 
-    def opened(size: tuple[int, int], *, has_scripts: bool = True) -> Page:
+    def heard(message: ConsoleMessage) -> None:
+        if "404" not in message.text and "422" not in message.text:
+            complaints.append(message.text)
+
+    def opened(
+        size: tuple[int, int], *, has_scripts: bool = True, language: str = "en", path: str = ""
+    ) -> Page:
         context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, java_script_enabled=has_scripts
+            viewport={"width": size[0], "height": size[1]},
+            java_script_enabled=has_scripts,
+            locale=language,
+            has_touch=size == PHONE,
         )
         contexts.append(context)
+        context.set_default_timeout(10_000)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.goto(worklist_url)
+        page.on("console", heard)
+        page.goto(worklist_url + path)
         return page
 
     yield opened
@@ -35,118 +49,258 @@ def open_page(chromium: Browser, worklist_url: str) -> Iterator[Open]:
 
 
 def sign_in(page: Page, name: str = "supervisor_matope") -> None:
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill("password")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Missed appointments")).to_be_visible()
+    page.locator("#name").fill(name)
+    page.locator("#password").fill("password")
+    page.locator("button.save").click()
+    expect(page.locator(".tabs")).to_be_visible()
 
 
-def first_row(page: Page) -> Locator:
-    return page.get_by_role("list", name="To verify").get_by_role("listitem").first
+def rows(page: Page) -> Locator:
+    return page.locator(".task")
 
 
 def name_in(row: Locator) -> str:
     return row.get_by_role("heading").inner_text()
 
 
-def is_too_wide(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+def answer(row: Locator, words: str, save: str = "Save") -> str:
+    """Two clicks; whose task it was."""
+    name = name_in(row)
+    row.get_by_text(words, exact=True).click()
+    row.get_by_role("button", name=save, exact=True).click()
+    return name
 
 
-def test_an_answer_takes_two_clicks_and_leaves_the_list(open_page: Open, screenshots: Path) -> None:
+def test_by_mouse_an_answer_takes_two_clicks_and_the_list_goes_on_at_the_next(
+    open_page: Open, look: Look
+) -> None:
     page = open_page(LAPTOP)
+    look(page, "sign-in")
     sign_in(page)
-    page.screenshot(path=screenshots / "list-laptop.png")
+    look(page, "list")
     expect(page.get_by_text("6 of 115 verified")).to_be_visible()
-    row = first_row(page)
-    name, address = name_in(row), row.get_by_role("link").first.get_attribute("href")
-    row.get_by_text("Did not visit").click()
-    page.screenshot(path=screenshots / "answering-laptop.png")
+    row, following = rows(page).first, name_in(rows(page).nth(1))
+    address = row.get_by_role("link").first.get_attribute("href")
+    row.get_by_text("Did not visit", exact=True).click()
+    look(page, "answering")
+    name = name_in(row)
     row.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_contain_text(f"{name}: Did not visit.")
-    expect(page.get_by_text("7 of 115 verified")).to_be_visible()
+    told = page.get_by_role("status")
+    expect(told).to_contain_text(f"{name}: Did not visit. The answer is safe")
+    expect(page.get_by_text("7 of 115 verified")).to_be_attached()
     expect(page.locator(f'.tasks a[href="{address}"]')).to_have_count(0)
-    page.screenshot(path=screenshots / "answered-laptop.png")
+    assert name_in(page.locator(".task:focus")) == following
+    look(page, "answered")
     page.get_by_role("link", name="Show or correct").click()
     expect(page.get_by_text("On its way to the CHT")).to_be_visible()
-    page.screenshot(path=screenshots / "task-laptop.png", full_page=True)
+    look(page, "task-answered")
 
 
-def test_the_same_works_with_a_thumb_on_a_small_phone(open_page: Open, screenshots: Path) -> None:
-    page = open_page(PHONE)
-    page.screenshot(path=screenshots / "sign-in-phone.png")
-    sign_in(page)
-    assert not is_too_wide(page)
-    page.screenshot(path=screenshots / "list-phone.png")
-    row = first_row(page)
-    row.get_by_text("Visited", exact=True).click()
-    row.get_by_label("Date of the visit").fill("2026-11-18")
-    assert not is_too_wide(page)
-    page.screenshot(path=screenshots / "answering-phone.png")
-    row.get_by_role("button", name="Save").click()
-    page.get_by_role("link", name="Show or correct").click()
-    expect(page.get_by_text("Date of the visit: 18 Nov 2026")).to_be_visible()
-    assert not is_too_wide(page)
-    page.screenshot(path=screenshots / "task-phone.png", full_page=True)
-
-
-def test_the_same_works_without_scripts(open_page: Open) -> None:
-    page = open_page(LAPTOP, has_scripts=False)
-    sign_in(page)
-    row = first_row(page)
-    name = name_in(row)
-    row.get_by_text("Visited", exact=True).click()
-    row.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_contain_text(f"{name}: Visited.")
-
-
-def test_the_same_works_without_a_mouse(open_page: Open) -> None:
-    page = open_page(LAPTOP)
-    page.get_by_label("User name").press_sequentially("supervisor_matope")
-    page.keyboard.press("Tab")
-    page.keyboard.type("password")
-    page.keyboard.press("Enter")
-    row = first_row(page)
-    name = name_in(row)
-    row.get_by_role("link").last.focus()
-    page.keyboard.press("Tab")
-    expect(row.get_by_role("radio", name="Visited", exact=True)).to_be_focused()
-    page.keyboard.press("ArrowRight")
-    expect(row.get_by_label("Reason")).to_be_visible()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text(f"{name}: Did not visit.")
-
-
-def test_a_mistake_is_corrected_and_the_earlier_answer_stays_on_record(open_page: Open) -> None:
+def test_a_mistake_is_corrected_and_the_earlier_answer_stays_on_record(
+    open_page: Open, look: Look
+) -> None:
     page = open_page(LAPTOP)
     sign_in(page)
-    row = first_row(page)
-    row.get_by_text("Visited", exact=True).click()
-    row.get_by_role("button", name="Save").click()
+    answer(rows(page).first, "Visited")
     page.get_by_role("link", name="Show or correct").click()
-    page.get_by_text("Did not visit").click()
+    page.get_by_text("Did not visit", exact=True).click()
     page.get_by_label("Reason").select_option("Moved away")
     page.get_by_role("button", name="Save").click()
     page.get_by_role("link", name="Show or correct").click()
     answers = page.get_by_role("region", name="Answers").get_by_role("listitem")
     expect(answers).to_have_count(2)
     expect(answers.first).to_contain_text("Moved away")
+    look(page, "corrected")
 
 
-def test_of_two_supervisors_the_second_is_told_who_was_first(
-    open_page: Open, screenshots: Path
+def test_what_cannot_be_told_yet_keeps_the_note_and_the_patient(
+    open_page: Open, look: Look
 ) -> None:
+    page = open_page(LAPTOP)
+    sign_in(page)
+    row = rows(page).nth(1)
+    name = name_in(row)
+    row.get_by_text("Cannot tell yet").click()
+    row.get_by_label("What have you done").fill("Called twice, asked the sister")
+    look(page, "cannot-tell")
+    row.get_by_role("button", name="Keep the note").click()
+    expect(page.get_by_role("status")).to_contain_text(f"{name}: the note is safe.")
+    kept = rows(page).nth(1)
+    expect(kept).to_contain_text("Called twice, asked the sister")
+    expect(page.get_by_text("6 of 115 verified")).to_be_attached()
+    look(page, "noted")
+    kept.get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("region", name="Notes")).to_contain_text("asked the sister")
+
+
+def test_by_keyboard_alone_a_hundred_names_can_be_worked_through(
+    open_page: Open, look: Look
+) -> None:
+    page = open_page(LAPTOP)
+    page.get_by_label("User name").press_sequentially("supervisor_matope")
+    page.keyboard.press("Tab")
+    page.keyboard.type("password")
+    page.keyboard.press("Enter")
+    expect(rows(page).first).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    look(page, "keys")
+    page.keyboard.press("Escape")
+    names = [name_in(rows(page).nth(index)) for index in range(4)]
+    told = page.get_by_role("status")
+
+    page.keyboard.press("j")
+    page.keyboard.press("V")
+    expect(told).to_contain_text(f"{names[0]}: Visited.")
+    expect(page.locator(".task:focus")).to_contain_text(names[1])
+
+    page.keyboard.press("n")
+    reason = page.locator(":focus")
+    page.keyboard.press("ArrowDown")
+    expect(reason).to_have_value("transferred_out")
+    page.keyboard.press("Enter")
+    expect(told).to_contain_text(f"{names[1]}: Did not visit.")
+    expect(page.locator(".task:focus")).to_contain_text(names[2])
+
+    page.keyboard.press("c")
+    page.keyboard.type("No answer on the phone")
+    page.keyboard.press("Escape")
+    expect(page.locator(".task:focus")).to_contain_text(names[2])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("o")
+    expect(page.get_by_role("heading", level=1)).to_have_text(names[3])
+
+
+def test_with_a_thumb_on_a_small_phone(open_page: Open, look: Look) -> None:
+    page = open_page(PHONE)
+    look(page, "phone-sign-in")
+    sign_in(page)
+    look(page, "phone-list")
+    row = rows(page).first
+    row.get_by_text("Visited", exact=True).tap()
+    row.get_by_label("Date of the visit").fill("2026-11-18")
+    look(page, "phone-answering")
+    row.get_by_role("button", name="Save").tap()
+    expect(page.get_by_role("status")).to_be_visible()
+    look(page, "phone-answered")
+    page.get_by_role("link", name="Show or correct").tap()
+    expect(page.get_by_text("Date of the visit: 18 Nov 2026")).to_be_visible()
+    look(page, "phone-task")
+
+
+def test_of_two_supervisors_the_second_is_told_who_was_first(open_page: Open, look: Look) -> None:
     first, second = open_page(LAPTOP), open_page(LAPTOP)
     sign_in(first)
     sign_in(second, "deputy_matope")
     for page in (first, second):
-        row = first_row(page)
-        name = name_in(row)
-        row.get_by_text("Visited", exact=True).click()
-        row.get_by_role("button", name="Save").click()
+        name = answer(rows(page).first, "Visited")
     told = second.get_by_role("status")
-    expect(told).to_contain_text(f"{name} was already verified by supervisor_matope")
-    second.screenshot(path=screenshots / "already-laptop.png")
+    expect(told).to_contain_text(f"{name} was already verified by supervisor_matope at 20 Nov")
+    expect(told).to_contain_text("Your answer was not stored.")
+    look(second, "already")
+
+
+def test_filters_and_search_keep_their_place_through_an_answer(open_page: Open, look: Look) -> None:
+    page = open_page(LAPTOP)
+    sign_in(page)
+    area = page.get_by_label("CHW area")
+    name, count = area.locator("option").nth(2).inner_text().removesuffix(")").split(" (")
+    area.select_option(index=2)
+    page.get_by_label("Order").select_option("By CHW area")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    answer(rows(page).nth(2), "Visited")
+    expect(area.locator("option:checked")).to_have_text(f"{name} ({int(count) - 1})")
+    look(page, "by-area")
+    page.get_by_label("Remark").select_option("This patient has another open appointment")
+    area.select_option("All CHW areas")
+    page.get_by_role("button", name="Show").click()
+    expect(rows(page)).to_have_count(2)
+    expect(rows(page).first).to_contain_text("Also on the list for this patient")
+    rows(page).first.get_by_role("link").first.click()
+    expect(page.get_by_role("region", name="other missed appointments")).to_be_visible()
+    look(page, "task")
+
+
+def test_whom_to_trace_is_printed_one_sheet_for_each_chw(
+    open_page: Open, worklist_url: str, look: Look
+) -> None:
+    page = open_page(LAPTOP)
+    sign_in(page)
+    for area in (1, 2):
+        page.goto(worklist_url)
+        page.get_by_label("CHW area").select_option(index=area)
+        page.get_by_role("button", name="Show").click()
+        name = answer(rows(page).first, "Did not visit")
+        expect(page.get_by_role("status")).to_contain_text(name)
+    page.get_by_role("link", name="To trace").click()
+    expect(page.get_by_role("region")).to_have_count(2)
+    expect(page.get_by_role("region").last).to_contain_text(name)
+    look(page, "to-trace")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 794, "height": 1123})
+    expect(page.get_by_role("columnheader", name="Found?").first).to_be_visible()
+    expect(page.get_by_role("navigation")).to_be_hidden()
+    look(page, "to-trace-printed")
+    assert page.pdf().count(b"/Type /Page\n") == 2
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    look(page, "phone-to-trace")
+    page.get_by_role("link", name="Only this CHW").first.click()
+    expect(page.get_by_role("region")).to_have_count(1)
+
+
+def test_in_french_as_the_browser_asks_and_in_english_by_choice(
+    open_page: Open, look: Look
+) -> None:
+    page = open_page(LAPTOP, language="fr-CM")
+    look(page, "french-sign-in")
+    sign_in(page)
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    expect(page.get_by_text("6 sur 115 vérifiés")).to_be_visible()
+    look(page, "french-list")
+    name = answer(rows(page).first, "Pas venu(e)", "Enregistrer")
+    expect(page.get_by_role("status")).to_contain_text(f"{name} : Pas venu(e).")
+    page.get_by_role("link", name="Voir ou corriger").click()
+    expect(page.get_by_text("En route vers le CHT")).to_be_visible()
+    look(page, "french-task")
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_text("On its way to the CHT")).to_be_visible()
+    assert "/tasks/" in page.url
+
+
+def test_without_scripts_the_essentials_work(open_page: Open) -> None:
+    page = open_page(LAPTOP, has_scripts=False)
+    sign_in(page)
+    name = answer(rows(page).first, "Visited")
+    expect(page.get_by_role("status")).to_contain_text(f"{name}: Visited.")
+    row = rows(page).first
+    name = name_in(row)
+    row.get_by_text("Cannot tell yet").click()
+    row.get_by_role("button", name="Keep the note").click()
+    expect(page.get_by_role("alert")).to_contain_text("Write what you know so far.")
+    page.get_by_label("What have you done").fill("Nobody at home")
+    page.get_by_role("button", name="Keep the note").click()
+    expect(page.get_by_role("status")).to_contain_text(f"{name}: the note is safe.")
+    page.get_by_role("link", name="To trace").click()
+    expect(page.get_by_text("There is nobody to trace.")).to_be_visible()
+    expect(page.get_by_role("button", name="Print")).to_be_hidden()
+
+
+def test_every_other_state_says_honestly_what_it_is(
+    open_page: Open, worklist_url: str, look: Look
+) -> None:
+    page = open_page(LAPTOP)
+    sign_in(page, "supervisor_lisungwi")
+    for path, words in {
+        "?q=zzz": "Nobody here fits what you are looking for.",
+        "?standing=expired": "There is nothing here.",
+        "to-trace": "There is nobody to trace.",
+        "nothing": "Not on your worklist",
+    }.items():
+        page.goto(f"{worklist_url}/{path}")
+        expect(page.get_by_text(words)).to_be_visible()
+        look(page, f"state-{words[:12].lower().replace(' ', '-')}")
 
 
 def test_a_screen_reader_finds_landmarks_and_a_name_for_every_control(open_page: Open) -> None:
@@ -154,7 +308,7 @@ def test_a_screen_reader_finds_landmarks_and_a_name_for_every_control(open_page:
     sign_in(page)
     for landmark in ("banner", "main", "navigation", "search", "contentinfo"):
         expect(page.get_by_role(landmark)).to_have_count(1)
-    row = first_row(page)
+    row = rows(page).first
     expect(row.get_by_role("group", name=f"Did {name_in(row)} come?")).to_be_visible()
     row.get_by_text("Visited", exact=True).click()
     nameless = page.evaluate(

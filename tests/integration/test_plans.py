@@ -32,7 +32,6 @@ SMALL = 500  # rows of a table that may be read through
 FEW = 8_000  # rows that all models together may look up in one table: a third of it
 
 
-ANSWERED = Filters(standing="verified")
 ASKED = 2_000  # rows that a request may look up in one table, by a supervisor with 200 tasks
 
 
@@ -63,16 +62,24 @@ def test_no_request_of_a_supervisor_reads_a_large_table_through(
         found = store.tasks(asked, viewer)
         assert len(found) > 100
         middle = found[len(found) // 2]
-        [verified, *_] = store.tasks(asked, viewer, filters=ANSWERED, limit=1)
+        answered_ones = Filters(standing="verified")
+        [verified, *_] = store.tasks(asked, viewer, filters=answered_ones, limit=1)
         searched = Filters(search=middle.patient_id or "")
+        below = Filters(place_uuid=middle.area_uuid or "")
         requests: dict[str, Callable[[], object]] = {
             "list": lambda: store.tasks(asked, viewer, limit=51),
             "next page": lambda: store.tasks(asked, viewer, limit=51, after=middle.task_uuid),
             "search": lambda: store.tasks(asked, viewer, filters=searched, limit=51),
-            "answered": lambda: store.tasks(asked, viewer, filters=ANSWERED, limit=51),
+            "answered": lambda: store.tasks(asked, viewer, filters=answered_ones, limit=51),
             "task": lambda: store.task(asked, viewer, middle.task_uuid),
             "progress": lambda: store.progress(asked, viewer),
             "history": lambda: store.history(asked, verified.task_id),
+            "by name": lambda: store.tasks(asked, viewer, order="name", limit=51),
+            "below a place": lambda: store.tasks(asked, viewer, filters=below, limit=51),
+            "areas": lambda: store.areas(asked, viewer, Filters()),
+            "to trace": lambda: store.to_trace(asked, viewer),
+            "others": lambda: store.others(asked, viewer, found[:50]),
+            "reports": lambda: store.patient_reports(asked, middle),
             "verifications": lambda: store.verifications(asked, viewer, limit=51),
         }
         for name, request in requests.items():

@@ -224,9 +224,10 @@ def _many_at_once(asking: TestClient, foreign: list[Entry]) -> None:
 
 def _pages_show_nothing_else(asking: TestClient, foreign: list[Entry]) -> None:
     """Also where the address names what is not the user's."""
-    asked = [f"/?standing={standing}" for standing in STANDINGS]
+    asked = ["/to-trace", *(f"/?standing={standing}" for standing in STANDINGS)]
     if foreign:
-        asked += [f"/?{name}={foreign[0].task_uuid}" for name in ("after", "answered", "already")]
+        names = ("after", "answered", "already", "noted")
+        asked += [f"/?{name}={foreign[0].task_uuid}" for name in names]
     for path in asked:
         page = asking.get(path).text
         for one in foreign:

@@ -1,5 +1,5 @@
--- Only what is asked of it is computed: each patient's confirmations are compared with each other by
--- key, and not sorted for all patients at once.
+-- Only what is asked of it is computed: each patient's confirmations and reports are looked up by key.
+-- The offsets keep PostgreSQL from reading all of them through for one site.
 with missed_appointment as (
     select * from {{ ref('live_missed_appointment') }}
 ),
@@ -26,6 +26,7 @@ confirmed as (
                     coalesce(missed_appointment.verified_at, '-infinity'),
                     later.task_id
                 )
+            offset 0
         )
 )
 
@@ -52,4 +53,5 @@ where not exists (
         and report.form in ('{{ var("tracing_forms") | join("', '") }}')
         and report.reported_at > confirmed.verified_at
         and not report.is_deleted
+    offset 0
 )

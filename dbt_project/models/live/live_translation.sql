@@ -1,0 +1,9 @@
+with translation as (
+    select * from {{ ref('translation') }}
+)
+
+select
+    translation.language,
+    translation.key,
+    translation.text
+from translation

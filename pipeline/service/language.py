@@ -1,0 +1,35 @@
+"""In which language a request is answered: as chosen on a page, else as the browser asks."""
+
+from contextvars import ContextVar
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pipeline.service import texts
+from pipeline.service.texts import Texts
+
+COOKIE = "worklist_language"
+KEPT_SECONDS = 365 * 24 * 3600
+_spoken: ContextVar[Texts] = ContextVar("spoken")
+
+
+def spoken() -> Texts:
+    """The language of the request that is being answered."""
+    return _spoken.get(texts.languages()[texts.USUAL])
+
+
+class Language:
+    """ASGI middleware, outermost: refusals are told in the language too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            _spoken.set(_chosen(Request(scope)))
+        await self._app(scope, receive, send)
+
+
+def _chosen(request: Request) -> Texts:
+    chosen = texts.languages().get(request.cookies.get(COOKIE, ""))
+    return chosen or texts.negotiate(request.headers.get("accept-language", ""))

@@ -1,0 +1,224 @@
+"""What the pages say: places in addresses, languages, and how honest they are about their data."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any, NoReturn
+from uuid import uuid4
+
+import pytest
+from httpx import Response
+from sqlalchemy import Connection, Engine, text
+from starlette.testclient import TestClient
+
+from pipeline import database
+from pipeline.database import Address
+from pipeline.service.app import build
+from pipeline.service.language import COOKIE
+from pipeline.writeback.store import enqueue
+from tests.integration import visitors
+from tests.integration.visitors import PROGRAMME_ROLES, SITE, visitor
+
+pytestmark = pytest.mark.one_server
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
+FORM = {"Origin": SITE}
+
+
+@pytest.fixture
+def engine(recorded_database: Address) -> Iterator[Engine]:
+    made = database.engine(recorded_database)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def matope(engine: Engine) -> TestClient:
+    return visitor(visitors.service(engine), engine, "supervisor_matope")
+
+
+def open_tasks(client: TestClient, **query: str) -> list[dict[str, Any]]:
+    tasks: list[dict[str, Any]] = client.get("/api/v1/tasks", params=query).json()["tasks"]
+    return tasks
+
+
+def answer(client: TestClient, task: dict[str, Any], query: str = "", **given: str) -> Response:
+    """As the form does, and where it leads, unopened."""
+    posted: Response = client.post(
+        f"/tasks/{task['task_uuid']}/verification{query}",
+        data={"follows_round": str(task["last_round"]), "key": str(uuid4()), **given},
+        headers=FORM,
+        follow_redirects=False,
+    )
+    return posted
+
+
+def nobody_signs_in(name: str, password: str, address: str) -> NoReturn:
+    raise NotImplementedError(name, len(password), address)
+
+
+def run(engine: Engine, statement: str, **values: object) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def test_the_place_in_the_list_is_kept_through_an_answer(matope: TestClient) -> None:
+    first, second = open_tasks(matope)[:2]
+    query = f"?q=a&area={first['area_uuid']}&order=area"
+    posted = answer(matope, first, query, outcome="visited", next_task=second["task_uuid"]).headers[
+        "location"
+    ]
+    assert posted.startswith(f"/{query}&answered={first['task_uuid']}")
+    assert posted.endswith(f"#t-{second['task_uuid']}")
+    page = matope.get(posted).text
+    assert 'name="q" type="search" value="a"' in page
+    assert f'value="{first["area_uuid"]}" selected' in page
+    assert f"?q=a&amp;area={first['area_uuid']}&amp;order=area" in page
+
+
+def test_the_way_on_after_an_answer_stays_within_the_list(matope: TestClient) -> None:
+    task = open_tasks(matope)[0]
+    posted = answer(matope, task, outcome="visited", next_task="//elsewhere.test")
+    assert posted.headers["location"] == f"/?answered={task['task_uuid']}"
+
+
+def test_a_note_stays_with_the_task_and_is_taken_once(matope: TestClient) -> None:
+    task = open_tasks(matope)[0]
+    key = str(uuid4())
+    for _ in range(2):
+        posted = answer(matope, task, outcome="cannot_tell", note="Asked <her> sister", key=key)
+        assert posted.headers["location"] == f"/?noted={task['task_uuid']}"
+    assert "Asked &lt;her&gt; sister" in matope.get("/").text
+    page = matope.get(f"/tasks/{task['task_uuid']}").text
+    notes = re.search(r'aria-labelledby="notes".*?</section>', page, re.DOTALL)
+    assert notes is not None
+    assert notes.group().count("sister") == 1
+    refused = answer(matope, task, outcome="cannot_tell", note=" ")
+    assert refused.status_code == 422
+    assert "Write what you know so far." in refused.text
+
+
+def test_whom_to_trace_follows_an_answer_at_once(matope: TestClient) -> None:
+    gone, lost, died = open_tasks(matope)[:3]
+    answer(matope, gone, outcome="visited")
+    answer(matope, lost, outcome="not_visited", reason="moved", note="To her mother")
+    answer(matope, died, outcome="not_visited", reason="died")
+    page = matope.get("/to-trace").text
+    shown = re.findall(r"/tasks/([0-9a-f-]{36})", page)
+    assert shown == [lost["task_uuid"]]
+    assert "To her mother" in page
+    assert "Moved away" in page
+    assert matope.get("/to-trace?area=elsewhere").status_code == 200
+
+
+def test_titles_and_reasons_are_told_in_the_cht_s_own_words(
+    matope: TestClient, engine: Engine
+) -> None:
+    run(engine, "update app.task_definition set title = 'task.verify.title'")
+    run(
+        engine,
+        """
+        insert into worklist_build.translation (uuid, language, key, text, run_number)
+        values
+            ('messages-en', 'en', 'task.verify.title', 'Check the visit', 0),
+            ('messages-fr', 'fr', 'task.verify.title', 'Vérifier la visite', 0),
+            ('messages-fr', 'fr', 'moved', 'Parti de la zone', 0)
+        """,
+    )
+    task = open_tasks(matope)[0]
+    french = matope.get(f"/tasks/{task['task_uuid']}", headers={"Accept-Language": "fr"}).text
+    assert "Vérifier la visite" in french
+    assert '<option value="moved">Parti de la zone</option>' in french
+    assert '<option value="other">Autre</option>' in french
+    english = matope.get(f"/tasks/{task['task_uuid']}").text
+    assert "Check the visit" in english
+    assert '<option value="moved">Moved away</option>' in english
+
+
+def test_a_language_is_chosen_on_the_page_and_kept(matope: TestClient) -> None:
+    where = {"Origin": SITE, "Referer": f"{SITE}/?order=area"}
+    chosen = matope.post(
+        "/language", data={"language": "fr"}, headers=where, follow_redirects=False
+    )
+    assert chosen.headers["location"] == "/?order=area"
+    assert "HttpOnly" in chosen.headers["set-cookie"]
+    page = matope.get("/", headers={"Accept-Language": "en"}).text
+    assert '<html lang="fr">' in page
+    assert "Rendez-vous manqués" in page
+    missing = matope.get("/tasks/nothing")
+    assert (missing.status_code, '<html lang="fr">' in missing.text) == (404, True)
+    assert "Pas sur votre liste" in missing.text
+    matope.post("/language", data={"language": "xx"}, headers=where)
+    assert matope.cookies[COOKIE] == "fr"
+    for elsewhere in ("http://elsewhere.test//x", f"{SITE}//elsewhere.test/", "http://["):
+        led = matope.post(
+            "/language",
+            data={"language": "en"},
+            headers={"Origin": SITE, "Referer": elsewhere},
+            follow_redirects=False,
+        )
+        assert led.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        (5, "Data of the CHT as of 07:00."),
+        (20, "Data of the CHT as of 19 Nov 2026, 16:00."),
+        (30, "The data is old: it shows the CHT as of 19 Nov 2026, 06:00."),
+    ],
+)
+def test_how_old_the_data_is_is_told(engine: Engine, hours: int, words: str) -> None:
+    def last_sync(_: Connection) -> datetime:
+        return NOW - timedelta(hours=hours)
+
+    app = build(engine, nobody_signs_in, enqueue, PROGRAMME_ROLES, last_sync=last_sync)
+    page = visitor(app, engine, "supervisor_matope").get("/").text
+    assert words in page
+    assert ("The data is old" in page) == (hours > 26)
+
+
+def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(engine: Engine) -> None:
+    run(engine, "delete from app.refresh_run")
+    for hours, is_success in ((40, True), (1, False)):
+        run(
+            engine,
+            """
+            insert into app.refresh_run
+                (tier, started_at, finished_at, is_success, project_hash)
+            values ('live', :at, :at, :good, '')
+            """,
+            at=NOW - timedelta(hours=hours),
+            good=is_success,
+        )
+    app = build(engine, nobody_signs_in, enqueue, (), last_sync=lambda _: NOW)
+    assert "The data is old" in visitor(app, engine, "supervisor_matope").get("/").text
+
+
+def test_a_cht_that_cannot_be_reached_is_told_and_answers_are_still_taken(
+    matope: TestClient, engine: Engine
+) -> None:
+    run(
+        engine,
+        "insert into app.write_back (stopped_at, stopped_because) values (:at, 'down')"
+        " on conflict (only_row) do update set stopped_at = excluded.stopped_at",
+        at=NOW - timedelta(hours=1),
+    )
+    page = unescape(matope.get("/").text)
+    assert "The CHT has not been reachable since 11:00. You can go on" in page
+    assert answer(matope, open_tasks(matope)[0], outcome="visited").status_code == 303
+
+
+def test_the_way_into_the_cht_leads_to_the_patient_and_the_report(engine: Engine) -> None:
+    app = build(engine, nobody_signs_in, enqueue, (), cht_url="https://cht.example.org")
+    client = visitor(app, engine, "supervisor_matope")
+    task = open_tasks(client)[0]
+    page = client.get(f"/tasks/{task['task_uuid']}").text
+    assert f'href="https://cht.example.org/#/contacts/{task["patient_uuid"]}"' in page
+    assert f'href="https://cht.example.org/#/reports/{task["source_id"]}"' in page
+
+
+def test_a_refused_answer_s_page_can_be_loaded_again(matope: TestClient) -> None:
+    task = open_tasks(matope)[0]
+    page = matope.get(f"/tasks/{task['task_uuid']}/verification?q=a", follow_redirects=False)
+    assert page.headers["location"] == f"/tasks/{task['task_uuid']}?q=a"
