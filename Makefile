@@ -3,7 +3,7 @@
 WORKLIST := .venv/bin/worklist
 VENV := .venv/bin/python
 
-.PHONY: help env demo test test-long check oracle bench-sync bench-refresh bench-service \
+.PHONY: help env demo test test-long check oracle bench bench-sync bench-refresh bench-service \
 	bench-write-back sync refresh publish nightly serve
 
 help: ## This list
@@ -29,6 +29,8 @@ check: ## Run the linters and the type checker
 
 oracle: env ## Compare with the recorded answers of the CHT's rules engine, or those in CASES
 	@exec $(VENV) -m oracle $(CASES)
+
+bench: bench-sync bench-refresh bench-write-back bench-service ## Run all benchmarks, one after the other
 
 bench-sync: env ## Measure the sync; docs/performance.md tells how to read it
 	@exec $(VENV) -m benchmarks.sync

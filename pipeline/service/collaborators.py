@@ -49,8 +49,11 @@ class Visit:
 
     connection: sqlalchemy.Connection
     viewer: Viewer
-    now: datetime
     collaborators: Collaborators
+
+    @property
+    def now(self) -> datetime:
+        return now(self.connection)
 
 
 class SignedOut(Refused):
@@ -85,7 +88,7 @@ def visit(request: Request) -> Iterator[Visit]:
             session.contact_uuid,
             collaborators.programme_roles,
         )
-        yield Visit(connection, viewer, now(connection), collaborators)
+        yield Visit(connection, viewer, collaborators)
 
 
 def session_of(request: Request, connection: sqlalchemy.Connection) -> sessions.Session | None:

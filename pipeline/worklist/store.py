@@ -15,7 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
-    RowMapping,
+    Row,
     Select,
     Subquery,
     Text,
@@ -54,6 +54,7 @@ Position = tuple[ColumnElement[Any], ...]
 Place = tuple[Any, ...]  # what a position is for one task
 _UNKNOWN_DAYS = 2**31 - 1
 _LAST_NAME = "\U0010ffff"
+_FIELDS = tuple(Task.__dataclass_fields__)
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 _FEWEST_DIGITS = 4
 _ASKED = ("open", "verified", "resolved")
@@ -126,7 +127,7 @@ def tasks(
     begin = None if after is None else _position_of(connection, viewer, after, order)
     query = _list(_alike(viewer), filters, order, begin, limit)
     rows = connection.execute(query, _rights(viewer))
-    return [_task(row) for row in rows.mappings()]
+    return [_task(row) for row in rows]
 
 
 def _alike(viewer: Viewer) -> Viewer:
@@ -153,10 +154,14 @@ def _list(
         wanted.append(tuple_(*position) > tuple_(*values))
     if filters.search.strip() or order == "name":
         return _described(seen, note).where(*wanted).order_by(*position).limit(limit)
-    # only what is shown need be described
-    shown = select(seen).where(*wanted).order_by(*position).limit(limit).subquery("shown")
-    note = _note_of(shown.c.source_id)
-    return _described(shown, note).order_by(*_position(shown, order, note))
+    # only what is shown need be described: the rest is judged and ordered, and no more
+    page = select(seen.c.task_id).where(*wanted).order_by(*position).limit(limit)
+    shown = _seen(viewer).where(
+        marts.missed_appointment.c.task_id == any_(func.array(page.scalar_subquery()))
+    )
+    described = shown.subquery("shown")
+    note = _note_of(described.c.source_id)
+    return _described(described, note).order_by(*_position(described, order, note))
 
 
 def _narrowed(seen: Subquery, filters: Filters, note: FromClause) -> list[ColumnElement[bool]]:
@@ -196,8 +201,8 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
         seen.c.patient_uuid == any_(_texts("patients", sorted(patients))),
     )
     found: dict[str, list[Task]] = {}
-    for row in connection.execute(query.order_by(*_position(seen, "due", note))).mappings():
-        found.setdefault(str(row["patient_uuid"]), []).append(_task(row))
+    for row in connection.execute(query.order_by(*_position(seen, "due", note))):
+        found.setdefault(row.patient_uuid, []).append(_task(row))
     return found
 
 
@@ -262,12 +267,13 @@ def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
 def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
     """None where the viewer may not see it, whether it exists or not."""
     parameters = {**_rights(viewer), "task_uuid": task_uuid}
-    row = connection.execute(_one(_alike(viewer)), parameters).mappings().one_or_none()
+    row = connection.execute(_one(_alike(viewer)), parameters).one_or_none()
     return None if row is None else _task(row)
 
 
-def _task(row: RowMapping) -> Task:
-    return Task(**{name: row[name] for name in Task.__dataclass_fields__})
+def _task(row: Row[Any]) -> Task:
+    """Of a row of `_described`, whose columns begin with a task's fields, in their order."""
+    return Task(*row[: len(_FIELDS)])
 
 
 @lru_cache
@@ -290,20 +296,21 @@ def _described(seen: Subquery, note: FromClause) -> Select[*tuple[Any, ...]]:
     facility = marts.place.alias("facility")
     patient, chw = marts.patient, marts.patient.alias("chw")
     latest = _last_note(seen)
-    return select(
-        *(seen.c[name] for name in Task.__dataclass_fields__ if name in seen.c),
-        seen.c.verification_report_id,
-        facility.c.place_name.label("facility_name"),
-        (seen.c.closes_on - func.app.today()).label("days_left"),
-        chw.c.patient_name.label("chw_name"),
-        _patient_name(note).label("patient_name"),
-        _patient_id(note).label("patient_id"),
-        note.c.patient_uuid.label("reported_patient_uuid"),
-        *(patient.c.phone, patient.c.sex, patient.c.date_of_birth),
-        _last_round(seen).label("last_round"),
-        latest.c.note.label("last_note"),
-        *(latest.c.noted_by, latest.c.noted_at),
-    ).select_from(
+    columns: dict[str, ColumnElement[Any]] = {
+        **{name: seen.c[name] for name in _FIELDS if name in seen.c},
+        "facility_name": facility.c.place_name,
+        "days_left": seen.c.closes_on - func.app.today(),
+        "chw_name": chw.c.patient_name,
+        "patient_name": _patient_name(note),
+        "patient_id": _patient_id(note),
+        "reported_patient_uuid": note.c.patient_uuid,
+        **{name: patient.c[name] for name in ("phone", "sex", "date_of_birth")},
+        "last_round": _last_round(seen),
+        "last_note": latest.c.note,
+        **{name: latest.c[name] for name in ("noted_by", "noted_at")},
+    }
+    fields = (columns[name].label(name) for name in _FIELDS)
+    return select(*fields, seen.c.verification_report_id).select_from(
         seen.outerjoin(facility, facility.c.place_uuid == seen.c.facility_uuid)
         .outerjoin(patient, patient.c.patient_uuid == seen.c.patient_uuid)
         .outerjoin(note, true())
