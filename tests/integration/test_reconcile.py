@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from pipeline.cht.lines import PART_BYTES
 from pipeline.database import Address, connect
 from pipeline.errors import Conflict, Unavailable
 from pipeline.sync import store
@@ -174,15 +175,16 @@ def test_differing_documents_are_read_as_a_stream(
     landed: InProcessCht, database: Address, connection: psycopg.Connection
 ) -> None:
     """More than fit into a part, on which the answer is cut off: what came stays."""
-    for number in range(40):
+    documents = PART_BYTES // 25_000
+    for number in range(documents):
         landed.put(f"new-{number:02d}", t="x" * 100_000)
     landed.cut_documents = True
     with pytest.raises(Unavailable):
         reconciled(landed, database)
     count = "select count(*) from v1.couchdb where _id like 'new-%'"
     (came,) = connection.execute(count).fetchone() or (0,)
-    assert 0 < came < 40
-    assert reconciled(landed, database).landed == 40 - came
+    assert 0 < came < documents
+    assert reconciled(landed, database).landed == documents - came
 
 
 @pytest.mark.usefixtures("landed")
