@@ -135,9 +135,8 @@ def _invalid_request(request: Request, error: RequestValidationError) -> Respons
     """Names the fields; repeats nothing of what was sent."""
     errors = [{"field": _field(one["loc"]), "detail": str(one["msg"])} for one in error.errors()]
     fields = ", ".join(dict.fromkeys(each["field"] for each in errors))
-    if problems.is_api(request.url.path):
-        return problems.problem(422, f"This cannot be meant: {fields}.", errors=errors)
-    return problems.refusal(request.url.path, 422, f"This cannot be meant: {fields}.")
+    detail = f"This cannot be meant: {fields}."
+    return problems.refusal(request.url.path, 422, detail, errors=errors)
 
 
 def _field(location: Sequence[str | int]) -> str:

@@ -18,11 +18,16 @@ def is_api(path: str) -> bool:
 
 
 def refusal(
-    path: str, status: int, detail: str, headers: Mapping[str, str] | None = None
+    path: str,
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A problem for programs under /api, a page for everybody else."""
     if is_api(path):
-        return problem(status, detail, headers=headers)
+        return problem(status, detail, errors=errors, headers=headers)
     page = rendering.page("problem.html", status=_told(status), detail=detail)
     return HTMLResponse(page, status, headers=dict(headers or {}))
 

@@ -1,43 +1,34 @@
 """Notes on tasks that cannot be answered yet: `app.task_note`. Commits nothing."""
 
-from uuid import UUID
-
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.tables import task_note
 from pipeline.worklist.records import TaskNote
 
 
-def add(connection: Connection, task_id: str, note: TaskNote) -> bool:
-    """Once for each `note_id`; False where it does not stand there as given."""
+def add(connection: Connection, task_id: str, note: TaskNote) -> TaskNote | None:
+    """The note as it stands under its `note_id`, once; None where something else stands there."""
     connection.execute(
         insert(task_note).values(task_id=task_id, **vars(note)).on_conflict_do_nothing()
     )
-    row = connection.execute(
-        select(task_note.c.task_id, task_note.c.note, task_note.c.noted_by).where(
-            task_note.c.note_id == note.note_id
-        )
-    ).one()
-    return tuple(row) == (task_id, note.note, note.noted_by)
+    is_it = task_note.c.note_id == note.note_id
+    for known in _notes(connection, is_it, task_note.c.task_id == task_id):
+        if (known.note, known.noted_by) == (note.note, note.noted_by):
+            return known
+    return None
 
 
 def of_task(connection: Connection, task_id: str) -> list[TaskNote]:
     """Newest first; ask `store.task` first whether the viewer sees it."""
+    return _notes(connection, task_note.c.task_id == task_id)
+
+
+def _notes(connection: Connection, *wanted: ColumnElement[bool]) -> list[TaskNote]:
     known = task_note.c
     rows = connection.execute(
         select(known.note_id, known.note, known.noted_by, known.noted_at)
-        .where(known.task_id == task_id)
+        .where(*wanted)
         .order_by(known.noted_at.desc(), known.note_id)
     )
     return [TaskNote(**row) for row in rows.mappings()]
-
-
-def find(connection: Connection, note_id: UUID) -> TaskNote:
-    known = task_note.c
-    row = connection.execute(
-        select(known.note_id, known.note, known.noted_by, known.noted_at).where(
-            known.note_id == note_id
-        )
-    ).mappings()
-    return TaskNote(**row.one())

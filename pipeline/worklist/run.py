@@ -9,7 +9,7 @@ import sqlalchemy
 
 from pipeline.database import driver
 from pipeline.worklist import keys, notes, programme, rules, store
-from pipeline.worklist.records import Answer, Task, TaskNote, Verification, Viewer
+from pipeline.worklist.records import Answer, Definition, Task, TaskNote, Verification, Viewer
 
 Enqueue = Callable[[psycopg.Connection, UUID, str, dict[str, object], datetime], None]
 
@@ -72,19 +72,18 @@ def note(
     Raises UnknownTask, NotAllowed, InvalidInput (KeyReused), and AlreadyVerified when somebody has
     answered it meanwhile.
     """
-    task = store.task(connection, viewer, task_uuid)
-    if task is None:
-        raise rules.UnknownTask
-    rules.check_may_verify(viewer, task, programme.definition(connection, task.definition))
+    task, _ = _open_to(connection, viewer, task_uuid)
     if not text:
         raise rules.InvalidInput("note", "note_missing", "note: say why it cannot be told yet.")
     rules.check_note(text)
     history = store.history(connection, task.task_id)
     if task.standing == "verified" and history:
         raise rules.AlreadyVerified(history[0])
-    if not notes.add(connection, task.task_id, TaskNote(note_id, text, viewer.user_name, now)):
+    given = TaskNote(note_id, text, viewer.user_name, now)
+    kept = notes.add(connection, task.task_id, given)
+    if kept is None:
         raise KeyReused
-    return notes.find(connection, note_id)
+    return kept
 
 
 def _earlier(
@@ -103,13 +102,21 @@ def _earlier(
 def _answerable(
     connection: sqlalchemy.Connection, viewer: Viewer, task_uuid: UUID, answer: Answer
 ) -> Task:
+    task, definition = _open_to(connection, viewer, task_uuid)
+    rules.check_answer(answer, definition, programme.days(connection).today)
+    return task
+
+
+def _open_to(
+    connection: sqlalchemy.Connection, viewer: Viewer, task_uuid: UUID
+) -> tuple[Task, Definition]:
+    """A task that the viewer may verify. Raises UnknownTask or NotAllowed."""
     task = store.task(connection, viewer, task_uuid)
     if task is None:
         raise rules.UnknownTask
     definition = programme.definition(connection, task.definition)
     rules.check_may_verify(viewer, task, definition)
-    rules.check_answer(answer, definition, programme.days(connection).today)
-    return task
+    return task, definition
 
 
 def _next(

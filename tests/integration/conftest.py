@@ -6,9 +6,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Engine
 
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
+from pipeline.database import engine as engine_of
 from pipeline.refresh import dbt
 from tests.conftest import PostgresServer, recorded_copy
 from tests.faulty_door import FaultyDoor
@@ -21,6 +23,14 @@ def cht(simulated_cht: Any) -> Iterator[ChtClient]:
     """The simulated CHT, entered with the service's account."""
     with ChtClient(simulated_cht.url, "worklist", "password") as client:
         yield client
+
+
+@pytest.fixture
+def engine(recorded_database: Address) -> Iterator[Engine]:
+    """The recorded programme as the service reads it."""
+    made = engine_of(recorded_database)
+    yield made
+    made.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Whatever is sent to the API: it answers as it describes itself, and is never at fault."""
 
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 from uuid import uuid4
@@ -20,8 +19,6 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from pipeline import database
-from pipeline.database import Address
 from pipeline.service.collaborators import COOKIE
 from pipeline.worklist import store
 from tests.integration.visitors import PROGRAMME_ROLES, SITE, service, session
@@ -35,13 +32,6 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-
-
-@pytest.fixture
-def engine(recorded_database: Address) -> Iterator[Engine]:
-    made = database.engine(recorded_database)
-    yield made
-    made.dispose()
 
 
 def operations(app: FastAPI) -> list[Any]:

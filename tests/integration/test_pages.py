@@ -1,7 +1,6 @@
 """What the pages say: places in addresses, languages, and how honest they are about their data."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any, NoReturn
@@ -12,8 +11,6 @@ from httpx import Response
 from sqlalchemy import Connection, Engine, text
 from starlette.testclient import TestClient
 
-from pipeline import database
-from pipeline.database import Address
 from pipeline.service.app import build
 from pipeline.service.language import COOKIE
 from pipeline.writeback.store import enqueue
@@ -23,13 +20,6 @@ from tests.integration.visitors import PROGRAMME_ROLES, SITE, visitor
 pytestmark = pytest.mark.one_server
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 FORM = {"Origin": SITE}
-
-
-@pytest.fixture
-def engine(recorded_database: Address) -> Iterator[Engine]:
-    made = database.engine(recorded_database)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from httpx import Response
 from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
-from pipeline import database
 from pipeline.cht.client import ChtClient
 from pipeline.cht.identity import Identity, sign_in
 from pipeline.database import Address
@@ -23,13 +22,6 @@ from tests.integration.browsers import FORM, PASSWORD, browser, enter, signed_in
 from tests.integration.visitors import SITE
 
 pytestmark = pytest.mark.one_server
-
-
-@pytest.fixture
-def engine(recorded_database: Address) -> Iterator[Engine]:
-    made = database.engine(recorded_database)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

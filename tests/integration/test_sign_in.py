@@ -83,13 +83,6 @@ class Cht:
 
 
 @pytest.fixture
-def engine(recorded_database: Address) -> Iterator[Engine]:
-    made = database.engine(recorded_database)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 

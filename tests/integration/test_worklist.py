@@ -12,7 +12,6 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, text
 
 from pipeline import database
-from pipeline.database import Address
 from pipeline.errors import Refused
 from pipeline.worklist import keys, programme, rules, run, store
 from pipeline.worklist.records import Answer, Filters, Task, Verification, Viewer
@@ -20,13 +19,6 @@ from pipeline.writeback.store import enqueue
 
 PROGRAMME_ROLES = ("program_officer",)
 SITES = ("supervisor_matope", "supervisor_chifunga", "supervisor_lisungwi")
-
-
-@pytest.fixture
-def engine(recorded_database: Address) -> Iterator[Engine]:
-    made = database.engine(recorded_database)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture
