@@ -31,7 +31,7 @@ from benchmarks.load import Call, Load
 from benchmarks.programme import Shape
 from benchmarks.telling import median, tell
 from pipeline import embedded
-from pipeline.database import PLANNED_ONCE, Address, connect, engine, now
+from pipeline.database import PLANNING, Address, connect, engine, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.service.collaborators import COOKIE
@@ -271,7 +271,7 @@ def pgbench(address: Address, script: Path, seconds: float) -> float:
             *("--host", address.host, "--port", str(address.port)),
             *("--username", address.user, address.database),
         ],
-        env={"PGPASSWORD": address.password, "PGOPTIONS": address.options + PLANNED_ONCE},
+        env={"PGPASSWORD": address.password, "PGOPTIONS": address.options + PLANNING},
         capture_output=True,
         text=True,
         check=False,

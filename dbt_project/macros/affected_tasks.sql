@@ -1,6 +1,6 @@
 {#-
     The ids of the tasks that something changed for since `task` was last refreshed: their own
-    report, their patient or sender, a report about the same patient, a verification.
+    report, their patient, sender or place, a report about the same patient, a verification.
 -#}
 {% macro affected_tasks(known_tasks) -%}
     select task_source.task_id
@@ -42,4 +42,13 @@
     select known.task_id
     from {{ known_tasks }} as known
     where known.sender_uuid = any(array(select changed_contact.uuid from changed_contact))
+    union
+    -- what is no place any more has no row that could have changed
+    select known.task_id
+    from {{ known_tasks }} as known
+    where known.place_uuid = any(array(
+        select changed_contact.uuid from changed_contact
+        union
+        select changed_place.place_uuid from changed_place
+    ))
 {%- endmacro %}

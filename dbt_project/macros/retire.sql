@@ -13,10 +13,11 @@
 {% endmacro %}
 
 {#-
-    Drops what is retired and nothing leans on any more; the rest waits for another run, and so does
-    what somebody reads.
+    Drops what is retired, and views of models that have left the project, once nothing leans on
+    them any more; the rest waits for another run, and so does what somebody reads.
 -#}
 {% macro drop_retired() %}
+    {%- set models = graph.get('nodes', {}).values() | selectattr('resource_type', 'equalto', 'model') -%}
     do $$
     declare
         retired record;
@@ -35,9 +36,17 @@
                     end as kind
                 from pg_class as class
                 where
-                    class.relkind in ('r', 'v', 'm')
-                    and class.relname like 'retired\_%'
-                    and class.relnamespace::regnamespace::text like 'worklist%'
+                    class.relnamespace::regnamespace::text like 'worklist%'
+                    and (
+                        (class.relkind in ('r', 'v', 'm') and class.relname like 'retired\_%')
+                        or (
+                            class.relkind = 'v'
+                            and class.relnamespace = to_regnamespace('worklist_build')
+                            and class.relname not in (
+                                '{{ models | map(attribute="alias") | join("', '") }}'
+                            )
+                        )
+                    )
             loop
                 begin
                     execute format('drop %s %s', retired.kind, retired.relation);

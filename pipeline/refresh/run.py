@@ -34,7 +34,8 @@ def refresh(
         started_at, current = clock(), project_hash()
         is_known = store.last_project_hash(connection, tier) == current
         failed = _first_failure(dbt, _steps(tier, is_known), report)
-        if not failed and store.has_retired(connection):
+        is_published = store.last_project_hash(connection, "published") is not None
+        if not failed and is_published and store.has_retired(connection):
             # what was stored is stored anew, whatever the reason, and marts still read the old
             failed = _first_failure(dbt, [["run", "--select", MARTS]], report)
         store.remember(

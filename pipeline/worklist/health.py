@@ -6,12 +6,11 @@ from pipeline import tables
 from pipeline.worklist import marts
 
 _NEEDED = (
-    marts.missed_appointment,
+    marts.identified_task,
     marts.place,
     marts.place_scope,
     marts.contact_place,
     marts.verification,
-    marts.patient,
     marts.note,
     marts.translation,
 )
@@ -28,7 +27,7 @@ def missing_marts(connection: Connection) -> list[str]:
 
 
 def open_task_count(connection: Connection) -> int:
-    task = marts.missed_appointment
+    task = marts.identified_task
     return connection.execute(
         select(func.count()).select_from(task).where(task.c.standing == "open")
     ).scalar_one()

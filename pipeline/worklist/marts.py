@@ -5,24 +5,28 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 _marts = MetaData()
 
-missed_appointment = Table(
-    "missed_appointment",
+identified_task = Table(
+    "identified_task",
     _marts,
     *(
         Column(name, Text)
         for name in (
-            *("task_id", "source_id", "definition", "event", "state", "standing"),
-            *("excluded_reason", "patient_uuid", "place_uuid", "place_name", "area_uuid"),
-            *("area_name", "chw_uuid", "resolved_by_report", "verification_outcome"),
-            *("verification_report_id", "verification_reason", "verified_by", "title"),
+            *("task_id", "source_id", "definition", "state", "standing"),
+            *("excluded_reason", "patient_uuid", "patient_name", "patient_id"),
+            *("reported_patient_uuid", "phone", "sex", "place_uuid", "place_name", "area_uuid"),
+            *("area_name", "chw_uuid", "chw_name", "resolved_by_report", "verification_outcome"),
+            *("verification_report_id", "verification_reason", "verified_by"),
         )
     ),
-    *(Column(name, Date) for name in ("appointment_on", "opens_on", "due_on", "closes_on")),
+    *(
+        Column(name, Date)
+        for name in ("appointment_on", "opens_on", "due_on", "closes_on", "date_of_birth")
+    ),
     *(
         Column(name, Integer)
         for name in (
-            *("days_since_appointment", "days_overdue", "priority_level"),
-            "verification_round",
+            *("days_since_appointment", "days_overdue", "days_left", "verification_round"),
+            "last_round",
         )
     ),
     *(
@@ -31,7 +35,7 @@ missed_appointment = Table(
     ),
     Column("task_uuid", Uuid),
     Column("flags", ARRAY(Text)),
-    schema="worklist_live",
+    schema="worklist_pii",
 )
 
 place = Table(
@@ -102,17 +106,6 @@ patient_report = Table(
     *(Column(name, Text) for name in ("report_uuid", "patient_uuid", "form", "kind")),
     Column("reported_at", DateTime(timezone=True)),
     schema="worklist_live",
-)
-
-patient = Table(
-    "patient",
-    _marts,
-    *(
-        Column(name, Text)
-        for name in ("patient_uuid", "patient_name", "patient_id", "phone", "sex")
-    ),
-    Column("date_of_birth", Date),
-    schema="worklist_pii",
 )
 
 note = Table(

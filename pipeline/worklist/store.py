@@ -3,6 +3,7 @@
 Reads the live marts; writes `app.verification`. Commits nothing.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,15 +13,17 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     Row,
     Select,
     Subquery,
     Text,
     Uuid,
-    and_,
+    all_,
     any_,
     bindparam,
     cast,
@@ -34,6 +37,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from pipeline import tables
 from pipeline.errors import Refused
@@ -52,6 +56,7 @@ from pipeline.worklist.records import (
 
 Position = tuple[ColumnElement[Any], ...]
 Place = tuple[Any, ...]  # what a position is for one task
+Asking = frozenset[str]  # the fields of Filters that narrow a list
 _UNKNOWN_DAYS = 2**31 - 1
 _LAST_NAME = "\U0010ffff"
 _FIELDS = tuple(Task.__dataclass_fields__)
@@ -83,19 +88,9 @@ def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str
 
 
 def _seen(viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    """The one place that says what a viewer may see; every query about tasks starts here.
-
-    The rows of the ledger that are his, with the nearest of his facilities above each.
-    """
-    task, scope = marts.missed_appointment, marts.place_scope.c
-    is_his = scope.ancestor_uuid == any_(_texts("facility_uuids", viewer.facility_uuids))
-    nearest = (
-        select(scope.ancestor_uuid)
-        .where(scope.place_uuid == task.c.place_uuid, is_his)
-        .order_by(scope.depth)
-        .limit(1)
-    )
-    rows = select(task, nearest.scalar_subquery().label("facility_uuid"))
+    """The one place that says what a viewer may see; every query about tasks starts here."""
+    task = marts.identified_task
+    rows = select(task)
     if not viewer.is_online:
         return rows.where(false())
     if viewer.is_programme_wide:
@@ -104,9 +99,36 @@ def _seen(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     assigned = select(definition.name).where(
         definition.roles.overlap(_texts("roles", viewer.roles))
     )
-    # an array, since the planner takes it for short: his tasks are looked up by their place
-    places = func.array(select(scope.place_uuid).where(is_his).scalar_subquery())
-    return rows.where(task.c.place_uuid == any_(places), task.c.definition.in_(assigned))
+    places = select(_places_of(viewer).c.place_uuid)
+    # arrays, since the planner takes them for short: his tasks are looked up by their place
+    return rows.where(
+        task.c.place_uuid == any_(func.array(places.scalar_subquery())),
+        task.c.definition == any_(func.array(assigned.scalar_subquery())),
+    )
+
+
+@lru_cache(maxsize=64)
+def _places_of(viewer: Viewer) -> CTE:
+    """Every place at or below the viewer's facilities, with the nearest of these.
+
+    The same object each time, since a statement may name it twice.
+    """
+    facilities = _texts("facility_uuids", viewer.facility_uuids)
+    given = func.unnest(facilities).table_valued("facility_uuid", name="given").render_derived()
+    scope, facility = marts.place_scope.c, marts.place.c
+    return (
+        select(
+            scope.place_uuid,
+            scope.ancestor_uuid.label("facility_uuid"),
+            facility.place_name.label("facility_name"),
+        )
+        .ext(distinct_on(scope.place_uuid))
+        .select_from(given)
+        .join(marts.place_scope, scope.ancestor_uuid == given.c.facility_uuid)
+        .outerjoin(marts.place, facility.place_uuid == given.c.facility_uuid)
+        .order_by(scope.place_uuid, scope.depth)
+        .cte("his")
+    )
 
 
 def tasks(
@@ -124,9 +146,12 @@ def tasks(
     `after` is the `task_uuid` of the last task already read: the page continues behind it.
     InvalidInput where that is not on the viewer's list.
     """
-    begin = None if after is None else _position_of(connection, viewer, after, order)
-    query = _list(_alike(viewer), filters, order, begin, limit)
-    rows = connection.execute(query, _rights(viewer))
+    begin = () if after is None else _position_of(connection, viewer, after, order)
+    query = _list(_alike(viewer), _asking(filters), order, len(begin))
+    values = {f"begin_{place}": value for place, value in enumerate(begin)}
+    rows = connection.execute(
+        query, {**_rights(viewer), **_values(filters), **values, "limit": limit}
+    )
     return [_task(row) for row in rows]
 
 
@@ -142,30 +167,43 @@ def _rights(viewer: Viewer) -> dict[str, list[str]]:
     return {"roles": list(viewer.roles), "facility_uuids": list(viewer.facility_uuids)}
 
 
-@lru_cache(maxsize=64)
-def _list(
-    viewer: Viewer, filters: Filters, order: str, begin: Place | None, limit: int | None
-) -> Select[*tuple[Any, ...]]:
+def _asking(filters: Filters) -> Asking:
+    """What is asked for, without the values: what statements are kept by."""
+    wanted = {name for name in Filters.__dataclass_fields__ if getattr(filters, name)}
+    return frozenset(wanted if filters.search.strip() else wanted - {"search"})
+
+
+def _values(filters: Filters) -> dict[str, object]:
+    """The parameters of `_narrowed`."""
+    digits = "".join(filter(str.isdecimal, filters.search)).lstrip("0")
+    return {
+        **vars(filters),
+        "flags": [filters.flag],
+        "words": [f"%{_escaped(word)}%" for word in filters.search.split()],
+        # too few digits are in anybody's number
+        "digits": f"%{digits}%" if len(digits) >= _FEWEST_DIGITS else None,
+    }
+
+
+def _escaped(word: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", word)
+
+
+@lru_cache(maxsize=256)
+def _list(viewer: Viewer, asking: Asking, order: str, begun: int) -> Select[*tuple[Any, ...]]:
+    """`begun`: how many values say where the list begins, 0 for all of it."""
     seen = _seen(viewer).subquery("seen")
-    note = _note_of(seen.c.source_id)
-    wanted, position = _narrowed(seen, filters, note), _position(seen, order, note)
-    if begin is not None:
-        values = (literal(value, of.type) for value, of in zip(begin, position, strict=True))
-        wanted.append(tuple_(*position) > tuple_(*values))
-    if filters.search.strip() or order == "name":
-        return _described(seen, note).where(*wanted).order_by(*position).limit(limit)
-    # only what is shown need be described: the rest is judged and ordered, and no more
-    page = select(seen.c.task_id).where(*wanted).order_by(*position).limit(limit)
-    shown = _seen(viewer).where(
-        marts.missed_appointment.c.task_id == any_(func.array(page.scalar_subquery()))
-    )
-    described = shown.subquery("shown")
-    note = _note_of(described.c.source_id)
-    return _described(described, note).order_by(*_position(described, order, note))
+    wanted, position = _narrowed(seen, asking), _position(seen, order)
+    if begun:
+        begin = (bindparam(f"begin_{place}", type_=of.type) for place, of in enumerate(position))
+        wanted.append(tuple_(*position) > tuple_(*begin))
+    limit = bindparam("limit", type_=Integer)
+    page = select(seen).where(*wanted).order_by(*position).limit(limit).subquery("page")
+    return _shown(viewer, page).order_by(*_position(page, order))
 
 
-def _narrowed(seen: Subquery, filters: Filters, note: FromClause) -> list[ColumnElement[bool]]:
-    """What of the viewer's tasks is wanted."""
+def _narrowed(seen: Subquery, asking: Asking) -> list[ColumnElement[bool]]:
+    """What of the viewer's tasks is wanted; `_values` are its parameters."""
     column = {
         "standing": seen.c.standing,
         "state": seen.c.state,
@@ -173,17 +211,18 @@ def _narrowed(seen: Subquery, filters: Filters, note: FromClause) -> list[Column
         "area_uuid": seen.c.area_uuid,
         "reason": seen.c.verification_reason,
     }
-    wanted = [column[name] == value for name in column if (value := getattr(filters, name))]
-    if filters.place_uuid:
+    wanted = [column[name] == bindparam(name, type_=Text) for name in column if name in asking]
+    if "place_uuid" in asking:
         scope = marts.place_scope.c
-        below = select(scope.place_uuid).where(scope.ancestor_uuid == filters.place_uuid)
-        wanted.append(seen.c.place_uuid == any_(func.array(below.scalar_subquery())))
-    if filters.flag:
-        wanted.append(seen.c.flags.contains(_texts("flag", [filters.flag])))
-    if filters.is_overdue:
-        wanted.append(seen.c.due_on < func.app.today())
-    if filters.search.strip():
-        wanted.append(_matches(filters.search, note))
+        is_above = scope.ancestor_uuid == bindparam("place_uuid", type_=Text)
+        below = select(scope.place_uuid).where(is_above).scalar_subquery()
+        wanted.append(seen.c.place_uuid == any_(func.array(below)))
+    if "flag" in asking:
+        wanted.append(seen.c.flags.contains(_texts("flags")))
+    if "is_overdue" in asking:
+        wanted.append(seen.c.days_overdue > 0)
+    if "search" in asking:
+        wanted.append(_matches(seen))
     return wanted
 
 
@@ -195,13 +234,12 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
     if not patients:
         return {}
     seen = _seen(viewer).subquery("seen")
-    note = _note_of(seen.c.source_id)
-    query = _described(seen, note).where(
+    query = _shown(viewer, seen).where(
         seen.c.standing == "open",
         seen.c.patient_uuid == any_(_texts("patients", sorted(patients))),
     )
     found: dict[str, list[Task]] = {}
-    for row in connection.execute(query.order_by(*_position(seen, "due", note))):
+    for row in connection.execute(query.order_by(*_position(seen, "due"))):
         found.setdefault(row.patient_uuid, []).append(_task(row))
     return found
 
@@ -209,23 +247,14 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
 def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area]:
     """The areas of the viewer's tasks as `filters` have them, by name; `area_uuid` apart."""
     seen = _seen(viewer).subquery("seen")
-    chw = marts.patient.alias("chw")
+    area = seen.c.area_uuid, seen.c.area_name, seen.c.chw_name
     everywhere = replace(filters, area_uuid="", search="")
-    counted = (
-        select(seen.c.area_uuid, seen.c.area_name, seen.c.chw_uuid, func.count().label("count"))
-        .where(*_narrowed(seen, everywhere, _note_of(seen.c.source_id)))
-        .group_by(seen.c.area_uuid, seen.c.area_name, seen.c.chw_uuid)
-        .subquery("counted")
-    )
     rows = connection.execute(
-        select(
-            counted.c.area_uuid,
-            counted.c.area_name,
-            chw.c.patient_name.label("chw_name"),
-            counted.c.count,
-        )
-        .select_from(counted.outerjoin(chw, chw.c.patient_uuid == counted.c.chw_uuid))
-        .order_by(func.coalesce(func.lower(counted.c.area_name), _LAST_NAME), counted.c.area_uuid)
+        select(*area, func.count().label("count"))
+        .where(*_narrowed(seen, _asking(everywhere)))
+        .group_by(*area)
+        .order_by(func.coalesce(func.lower(seen.c.area_name), _LAST_NAME), seen.c.area_uuid),
+        _values(everywhere),
     )
     return [Area(**row) for row in rows.mappings()]
 
@@ -233,22 +262,22 @@ def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
     """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
     seen = _seen(viewer).subquery("seen")
-    described = (
-        _described(seen, _note_of(seen.c.source_id))
-        .where(seen.c.verification_outcome == "not_visited")
-        .subquery("one")
-    )
     # looked up for each task; an offset keeps PostgreSQL from reading the ledger for each
     mart = marts.to_trace
-    is_listed = select(mart.c.task_id).where(mart.c.task_id == described.c.task_id).offset(0)
-    note = _note_of(described.c.verification_report_id)
-    of_task = {
-        name: described.c[name] for name in ToTrace.__dataclass_fields__ if name in described.c
-    }
+    is_listed = select(mart.c.task_id).where(mart.c.task_id == seen.c.task_id).offset(0)
+    note = _note_of(seen.c.verification_report_id)
+    his = _places_of(viewer)
+    of_task = {name: seen.c[name] for name in ToTrace.__dataclass_fields__ if name in seen.c}
+    reason = seen.c.verification_reason.label("reason")
     query = (
-        select(*of_task.values(), described.c.verification_reason.label("reason"), note.c.note)
-        .select_from(described.join(is_listed.lateral("listed"), true()).outerjoin(note, true()))
-        .order_by(*_position(described, "area", note))
+        select(*of_task.values(), his.c.facility_name, reason, note.c.note)
+        .select_from(
+            seen.join(is_listed.lateral("listed"), true())
+            .outerjoin(his, his.c.place_uuid == seen.c.place_uuid)
+            .outerjoin(note, true())
+        )
+        .where(seen.c.verification_outcome == "not_visited")
+        .order_by(*_position(seen, "area"))
     )
     return [ToTrace(**row) for row in connection.execute(query).mappings()]
 
@@ -272,15 +301,14 @@ def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None
 
 
 def _task(row: Row[Any]) -> Task:
-    """Of a row of `_described`, whose columns begin with a task's fields, in their order."""
-    return Task(*row[: len(_FIELDS)])
+    """Of a row of `_shown`, whose columns are a task's fields, in their order."""
+    return Task(*tuple(row))
 
 
 @lru_cache
 def _one(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     seen = _seen(viewer).subquery("seen")
-    described = _described(seen, _note_of(seen.c.source_id))
-    return described.where(seen.c.task_uuid == bindparam("task_uuid", type_=Uuid))
+    return _shown(viewer, seen).where(seen.c.task_uuid == bindparam("task_uuid", type_=Uuid))
 
 
 def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
@@ -291,30 +319,22 @@ def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
     return select(note).where(note.c.report_uuid == report_uuid).limit(1).lateral("note_of_report")
 
 
-def _described(seen: Subquery, note: FromClause) -> Select[*tuple[Any, ...]]:
-    """With everything that identifies the patient; of an unknown one what the report says."""
-    facility = marts.place.alias("facility")
-    patient, chw = marts.patient, marts.patient.alias("chw")
-    latest = _last_note(seen)
+def _shown(viewer: Viewer, chosen: Subquery) -> Select[*tuple[Any, ...]]:
+    """With what is looked up for those that are shown only: the nearest of the viewer's facilities,
+    the title as tasks.yml has it now, and the latest note that was kept.
+    """
+    his, definition = _places_of(viewer), tables.task_definition.c
+    latest = _last_note(chosen)
     columns: dict[str, ColumnElement[Any]] = {
-        **{name: seen.c[name] for name in _FIELDS if name in seen.c},
-        "facility_name": facility.c.place_name,
-        "days_left": seen.c.closes_on - func.app.today(),
-        "chw_name": chw.c.patient_name,
-        "patient_name": _patient_name(note),
-        "patient_id": _patient_id(note),
-        "reported_patient_uuid": note.c.patient_uuid,
-        **{name: patient.c[name] for name in ("phone", "sex", "date_of_birth")},
-        "last_round": _last_round(seen),
+        **{name: chosen.c[name] for name in _FIELDS if name in chosen.c},
+        **{name: his.c[name] for name in ("facility_uuid", "facility_name")},
+        "title": func.coalesce(definition.title, chosen.c.definition),
         "last_note": latest.c.note,
         **{name: latest.c[name] for name in ("noted_by", "noted_at")},
     }
-    fields = (columns[name].label(name) for name in _FIELDS)
-    return select(*fields, seen.c.verification_report_id).select_from(
-        seen.outerjoin(facility, facility.c.place_uuid == seen.c.facility_uuid)
-        .outerjoin(patient, patient.c.patient_uuid == seen.c.patient_uuid)
-        .outerjoin(note, true())
-        .outerjoin(chw, chw.c.patient_uuid == seen.c.chw_uuid)
+    return select(*(columns[name].label(name) for name in _FIELDS)).select_from(
+        chosen.outerjoin(his, his.c.place_uuid == chosen.c.place_uuid)
+        .outerjoin(tables.task_definition, definition.name == chosen.c.definition)
         .outerjoin(latest, true())
     )
 
@@ -330,41 +350,15 @@ def _last_note(seen: Subquery) -> FromClause:
     )
 
 
-def _patient_name(note: FromClause) -> ColumnElement[str]:
-    """A definition may name it by `contactLabel`; else the patient's own, else the report's."""
-    said = note.c
-    return func.coalesce(said.contact_label, marts.patient.c.patient_name, said.patient_name)
-
-
-def _patient_id(note: FromClause) -> ColumnElement[str]:
-    return func.coalesce(marts.patient.c.patient_id, note.c.patient_id)
-
-
-def _last_round(seen: Subquery) -> ColumnElement[int]:
-    rounds = marts.verification.c
-    highest = select(func.max(rounds.round)).where(rounds.task_id == seen.c.task_id)
-    return func.coalesce(highest.scalar_subquery(), 0)
-
-
-def _matches(search: str, note: FromClause) -> ColumnElement[bool]:
+def _matches(seen: Subquery) -> ColumnElement[bool]:
     """Every word in the name or the shortcode; or the digits somewhere in the phone number."""
-    words = and_(
-        *(
-            or_(
-                _patient_name(note).icontains(word, autoescape=True),
-                _patient_id(note).icontains(word, autoescape=True),
-            )
-            for word in search.split()
-        )
-    )
-    digits = "".join(filter(str.isdecimal, search)).lstrip("0")
-    if len(digits) < _FEWEST_DIGITS:
-        return words
-    phone = func.regexp_replace(marts.patient.c.phone, "[^0-9]", "", "g")
-    return or_(words, phone.contains(digits, autoescape=True))
+    said = func.concat_ws("\n", seen.c.patient_name, seen.c.patient_id)
+    phone = func.regexp_replace(seen.c.phone, "[^0-9]", "", "g")
+    digits = bindparam("digits", type_=Text)
+    return or_(said.ilike(all_(_texts("words"))), phone.like(digits))
 
 
-def _position(seen: Subquery, order: str, note: FromClause) -> Position:
+def _position(seen: Subquery, order: str) -> Position:
     """Where a task stands in the list: lists are ordered by it and continued behind it."""
     days = func.coalesce(-seen.c.days_since_appointment, _UNKNOWN_DAYS)
     last = (seen.c.due_on, seen.c.task_id)
@@ -372,7 +366,7 @@ def _position(seen: Subquery, order: str, note: FromClause) -> Position:
         case "due":
             return seen.c.due_on, days, seen.c.task_id
         case "name":
-            return func.coalesce(func.lower(_patient_name(note)), _LAST_NAME), days, *last
+            return func.coalesce(func.lower(seen.c.patient_name), _LAST_NAME), days, *last
         case "area":
             area = func.coalesce(func.lower(seen.c.area_name), _LAST_NAME)
             return area, func.coalesce(seen.c.area_uuid, ""), days, *last
@@ -381,10 +375,8 @@ def _position(seen: Subquery, order: str, note: FromClause) -> Position:
 
 def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID, order: str) -> Place:
     seen = _seen(viewer).subquery("seen")
-    note = _note_of(seen.c.source_id)
-    position = _position(seen, order, note)
-    query = _described(seen, note).with_only_columns(*position, maintain_column_froms=True)
-    last = connection.execute(query.where(seen.c.task_uuid == task_uuid)).one_or_none()
+    query = select(*_position(seen, order)).where(seen.c.task_uuid == task_uuid)
+    last = connection.execute(query).one_or_none()
     if last is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
     return tuple(last)
@@ -469,6 +461,6 @@ def insert_verification(connection: Connection, verification: Verification) -> N
     connection.execute(insert(tables.verification).values(vars(verification)))
 
 
-def _texts(name: str, values: Sequence[str]) -> ColumnElement[Sequence[str]]:
+def _texts(name: str, values: Sequence[str] = ()) -> ColumnElement[Sequence[str]]:
     """A parameter of this name, so that a statement composed once serves other values too."""
     return cast(bindparam(name, list(values), ARRAY(Text)), ARRAY(Text))

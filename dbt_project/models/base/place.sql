@@ -3,6 +3,8 @@
     indexes=[
         {'columns': ['place_uuid'], 'unique': true},
         {'columns': ['area_type']},
+        {'columns': ['chw_uuid']},
+        {'columns': ['run_number']},
     ],
     pre_hook="{{ delete_places_that_are_none() }}",
 ) }}
@@ -30,6 +32,15 @@ changed as (
     from place_scope
     where (select programme.area_type from programme)
         is distinct from (select min(known.area_type) from {{ this }} as known)
+    union
+    -- its CHW may be called otherwise
+    select known.place_uuid
+    from {{ this }} as known
+    where known.chw_uuid = any(array(
+        select contact.uuid
+        from contact
+        where {{ written_since('place', 'contact.run_number') }}
+    ))
 ),
 
 {% endif -%}
@@ -53,17 +64,56 @@ ancestor as (
     where place_scope.place_uuid = any(array(select changed.place_uuid from changed))
     {% endif -%}
     group by place_scope.place_uuid
+),
+
+described as (
+    select
+        ancestor.place_uuid,
+        place.contact_name as place_name,
+        place.contact_type as place_type,
+        ancestor.area_type,
+        ancestor.area_uuid,
+        area.contact_name as area_name,
+        area.primary_contact_uuid as chw_uuid,
+        chw.contact_name as chw_name,
+        place.is_deleted,
+        ancestor.has_missing_ancestor or ancestor.has_cycle as is_orphan
+    from ancestor
+    inner join contact as place
+        on ancestor.place_uuid = place.uuid
+    left join contact as area
+        on ancestor.area_uuid = area.uuid
+    left join contact as chw
+        on area.primary_contact_uuid = chw.uuid
+        and not chw.is_deleted
 )
 
 select
-    ancestor.place_uuid,
-    place.contact_name as place_name,
-    place.contact_type as place_type,
-    ancestor.area_type,
-    ancestor.area_uuid,
-    place.primary_contact_uuid,
-    place.is_deleted,
-    ancestor.has_missing_ancestor or ancestor.has_cycle as is_orphan
-from ancestor
-inner join contact as place
-    on ancestor.place_uuid = place.uuid
+    described.place_uuid,
+    described.place_name,
+    described.place_type,
+    described.area_type,
+    described.area_uuid,
+    described.area_name,
+    described.chw_uuid,
+    described.chw_name,
+    described.is_deleted,
+    described.is_orphan,
+    {{ this_run() }} as run_number
+from described
+{% if is_incremental() -%}
+-- what is as it was stays, so that its tasks need not be written anew
+where not exists (
+    select from {{ this }} as known
+    where
+        known.place_uuid = described.place_uuid
+        and (
+            {%- for column in [
+                'place_name', 'place_type', 'area_type', 'area_uuid', 'area_name', 'chw_uuid',
+                'chw_name', 'is_deleted', 'is_orphan'
+            ] %}
+            {{ 'and ' if not loop.first }}known.{{ column }} is not distinct from described.{{ column }}
+            {%- endfor %}
+        )
+)
+{%- endif %}

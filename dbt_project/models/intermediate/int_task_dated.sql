@@ -1,5 +1,5 @@
 -- What each task is about and when it opens, is due and closes: days in the programme's zone, both
--- ends included. No days where they depend on the day of reading (int_task_floating).
+-- ends included. No days where they depend on the day of reading (int_task_windowed).
 with task_source as (
     select * from {{ ref('task_source') }}
 ),
@@ -68,6 +68,10 @@ read as (
         task_source.is_cleared,
         task_source.cleared_at,
         task_source.appointment_text,
+        task_source.contact_label,
+        task_source.reported_patient_name,
+        task_source.reported_patient_id,
+        task_source.reported_patient_uuid,
         task_source.is_applicable,
         asking.reported_at,
         asking.counts_from,
@@ -124,6 +128,10 @@ select
     due.event,
     due.is_cleared,
     due.cleared_at,
+    due.contact_label,
+    due.reported_patient_name,
+    due.reported_patient_id,
+    due.reported_patient_uuid,
     due.is_applicable,
     due.reported_at,
     due.counts_from,

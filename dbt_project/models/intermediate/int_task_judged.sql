@@ -1,39 +1,5 @@
--- The one place that says in which standing and state a task is, at the moment of reading.
-with task as (
-    select * from {{ ref('int_task_answered') }}
-),
-
-programme as (
-    select * from {{ source('app', 'programme') }}
-),
-
--- wall-clock time, as a phone reckons
-limits as (
-    select
-        moment.local_now - make_interval(days => programme.timely_past_days) as ended_after,
-        moment.local_now + make_interval(days => programme.timely_future_days) as starts_before
-    from programme
-    cross join lateral (
-        select app.worklist_now() at time zone programme.timezone as local_now
-    ) as moment
-),
-
-judged as (
-    select
-        task.*,
-        case
-            when task.verification_round is not null then 'verified'
-            when task.is_withdrawn and task.resolved_by_report is null then 'withdrawn'
-            when task.excluded_reason is not null then 'excluded'
-            when task.resolved_by_form = '{{ var("verification_form") }}' then 'verified'
-            when task.resolved_by_report is not null then 'resolved'
-            when task.opens_on > (select app.today()) then 'upcoming'
-            when task.closes_on < (select app.today()) then 'expired'
-            else 'open'
-        end as standing
-    from task
-)
-
+-- In which standing and state a task is, at the moment of reading. Whether a
+-- phone would know it is reckoned in wall-clock time, as phones do.
 select
     judged.*,
     case judged.standing
@@ -44,6 +10,24 @@ select
         when 'resolved' then 'Completed'
         else 'Cancelled'
     end as state,
-    judged.closes_on > (select limits.ended_after from limits)
-        and judged.opens_on < (select limits.starts_before from limits) as is_timely
-from judged
+    judged.closes_on > (
+        select
+            app.worklist_now() at time zone programme.timezone
+            - make_interval(days => programme.timely_past_days)
+        from {{ source('app', 'programme') }} as programme
+    )
+    and judged.opens_on < (
+        select
+            app.worklist_now() at time zone programme.timezone
+            + make_interval(days => programme.timely_future_days)
+        from {{ source('app', 'programme') }} as programme
+    ) as is_timely
+from (
+    select
+        task.*,
+        reading.today,
+        {{ standing('task', 'reading.today') }} as standing
+    from {{ ref('int_task_answered') }} as task
+    -- the offset keeps it one value: without, every mention of it is computed for itself
+    cross join (select app.today() as today offset 0) as reading
+) as judged

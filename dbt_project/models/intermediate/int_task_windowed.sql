@@ -1,12 +1,7 @@
--- Every task with its window at the moment of reading.
-with task as (
-    select * from {{ ref('task') }}
-),
-
-floating as (
-    select * from {{ ref('int_task_floating') }}
-)
-
+-- Every task with its window at the moment of reading. It slides with the day where the contact says
+-- no date, and with it what resolves the task: both are looked up for such a task alone, and whoever
+-- reads a few tasks pays for few. No import CTE here nor in the views above: PostgreSQL does not look
+-- into a view that has one, and would describe every task to show the first fifty.
 select
     task.task_id,
     task.task_uuid,
@@ -14,10 +9,19 @@ select
     task.definition,
     task.event,
     task.reported_at,
-    task.subject_key,
     task.patient_uuid,
-    task.sender_uuid,
+    task.patient_name,
+    task.patient_id,
+    task.reported_patient_uuid,
+    task.phone,
+    task.sex,
+    task.date_of_birth,
     task.place_uuid,
+    task.place_name,
+    task.area_uuid,
+    task.area_name,
+    task.chw_uuid,
+    task.chw_name,
     task.appointment_on,
     coalesce(task.opens_on, floating.opens_on) as opens_on,
     coalesce(task.due_on, floating.due_on) as due_on,
@@ -33,13 +37,47 @@ select
     ] -%}
     task.landed_{{ column }}{{ ',' if not loop.last }}
     {% endfor %}
-from task
--- for one task at a time, and only where the window floats: whoever reads a few tasks pays for few
+from {{ ref('task') }} as task
 left join lateral (
-    select floating.*
-    from floating
+    select
+        due.opens_on,
+        due.due_on,
+        due.closes_on,
+        resolved.*
+    from {{ source('app', 'task_event') }} as task_event
+    cross join lateral (
+        select
+            reading.today + coalesce(task_event.days, 0) - task_event.start_days as opens_on,
+            reading.today + coalesce(task_event.days, 0) as due_on,
+            reading.today + coalesce(task_event.days, 0) + task_event.end_days as closes_on
+        from (select app.today() as today) as reading
+    ) as due
+    left join lateral (
+        select
+            report.uuid as resolved_by_report,
+            report.form as resolved_by_form,
+            report.reported_at as resolved_at
+        from {{ ref('report') }} as report
+        inner join {{ source('app', 'task_definition') }} as task_definition
+            on report.form = task_definition.default_form
+            and task_definition.is_resolved_by_default
+        where
+            task_definition.name = task.definition
+            and report.subject_key = task.subject_key
+            and not report.is_deleted
+            and not report.is_flagged_deleted
+            and coalesce(report.named_task_id, task.task_id) = task.task_id
+            and report.reported_at
+                between app.local_midnight(due.opens_on, app.programme_zone())
+                and app.local_midnight(due.closes_on + 1, app.programme_zone())
+        order by report.reported_at, report.uuid
+        limit 1
+    ) as resolved
+        on true
     where
-        floating.task_id = task.task_id
-        and task.due_on is null
+        task.due_on is null
+        and task_event.definition = task.definition
+        and task_event.event = task.event
+    limit 1
 ) as floating
     on true

@@ -37,6 +37,10 @@ contact as not materialized (
     select * from {{ ref('contact') }}
 ),
 
+place as not materialized (
+    select * from {{ ref('place') }}
+),
+
 verification_report as not materialized (
     select * from {{ ref('verification_report') }}
 ){% if is_incremental() %},
@@ -51,6 +55,12 @@ changed_contact as (
     select contact.*
     from contact
     where {{ written_since('task', 'contact.run_number') }}
+),
+
+changed_place as (
+    select place.*
+    from place
+    where {{ written_since('task', 'place.run_number') }}
 ),
 
 affected as (
@@ -127,47 +137,85 @@ verified as (
     where not verification_report.is_void
     order by verification_report.task_id, verification_report.round desc,
         verification_report.verified_at desc, verification_report.report_id
+),
+
+-- where the patient lives, else where the sender works
+placed as (
+    select
+        asked.*,
+        patient.uuid is not null as is_patient_known,
+        patient.is_dead,
+        patient.is_muted,
+        {% for column in ['contact_name', 'phone', 'sex', 'date_of_birth'] -%}
+        case when not patient.is_deleted then patient.{{ column }} end as {{ column }},
+        {% endfor -%}
+        case when not patient.is_deleted then coalesce(patient.patient_id, patient.place_id) end
+            as shortcode,
+        case
+            when patient.uuid is not null and patient.is_person then patient.parent_uuid
+            when patient.uuid is not null then patient.uuid
+            when sender.uuid is null then asked.sender_place_uuid
+            when sender.is_person then sender.parent_uuid
+            else sender.uuid
+        end as place_uuid
+    from asked
+    left join contact as patient
+        on asked.subject_uuid = patient.uuid
+    left join contact as sender
+        on asked.sender_uuid = sender.uuid
+        and not sender.is_deleted
 )
 
 select
-    asked.task_id,
-    app.task_uuid(asked.task_id) as task_uuid,
-    asked.source_id,
-    asked.definition,
-    asked.event,
-    asked.reported_at,
-    asked.subject_key,
-    asked.subject_uuid as patient_uuid,
-    asked.sender_uuid,
-    case
-        when patient.uuid is not null and patient.is_person then patient.parent_uuid
-        when patient.uuid is not null then patient.uuid
-        when sender.uuid is null then asked.sender_place_uuid
-        when sender.is_person then sender.parent_uuid
-        else sender.uuid
-    end as place_uuid,
-    asked.appointment_on,
-    asked.opens_on,
-    asked.due_on,
-    asked.closes_on,
-    asked.date_flags
+    placed.task_id,
+    app.task_uuid(placed.task_id) as task_uuid,
+    placed.source_id,
+    placed.definition,
+    placed.event,
+    placed.reported_at,
+    placed.subject_key,
+    placed.subject_uuid as patient_uuid,
+    coalesce(
+        placed.contact_label, placed.contact_name, placed.reported_patient_name
+    ) as patient_name,
+    coalesce(placed.shortcode, placed.reported_patient_id) as patient_id,
+    placed.reported_patient_uuid,
+    placed.phone,
+    placed.sex,
+    placed.date_of_birth,
+    placed.sender_uuid,
+    placed.place_uuid,
+    place.place_name,
+    place.area_uuid,
+    place.area_name,
+    place.chw_uuid,
+    place.chw_name,
+    placed.appointment_on,
+    placed.opens_on,
+    placed.due_on,
+    placed.closes_on,
+    placed.date_flags
     || case
-        when patient.uuid is null then array['unknown_patient', 'place_from_sender']
+        when not placed.is_patient_known then array['unknown_patient', 'place_from_sender']
         else '{}'::text[]
     end
-    || case when asked.is_altered then array['text_altered'] else '{}'::text[] end as flags,
-    asked.is_deleted or asked.is_flagged_deleted as is_withdrawn,
+    || case when placed.is_altered then array['text_altered'] else '{}'::text[] end
+    || case
+        when coalesce(place.is_orphan or place.is_deleted, true) then array['orphan_place']
+        else '{}'::text[]
+    end as flags,
+    placed.is_deleted or placed.is_flagged_deleted as is_withdrawn,
     case
-        when not asked.excludes_muted_or_dead then null
-        when patient.is_dead then 'deceased'
-        when patient.is_muted then 'muted'
+        when not placed.excludes_muted_or_dead then null
+        when placed.is_dead then 'deceased'
+        when placed.is_muted then 'muted'
     end as excluded_reason,
     case
         when resolved.task_id is not null then resolved.resolved_by_report
-        when asked.is_cleared_away then asked.source_id
+        when placed.is_cleared_away then placed.source_id
     end as resolved_by_report,
     resolved.resolved_by_form,
-    coalesce(resolved.resolved_at, case when asked.is_cleared_away then asked.cleared_at end)
+    coalesce(resolved.resolved_at, case when placed.is_cleared_away then placed.cleared_at end)
         as resolved_at,
     verified.report_id as landed_report_id,
     verified.round as landed_round,
@@ -177,13 +225,14 @@ select
     verified.verified_by as landed_verified_by,
     verified.verified_at as landed_verified_at,
     {{ this_run() }} as run_number
-from asked
-left join contact as patient
-    on asked.subject_uuid = patient.uuid
-left join contact as sender
-    on asked.sender_uuid = sender.uuid
-    and not sender.is_deleted
+from placed
+left join place
+    on placed.place_uuid = place.place_uuid
 left join resolved
-    on asked.task_id = resolved.task_id
+    on placed.task_id = resolved.task_id
 left join verified
-    on asked.task_id = verified.task_id
+    on placed.task_id = verified.task_id
+{% if not is_incremental() -%}
+-- a supervisor's tasks side by side on the disk, since nobody reads one of them alone
+order by placed.place_uuid
+{%- endif %}

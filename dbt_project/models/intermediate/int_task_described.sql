@@ -1,0 +1,71 @@
+-- Every task as it is shown: with the days counted to today, and what depends on other tasks and
+-- answers. Both marts of it are selections.
+select
+    task.task_id,
+    task.task_uuid,
+    task.source_id,
+    task.definition,
+    task.event,
+    task.state,
+    task.standing,
+    task.excluded_reason,
+    task.flags
+    || case
+        when task.standing = 'open' and exists (
+            select from {{ ref('int_task_answered') }} as other
+            where
+                other.patient_uuid = task.patient_uuid
+                and other.definition = task.definition
+                and other.task_id <> task.task_id
+                and {{ standing('other', 'task.today') }} = 'open'
+        ) then array['duplicate_open']
+        else '{}'::text[]
+    end as flags,
+    task.patient_uuid,
+    task.patient_name,
+    task.patient_id,
+    task.reported_patient_uuid,
+    task.phone,
+    task.sex,
+    task.date_of_birth,
+    task.place_uuid,
+    task.place_name,
+    task.area_uuid,
+    task.area_name,
+    task.chw_uuid,
+    task.chw_name,
+    task.appointment_on,
+    task.today - task.appointment_on as days_since_appointment,
+    task.reported_at,
+    task.opens_on,
+    task.due_on,
+    task.closes_on,
+    task.is_timely,
+    greatest(task.today - task.due_on, 0) as days_overdue,
+    task.closes_on - task.today as days_left,
+    task.resolved_by_report,
+    task.resolved_by_form,
+    task.resolved_at,
+    task.verification_report_id,
+    task.verification_round,
+    task.verification_outcome,
+    task.verification_visit_on,
+    task.verification_reason,
+    task.verified_by,
+    task.verified_at,
+    greatest(
+        0,
+        (
+            select max(verification.round)
+            from {{ source('app', 'verification') }} as verification
+            where verification.task_id = task.task_id
+        ),
+        (
+            select max(verification_report.round)
+            from {{ ref('verification_report') }} as verification_report
+            where
+                verification_report.task_id = task.task_id
+                and verification_report.outcome in ('visited', 'not_visited')
+        )
+    ) as last_round
+from {{ ref('int_task_judged') }} as task
