@@ -44,8 +44,8 @@ Flag = Literal[
 ]
 Order = Literal["missed", "due", "name", "area"]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
-Name = Annotated[Text, Query(max_length=1000)]
-Limit = Annotated[int, Query(ge=1, le=200, description="at most so many rows")]
+Name = Annotated[Text, Field(max_length=1000)]
+Limit = Annotated[int, Field(ge=1, le=200, description="at most so many rows")]
 KEY = r"^[!-~]{1,200}$"
 Key = Annotated[
     str,
@@ -84,6 +84,41 @@ class Me:
     ]
     progress: Progress
     as_of: Annotated[datetime | None, Field(description="the moment of the derived tables")]
+
+
+class TasksAsked(BaseModel):
+    """Which tasks are wanted, and how; checked at once, which takes a third of one by one."""
+
+    standing: Standing | None = Field(
+        None, description="`open` where neither this nor `state` is given"
+    )
+    state: State | None = Field(None, description="as the CHT has it")
+    definition: Name = Field("", description="name in tasks.yml")
+    place_uuid: Name = Field("", description="this place and all below it")
+    area_uuid: Name = Field("", description="the CHW's area")
+    reason: Name = Field("", description="of a verification not_visited")
+    flag: Flag | None = None
+    is_overdue: bool = Field(False, description="only where the due day has passed")
+    q: Text = Field("", max_length=100, description="name, shortcode or phone")
+    order: Order = Field(
+        "missed", description="most days since the appointment, due day, name, CHW's area"
+    )
+    limit: Limit = 50
+    after: UUID | None = Field(None, description="the `next` of the page before")
+
+    @property
+    def filters(self) -> Filters:
+        return Filters(
+            standing=self.standing or ("" if self.state else "open"),
+            state=self.state or "",
+            definition=self.definition,
+            place_uuid=self.place_uuid,
+            area_uuid=self.area_uuid,
+            reason=self.reason,
+            flag=self.flag or "",
+            is_overdue=self.is_overdue,
+            search=self.q,
+        )
 
 
 @dataclass(frozen=True)
@@ -234,48 +269,19 @@ def me(request: Request) -> Response:
 @router.get(
     "/tasks", response_model=TaskPage, responses=_example(200, {"tasks": [TASK], "next": None})
 )
-def tasks(
-    request: Request,
-    standing: Annotated[
-        Standing | None, Query(description="`open` where neither this nor `state` is given")
-    ] = None,
-    state: Annotated[State | None, Query(description="as the CHT has it")] = None,
-    definition: Annotated[Name, Query(description="name in tasks.yml")] = "",
-    place_uuid: Annotated[Name, Query(description="this place and all below it")] = "",
-    area_uuid: Annotated[Name, Query(description="the CHW's area")] = "",
-    reason: Annotated[Name, Query(description="of a verification not_visited")] = "",
-    flag: Flag | None = None,
-    is_overdue: Annotated[bool, Query(description="only where the due day has passed")] = False,
-    q: Annotated[Text, Query(max_length=100, description="name, shortcode or phone")] = "",
-    order: Annotated[
-        Order, Query(description="most days since the appointment, due day, name, CHW's area")
-    ] = "missed",
-    limit: Limit = 50,
-    after: Annotated[UUID | None, Query(description="the `next` of the page before")] = None,
-) -> Response:
+def tasks(request: Request, asked: Annotated[TasksAsked, Query()]) -> Response:
     """Your tasks, most days since the appointment first."""
-    filters = Filters(
-        standing=standing or ("" if state else "open"),
-        state=state or "",
-        definition=definition,
-        place_uuid=place_uuid,
-        area_uuid=area_uuid,
-        reason=reason,
-        flag=flag or "",
-        is_overdue=is_overdue,
-        search=q,
-    )
     with visit(request) as here:
         found = store.tasks(
             here.connection,
             here.viewer,
-            filters=filters,
-            order=order,
-            limit=limit + 1,
-            after=after,
+            filters=asked.filters,
+            order=asked.order,
+            limit=asked.limit + 1,
+            after=asked.after,
         )
-    shown = found[:limit]
-    return _json(TaskPage(shown, shown[-1].task_uuid if len(found) > limit else None))
+    shown = found[: asked.limit]
+    return _json(TaskPage(shown, shown[-1].task_uuid if len(found) > asked.limit else None))
 
 
 @router.get("/areas", response_model=list[Area])

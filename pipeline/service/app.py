@@ -93,7 +93,7 @@ def build(
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=rendering.STATIC))
     app.add_middleware(Guard)
-    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=3)
     app.add_middleware(Language)
     _translate_errors(app)
     return app

@@ -17,11 +17,12 @@ from starlette.types import Receive, Scope, Send
 from pipeline.cht.door import TooManyFailed
 from pipeline.cht.identity import COOKIE as CHT_COOKIE
 from pipeline.cht.identity import Identity, PasswordChangeRequired
+from pipeline.database import now
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.service import collaborators, rendering
 from pipeline.service.rights import session_of
 from pipeline.service.throttle import TooManyFailures
-from pipeline.worklist import sessions
+from pipeline.worklist import keys, sessions
 
 LEFT_COOKIE = "worklist_left"
 _LEFT, _DEAD = "left", "dead"
@@ -115,6 +116,7 @@ def _entered(request: Request, next_: str, identity: Identity) -> Response:
     with ours.engine.begin() as connection:
         sessions.end(connection, collaborators.token(request))
         sessions.begin(connection, token, session_of(identity), ours.moment())
+        keys.forget_old(connection, identity.user_name, now(connection))
     response = RedirectResponse(_own_address(next_), 303)
     lasts = int(sessions.LASTS.total_seconds())
     _set_cookie(request, response, collaborators.cookie_name(request), token, lasts)

@@ -3,16 +3,36 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.tables import idempotency_key, verification
 from pipeline.worklist.records import Verification
 
 LIVES = timedelta(hours=24)
+_NEW = insert(idempotency_key)
+# What is older than it lives counts as free.
+_CLAIM = _NEW.on_conflict_do_update(
+    index_elements=["user_name", "key"],
+    set_={
+        "request_hash": _NEW.excluded.request_hash,
+        "verification_id": None,
+        "created_at": _NEW.excluded.created_at,
+    },
+    where=idempotency_key.c.created_at < _NEW.excluded.created_at - LIVES,
+).returning(idempotency_key.c.key)
+_COMPLETE = (
+    update(idempotency_key)
+    .where(
+        idempotency_key.c.user_name == bindparam("of_user"),
+        idempotency_key.c.key == bindparam("of_key"),
+    )
+    .values(verification_id=bindparam("accepted_as"))
+)
 
 
 def forget_old(connection: Connection, user_name: str, now: datetime) -> None:
+    """Keys that count no more; they only take room."""
     connection.execute(
         delete(idempotency_key).where(
             idempotency_key.c.user_name == user_name, idempotency_key.c.created_at < now - LIVES
@@ -25,19 +45,15 @@ def claim(
 ) -> bool:
     """False where the key is known already; waits for whoever is just using it."""
     claimed = connection.execute(
-        insert(idempotency_key)
-        .values(user_name=user_name, key=key, request_hash=request_hash, created_at=now)
-        .on_conflict_do_nothing()
-        .returning(idempotency_key.c.key)
+        _CLAIM,
+        {"user_name": user_name, "key": key, "request_hash": request_hash, "created_at": now},
     )
     return claimed.one_or_none() is not None
 
 
 def complete(connection: Connection, user_name: str, key: str, verification_id: UUID) -> None:
     connection.execute(
-        update(idempotency_key)
-        .where(idempotency_key.c.user_name == user_name, idempotency_key.c.key == key)
-        .values(verification_id=verification_id)
+        _COMPLETE, {"of_user": user_name, "of_key": key, "accepted_as": verification_id}
     )
 
 

@@ -1,64 +1,108 @@
-"""What the CHT and `tasks.yml` say of the programme: definitions, places, its zone and name."""
+"""What the CHT and `tasks.yml` say of the programme: definitions, places, its zone and name.
+
+Statements are composed once: that takes longer than running them.
+"""
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ARRAY, Connection, Text, any_, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Text, any_, bindparam, func, select
 
 from pipeline import tables
 from pipeline.errors import Refused
 from pipeline.worklist import marts
-from pipeline.worklist.records import Definition, Programme
+from pipeline.worklist.records import Answering, Definition, Programme
+
+_DEFINITION = select(
+    tables.task_definition.c.name,
+    tables.task_definition.c.title,
+    tables.task_definition.c.roles,
+    tables.task_definition.c.reasons,
+).where(tables.task_definition.c.name == bindparam("name"))
 
 
 def definition(connection: Connection, name: str) -> Definition:
     """A definition that has left `tasks.yml` is assigned to nobody and has no reasons."""
-    known = tables.task_definition.c
-    row = connection.execute(
-        select(known.name, known.title, known.roles, known.reasons).where(known.name == name)
-    ).one_or_none()
+    row = connection.execute(_DEFINITION, {"name": name}).one_or_none()
     if row is None:
         return Definition(name, name, (), ())
     return Definition(row.name, row.title, tuple(row.roles), tuple(row.reasons))
 
 
+def _lineage() -> ColumnElement[list[str]]:
+    """The places above the contact `contact_uuid`, its own first."""
+    home, scope = marts.contact_place.c, marts.place_scope.c
+    above = (
+        select(scope.ancestor_uuid)
+        .where(
+            home.contact_uuid == bindparam("contact_uuid", type_=Text),
+            scope.place_uuid == home.place_uuid,
+        )
+        .order_by(scope.depth)
+    )
+    return func.array(above.scalar_subquery())
+
+
+_ANSWERING = select(
+    func.app.today().label("today"),
+    select(tables.instance.c.name).scalar_subquery().label("instance_name"),
+    _lineage().label("lineage"),
+)
+
+
+def answering(connection: Connection, name: str, contact_uuid: str | None) -> Answering:
+    """For an answer by this contact to a task of the definition of this name."""
+    row = connection.execute(_ANSWERING, {"contact_uuid": contact_uuid}).one()
+    if row.instance_name is None:
+        raise Refused("The database does not know its CHT's name yet: run worklist migrate.")
+    return Answering(
+        definition(connection, name),
+        row.today,
+        row.instance_name,
+        (contact_uuid or "", *row.lineage),
+    )
+
+
+_ROLES = select(func.unnest(tables.task_definition.c.roles)).distinct()
+
+
 def assigned_roles(connection: Connection) -> set[str]:
     """Every role that any definition is assigned to."""
-    roles = select(func.unnest(tables.task_definition.c.roles)).distinct()
-    return set(connection.execute(roles).scalars())
+    return set(connection.execute(_ROLES).scalars())
+
+
+_PLACE_NAMES = (
+    select(marts.place.c.place_name)
+    .where(marts.place.c.place_uuid == any_(bindparam("place_uuids", type_=ARRAY(Text))))
+    .order_by(marts.place.c.place_name)
+)
 
 
 def place_names(connection: Connection, place_uuids: Sequence[str]) -> list[str]:
-    known = marts.place.c
-    rows = connection.execute(
-        select(known.place_name)
-        .where(known.place_uuid == any_(literal(list(place_uuids), ARRAY(Text))))
-        .order_by(known.place_name)
-    )
+    rows = connection.execute(_PLACE_NAMES, {"place_uuids": list(place_uuids)})
     return list(rows.scalars())
 
 
-def lineage(connection: Connection, contact_uuid: str) -> list[str]:
-    """The contact itself, its place, and every place above it, in this order."""
-    home, scope = marts.contact_place.c, marts.place_scope.c
-    above = connection.execute(
-        select(scope.ancestor_uuid)
-        .where(home.contact_uuid == contact_uuid, scope.place_uuid == home.place_uuid)
-        .order_by(scope.depth)
-    )
-    return [contact_uuid, *above.scalars()]
+_DAYS = select(
+    func.app.programme_zone().label("zone"),
+    func.app.today().label("today"),
+    select(func.max(tables.refresh_run.c.finished_at))
+    .where(tables.refresh_run.c.tier == "live", tables.refresh_run.c.is_success)
+    .scalar_subquery()
+    .label("as_of"),
+)
 
 
 def days(connection: Connection) -> Programme:
-    run = tables.refresh_run.c
-    latest = select(func.max(run.finished_at)).where(run.tier == "live", run.is_success)
-    row = connection.execute(
-        select(
-            func.app.programme_zone().label("zone"),
-            func.app.today().label("today"),
-            latest.scalar_subquery().label("as_of"),
-        )
-    ).one()
+    row = connection.execute(_DAYS).one()
     return Programme(zone=row.zone, today=row.today, as_of=row.as_of)
+
+
+_TRANSLATIONS = select(
+    marts.translation.c.language, marts.translation.c.key, marts.translation.c.text
+).where(
+    marts.translation.c.language == any_(bindparam("languages", type_=ARRAY(Text))),
+    marts.translation.c.key == any_(bindparam("keys", type_=ARRAY(Text))),
+)
 
 
 def translations(connection: Connection, language: str, keys: Collection[str]) -> dict[str, str]:
@@ -66,19 +110,7 @@ def translations(connection: Connection, language: str, keys: Collection[str]) -
 
     Titles, labels and reasons of `tasks.yml` may be such keys.
     """
-    known = marts.translation.c
-    rows = connection.execute(
-        select(known.language, known.key, known.text).where(
-            known.language.in_((language, "en")),
-            known.key == any_(literal(sorted(set(keys)), ARRAY(Text))),
-        )
-    ).all()
+    asked = {"languages": [language, "en"], "keys": sorted(set(keys))}
+    rows = connection.execute(_TRANSLATIONS, asked).all()
     # the wanted language last, so that it replaces the other
     return {row.key: row.text for row in sorted(rows, key=lambda row: row.language == language)}
-
-
-def instance_name(connection: Connection) -> str:
-    name = connection.execute(select(tables.instance.c.name)).scalar_one_or_none()
-    if name is None:
-        raise Refused("The database does not know its CHT's name yet: run worklist migrate.")
-    return name

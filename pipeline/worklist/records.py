@@ -28,6 +28,18 @@ class Definition:
 
 
 @dataclass(frozen=True)
+class Answering:
+    """What an answer needs to know of the programme. `lineage` is the sender: the contact itself,
+    its place, and every place above it, in this order.
+    """
+
+    definition: Definition
+    today: date
+    instance_name: str
+    lineage: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Task:
     """One row of the ledger, as one viewer sees it.
 

@@ -1,6 +1,6 @@
 """Accepting verifications and notes, all in the caller's one transaction, which he commits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import sqlalchemy
 
 from pipeline.database import driver
 from pipeline.worklist import keys, notes, programme, rules, store
-from pipeline.worklist.records import Answer, Definition, Task, TaskNote, Verification, Viewer
+from pipeline.worklist.records import Answer, Answering, Task, TaskNote, Verification, Viewer
 
 Enqueue = Callable[[psycopg.Connection, UUID, str, dict[str, object], datetime], None]
 
@@ -48,11 +48,15 @@ def accept(
     if earlier is not None:
         return earlier
     store.lock_task(connection, task_uuid)
-    task = _answerable(connection, viewer, task_uuid, answer)
-    verification = _next(connection, viewer, task, answer, follows_round, verification_id, now)
+    task, answering = _open_to(connection, viewer, task_uuid)
+    rules.check_answer(answer, answering.definition, answering.today)
+    report_id = rules.report_id(answering.instance_name, task.task_id, follows_round + 1)
+    verification = _next(
+        connection, viewer, task, answer, follows_round, verification_id, report_id, now
+    )
     store.insert_verification(connection, verification)
     keys.complete(connection, viewer.user_name, idempotency_key, verification_id)
-    report = _report(connection, viewer, task, answer, verification)
+    report = _report(viewer, task, answer, verification, answering.lineage)
     enqueue(driver(connection), verification_id, verification.report_id, report, now)
     return verification
 
@@ -90,7 +94,6 @@ def _earlier(
     connection: sqlalchemy.Connection, user_name: str, key: str, request_hash: bytes, now: datetime
 ) -> Verification | None:
     """What was accepted under this key; a request still under way with it is waited for."""
-    keys.forget_old(connection, user_name, now)
     if keys.claim(connection, user_name, key, request_hash, now):
         return None
     stored_hash, verification = keys.remembered(connection, user_name, key)
@@ -99,24 +102,16 @@ def _earlier(
     return verification
 
 
-def _answerable(
-    connection: sqlalchemy.Connection, viewer: Viewer, task_uuid: UUID, answer: Answer
-) -> Task:
-    task, definition = _open_to(connection, viewer, task_uuid)
-    rules.check_answer(answer, definition, programme.days(connection).today)
-    return task
-
-
 def _open_to(
     connection: sqlalchemy.Connection, viewer: Viewer, task_uuid: UUID
-) -> tuple[Task, Definition]:
+) -> tuple[Task, Answering]:
     """A task that the viewer may verify. Raises UnknownTask or NotAllowed."""
     task = store.task(connection, viewer, task_uuid)
     if task is None:
         raise rules.UnknownTask
-    definition = programme.definition(connection, task.definition)
-    rules.check_may_verify(viewer, task, definition)
-    return task, definition
+    answering = programme.answering(connection, task.definition, viewer.contact_uuid)
+    rules.check_may_verify(viewer, task, answering.definition)
+    return task, answering
 
 
 def _next(
@@ -126,38 +121,38 @@ def _next(
     answer: Answer,
     follows_round: int,
     verification_id: UUID,
+    report_id: str,
     now: datetime,
 ) -> Verification:
     """The verification of the round after the last one known, ours or landed."""
     history = store.history(connection, task.task_id)
     rules.check_follows(follows_round, history)
-    round_ = follows_round + 1
     return Verification(
         verification_id=verification_id,
         task_id=task.task_id,
-        round=round_,
+        round=follows_round + 1,
         outcome=answer.outcome,
         visit_on=date.fromisoformat(answer.visit_date) if answer.visit_date else None,
         reason=answer.reason or None,
         note=answer.note,
         replaces=next((one.report_id for one in history if one.delivery != "withdrawn"), None),
-        report_id=rules.report_id(programme.instance_name(connection), task.task_id, round_),
+        report_id=report_id,
         verified_by=viewer.user_name,
         verified_at=now,
     )
 
 
 def _report(
-    connection: sqlalchemy.Connection,
     viewer: Viewer,
     task: Task,
     answer: Answer,
     verification: Verification,
+    lineage: Sequence[str],
 ) -> dict[str, object]:
     return rules.verification_report(
         report_id=verification.report_id,
         reported_at=verification.verified_at,
-        lineage=programme.lineage(connection, viewer.contact_uuid or ""),
+        lineage=lineage,
         task=task,
         answer=answer,
         verification_id=verification.verification_id,

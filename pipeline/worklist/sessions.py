@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from pipeline.tables import session
 
@@ -19,6 +19,13 @@ EVERY = timedelta(minutes=4, seconds=30)
 # An asking that came to nothing is repeated after this.
 LEASE = timedelta(minutes=1)
 _USED_TO_WITHIN = timedelta(minutes=5)
+# Composed once, since every request asks it.
+_FIND = select(session).where(
+    session.c.token_hash == bindparam("token_hash"),
+    session.c.expires_at > bindparam("now"),
+    session.c.used_at > bindparam("idle_since"),
+    session.c.rights_at > bindparam("held_since"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,18 +68,13 @@ def find(connection: Connection, token: str, now: datetime, hold: timedelta) -> 
 
     Notes that it was used, once in five minutes, so that most requests write nothing.
     """
-    is_it = session.c.token_hash == _hash(token)
-    row = connection.execute(
-        select(session).where(
-            is_it,
-            session.c.expires_at > now,
-            session.c.used_at > now - IDLE,
-            session.c.rights_at > now - hold,
-        )
-    ).one_or_none()
+    token_hash = _hash(token)
+    limits = {"now": now, "idle_since": now - IDLE, "held_since": now - hold}
+    row = connection.execute(_FIND, {"token_hash": token_hash, **limits}).one_or_none()
     if row is None:
         return None
     if row.used_at <= now - _USED_TO_WITHIN:
+        is_it = session.c.token_hash == token_hash
         connection.execute(update(session).where(is_it).values(used_at=now))
     return Session(row.user_name, tuple(row.roles), tuple(row.facility_uuids), row.contact_uuid)
 

@@ -233,30 +233,40 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
     }
     if not patients:
         return {}
-    seen = _seen(viewer).subquery("seen")
-    query = _shown(viewer, seen).where(
-        seen.c.standing == "open",
-        seen.c.patient_uuid == any_(_texts("patients", sorted(patients))),
-    )
     found: dict[str, list[Task]] = {}
-    for row in connection.execute(query.order_by(*_position(seen, "due"))):
+    asked = {**_rights(viewer), "patients": sorted(patients)}
+    for row in connection.execute(_others(_alike(viewer)), asked):
         found.setdefault(row.patient_uuid, []).append(_task(row))
     return found
 
 
+@lru_cache
+def _others(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    seen = _seen(viewer).subquery("seen")
+    query = _shown(viewer, seen).where(
+        seen.c.standing == "open", seen.c.patient_uuid == any_(_texts("patients"))
+    )
+    return query.order_by(*_position(seen, "due"))
+
+
 def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area]:
     """The areas of the viewer's tasks as `filters` have them, by name; `area_uuid` apart."""
+    everywhere = replace(filters, area_uuid="", search="")
+    query = _areas(_alike(viewer), _asking(everywhere))
+    rows = connection.execute(query, {**_rights(viewer), **_values(everywhere)})
+    return [Area(**row) for row in rows.mappings()]
+
+
+@lru_cache(maxsize=64)
+def _areas(viewer: Viewer, asking: Asking) -> Select[*tuple[Any, ...]]:
     seen = _seen(viewer).subquery("seen")
     area = seen.c.area_uuid, seen.c.area_name, seen.c.chw_name
-    everywhere = replace(filters, area_uuid="", search="")
-    rows = connection.execute(
+    return (
         select(*area, func.count().label("count"))
-        .where(*_narrowed(seen, _asking(everywhere)))
+        .where(*_narrowed(seen, asking))
         .group_by(*area)
-        .order_by(func.coalesce(func.lower(seen.c.area_name), _LAST_NAME), seen.c.area_uuid),
-        _values(everywhere),
+        .order_by(func.coalesce(func.lower(seen.c.area_name), _LAST_NAME), seen.c.area_uuid)
     )
-    return [Area(**row) for row in rows.mappings()]
 
 
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
@@ -405,15 +415,20 @@ def _counts(viewer: Viewer) -> Select[*tuple[Any, ...]]:
 
 def history(connection: Connection, task_id: str) -> list[KnownVerification]:
     """All answers of one task, newest first; ask `task` first whether the viewer sees it."""
+    rows = connection.execute(_history(), {"task_id": task_id})
+    return [KnownVerification(**row) for row in rows.mappings()]
+
+
+@lru_cache
+def _history() -> Select[*tuple[Any, ...]]:
     known = marts.verification
     note = _note_of(known.c.report_id)
-    rows = connection.execute(
+    return (
         select(known, func.app.task_uuid(known.c.task_id).label("task_uuid"), note.c.note)
         .select_from(known.outerjoin(note, true()))
-        .where(known.c.task_id == task_id)
+        .where(known.c.task_id == bindparam("task_id", type_=Text))
         .order_by(known.c.round.desc(), known.c.report_id)
     )
-    return [KnownVerification(**row) for row in rows.mappings()]
 
 
 def verifications(
@@ -453,12 +468,17 @@ def _moment_of(connection: Connection, seen: Subquery, report_id: str) -> Positi
 
 def lock_task(connection: Connection, task_uuid: UUID) -> None:
     """One answer to a task at a time, until the transaction ends."""
-    name = literal(f"verification of {task_uuid}")
-    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+    connection.execute(_LOCK, {"name": f"verification of {task_uuid}"})
+
+
+_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=Text), 0)))
 
 
 def insert_verification(connection: Connection, verification: Verification) -> None:
-    connection.execute(insert(tables.verification).values(vars(verification)))
+    connection.execute(_INSERT_VERIFICATION, vars(verification))
+
+
+_INSERT_VERIFICATION = insert(tables.verification)
 
 
 def _texts(name: str, values: Sequence[str] = ()) -> ColumnElement[Sequence[str]]:

@@ -218,7 +218,8 @@ def test_the_report_of_an_answer_waits_in_the_outbox(connection: Connection) -> 
     report = waiting_report(connection)
     sender = viewer(connection, "supervisor_matope")
     assert report["_id"] == verification.report_id
-    assert report["_id"] == rules.report_id(programme.instance_name(connection), task.task_id, 1)
+    instance_name = programme.answering(connection, task.definition, None).instance_name
+    assert report["_id"] == rules.report_id(instance_name, task.task_id, 1)
     assert report["contact"] == {
         "_id": sender.contact_uuid,
         "parent": {"_id": sender.facility_uuids[0]},
