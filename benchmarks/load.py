@@ -3,10 +3,14 @@
 Offered: each request has its moment, whatever became of those before it, and its latency counts
 from that moment, so that waiting for a free connection is part of it. Saturating: each connection
 sends the next request as soon as the last is answered.
+
+Requests are bytes before the clock starts, and of answers only status and length are read: what
+sends must not need the cores that answer.
 """
 
-import http.client
 import itertools
+import re
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +22,7 @@ from typing import Any
 from benchmarks.processes import measured_apart
 
 CONNECTIONS = 50
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _LEAD = 0.5  # seconds until the first request, while connections are made
 
 
@@ -28,6 +33,16 @@ class Call:
     path: str
     headers: Mapping[str, str]
     body: bytes | None = None
+
+    @property
+    def bytes(self) -> bytes:
+        """As HTTP/1.1 has it."""
+        method = "GET" if self.body is None else "POST"
+        headers = {"Host": "127.0.0.1", **self.headers}
+        if self.body is not None:
+            headers["Content-Length"] = str(len(self.body))
+        lines = [f"{method} {self.path} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode() + (self.body or b"")
 
 
 @dataclass(frozen=True)
@@ -53,12 +68,49 @@ def saturating(port: int, calls: Sequence[Call], seconds: float) -> Load:
     return load
 
 
+class _Line:
+    """A connection that is kept."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = bytearray(1 << 16)
+
+    def status(self, request: bytes) -> int:
+        """Of the answer, once all of it is here."""
+        self._socket.sendall(request)
+        head, rest = self._head()
+        told = _LENGTH.search(head)
+        if told is None:
+            raise ConnectionError("an answer without its length")
+        left = int(told.group(1)) - rest
+        while left > 0:
+            left -= self._receive(0)
+        return int(head[9:12])
+
+    def _head(self) -> tuple[bytes, int]:
+        """The answer's head, and how many bytes after it have come along."""
+        have = 0
+        while (end := self._buffer.find(b"\r\n\r\n", 0, have)) < 0:
+            have += self._receive(have)
+        return bytes(self._buffer[:end]), have - end - 4
+
+    def _receive(self, have: int) -> int:
+        received = self._socket.recv_into(memoryview(self._buffer)[have:])
+        if not received:
+            raise ConnectionError("the service closed the connection")
+        return received
+
+    def close(self) -> None:
+        self._socket.close()
+
+
 @dataclass
 class _Sender:
-    """What the connections share."""
+    """What the connections share. A call is its path, for telling what failed, and its bytes."""
 
     port: int
-    calls: Iterator[tuple[int, Call]]
+    calls: Iterator[tuple[int, tuple[str, bytes]]]
     began: float
     rate: float | None
     ends: float
@@ -67,33 +119,26 @@ class _Sender:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def work(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.connect()
+        line = _Line(self.port)
         self._wait(self.began)
         while (taken := self._next()) is not None and time.perf_counter() < self.ends:
-            number, call = taken
+            number, (path, request) = taken
             if self.rate is not None:
                 self._wait(self.began + number / self.rate)
             meant = self.began + number / self.rate if self.rate else time.perf_counter()
-            self._send(connection, call)
+            status = line.status(request)
             self.latencies.append(time.perf_counter() - meant)
-        connection.close()
+            if status not in (200, 201):
+                self.failures.append(f"{path}: {status}")
+        line.close()
 
-    def _next(self) -> tuple[int, Call] | None:
+    def _next(self) -> tuple[int, tuple[str, bytes]] | None:
         with self._lock:
             return next(self.calls, None)
 
     @staticmethod
     def _wait(moment: float) -> None:
         time.sleep(max(moment - time.perf_counter(), 0))
-
-    def _send(self, connection: http.client.HTTPConnection, call: Call) -> None:
-        method = "GET" if call.body is None else "POST"
-        connection.request(method, call.path, call.body, dict(call.headers))
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status not in (200, 201):
-            self.failures.append(f"{method} {call.path.partition('?')[0]}: {answer.status}")
 
 
 def _run(
@@ -104,21 +149,24 @@ def _run(
     rate: float | None,
     seconds: float | None,
 ) -> None:
-    numbered = enumerate(calls if seconds is None else itertools.cycle(calls))
+    ready = [(call.path.partition("?")[0], call.bytes) for call in calls]
+    numbered = enumerate(ready if seconds is None else itertools.cycle(ready))
     began = time.perf_counter() + _LEAD
     sender = _Sender(port, numbered, began, rate, began + (seconds or float("inf")))
+    prepared = time.process_time()
     threads = [threading.Thread(target=sender.work) for _ in range(CONNECTIONS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     took = time.perf_counter() - began
+    cpu_s = time.process_time() - prepared
     if sender.failures:
         raise SystemExit(f"{name}: {len(sender.failures)} failed, such as {sender.failures[0]}")
-    said.send(_load(sender.latencies, took))
+    said.send(_load(sender.latencies, took, cpu_s))
 
 
-def _load(latencies: list[float], took: float) -> Load:
+def _load(latencies: list[float], took: float, cpu_s: float) -> Load:
     percentiles: list[Any] = quantiles(latencies, n=100, method="inclusive")
     return Load(
         requests=len(latencies),
@@ -126,5 +174,5 @@ def _load(latencies: list[float], took: float) -> Load:
         p50_ms=percentiles[49] * 1000,
         p99_ms=percentiles[98] * 1000,
         most_ms=max(latencies) * 1000,
-        cpu_s=time.process_time(),
+        cpu_s=cpu_s,
     )

@@ -38,9 +38,9 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
     "max_connections": "60",
-    "shared_buffers": "256MB",
     "logging_collector": "off",
 }
+_LEAST_BUFFERS, _MOST_BUFFERS = 128, 4096  # MiB
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,18 @@ def _create(installation: _Installation) -> None:
         shutil.rmtree(installation.data, ignore_errors=True)
         raise Unavailable(f"The embedded PostgreSQL could not be created: {_last_words(done)}")
     with (installation.data / "postgresql.auto.conf").open("a") as configuration:
-        configuration.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
+        settings = _SETTINGS | {"shared_buffers": f"{_buffers()}MB"}
+        configuration.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+
+def _buffers() -> int:
+    """A quarter of what memory this machine or container has, in MiB: what is not in them costs a
+    way into the kernel for each 8 KiB. Only as much is taken as is filled.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError, ValueError):  # no limit is the word max
+        memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return max(_LEAST_BUFFERS, min(memory // 4 // 2**20, _MOST_BUFFERS))
 
 
 def _port_in_use(installation: _Installation) -> int | None:

@@ -4,26 +4,28 @@ Statements are composed once: that takes longer than running them.
 """
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Text, any_, bindparam, func, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, any_, bindparam, func, select
 
 from pipeline import tables
 from pipeline.errors import Refused
 from pipeline.worklist import marts
 from pipeline.worklist.records import Answering, Definition, Programme
 
-_DEFINITION = select(
-    tables.task_definition.c.name,
-    tables.task_definition.c.title,
-    tables.task_definition.c.roles,
-    tables.task_definition.c.reasons,
-).where(tables.task_definition.c.name == bindparam("name"))
+_known = tables.task_definition.c
+_DEFINITION = select(_known.name, _known.title, _known.roles, _known.reasons).where(
+    _known.name == bindparam("name")
+)
 
 
 def definition(connection: Connection, name: str) -> Definition:
     """A definition that has left `tasks.yml` is assigned to nobody and has no reasons."""
-    row = connection.execute(_DEFINITION, {"name": name}).one_or_none()
-    if row is None:
+    return _definition(name, connection.execute(_DEFINITION, {"name": name}).one_or_none())
+
+
+def _definition(name: str, row: Row[Any] | None) -> Definition:
+    if row is None or row.name is None:
         return Definition(name, name, (), ())
     return Definition(row.name, row.title, tuple(row.roles), tuple(row.reasons))
 
@@ -43,23 +45,26 @@ def _lineage() -> ColumnElement[list[str]]:
 
 
 _ANSWERING = select(
+    _known.name,
+    _known.title,
+    _known.roles,
+    _known.reasons,
+    tables.instance.c.name.label("instance_name"),
     func.app.today().label("today"),
-    select(tables.instance.c.name).scalar_subquery().label("instance_name"),
     _lineage().label("lineage"),
+).select_from(
+    tables.instance.outerjoin(tables.task_definition, _known.name == bindparam("name", type_=Text))
 )
 
 
 def answering(connection: Connection, name: str, contact_uuid: str | None) -> Answering:
     """For an answer by this contact to a task of the definition of this name."""
-    row = connection.execute(_ANSWERING, {"contact_uuid": contact_uuid}).one()
-    if row.instance_name is None:
+    asked = {"name": name, "contact_uuid": contact_uuid}
+    row = connection.execute(_ANSWERING, asked).one_or_none()
+    if row is None:
         raise Refused("The database does not know its CHT's name yet: run worklist migrate.")
-    return Answering(
-        definition(connection, name),
-        row.today,
-        row.instance_name,
-        (contact_uuid or "", *row.lineage),
-    )
+    lineage = (contact_uuid or "", *row.lineage)
+    return Answering(_definition(name, row), row.today, row.instance_name, lineage)
 
 
 _ROLES = select(func.unnest(tables.task_definition.c.roles)).distinct()

@@ -125,7 +125,7 @@ def _next(
     now: datetime,
 ) -> Verification:
     """The verification of the round after the last one known, ours or landed."""
-    history = store.history(connection, task.task_id)
+    history = store.history(connection, task.task_id) if task.last_round else []
     rules.check_follows(follows_round, history)
     return Verification(
         verification_id=verification_id,

@@ -54,6 +54,47 @@ def test_a_rebuild_keeps_published_marts_for_their_readers_and_leaves_nothing_be
     assert retired.fetchall() == []
 
 
+def test_a_rebuild_drops_the_views_of_models_that_are_gone(programme: Programme) -> None:
+    programme.connection.execute(
+        "create view worklist_build.int_of_yesterday as select task_id from worklist_build.task"
+    )
+    programme.rebuild()
+    left = programme.connection.execute(
+        "select relname from pg_class where relname like 'retired%' or relname like '%yesterday'"
+    )
+    assert left.fetchall() == []
+
+
+def test_somebody_s_own_view_stops_no_refresh_where_nothing_was_published(
+    programme: Programme,
+) -> None:
+    programme.connection.execute("delete from app.refresh_run")
+    programme.connection.execute("create view public.mine as select * from worklist_build.task")
+    programme.refresh()
+    programme.connection.execute("drop view public.mine")
+    programme.refresh()
+
+
+def test_a_place_and_its_chw_are_called_in_a_task_as_they_are_called_now(
+    programme: Programme,
+) -> None:
+    trace = programme.open_traces("supervisor_matope", AREA)[0]
+    area, household = programme.document(AREA), programme.patient_of(trace)["parent"]["_id"]
+    chw = programme.document(area["contact"]["_id"])
+    programme.save({**programme.document(household), "name": "Household by the well"})
+    programme.save({**area, "name": "North"})
+    programme.save({**chw, "name": "Mercy Banda"})
+    programme.refresh()
+    assert programme.connection.execute(
+        "select place_name, area_name, chw_name from worklist_pii.identified_task"
+        " where source_id = %s",
+        [trace],
+    ).fetchone() == ("Household by the well", "North", "Mercy Banda")
+    programme.delete(household)
+    programme.refresh()
+    assert programme.standing(trace) == ("open", None, ["orphan_place"])
+
+
 def test_what_is_stored_anew_is_what_marts_show(programme: Programme) -> None:
     programme.refresh("published")
     programme.connection.execute("""
