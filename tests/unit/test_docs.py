@@ -43,14 +43,13 @@ def test_every_mart_is_in_the_readme_and_the_analysts_page() -> None:
 
 
 def test_every_flag_and_standing_is_explained() -> None:
-    models = PROJECT / "dbt_project" / "models"
     sql = "".join(
-        (models / path).read_text()
+        (PROJECT / "dbt_project" / path).read_text()
         for path in (
-            "intermediate/int_task_dated.sql",
-            "intermediate/int_task_judged.sql",
-            "tasks/task.sql",
-            "live/live_missed_appointment.sql",
+            "macros/standing.sql",
+            "models/intermediate/int_task_dated.sql",
+            "models/intermediate/int_task_described.sql",
+            "models/tasks/task.sql",
         )
     )
     listed = ",".join(re.findall(r"then array\[([^\]]*)\]", sql))
