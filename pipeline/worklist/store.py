@@ -16,6 +16,7 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Connection,
+    DateTime,
     FromClause,
     Integer,
     Row,
@@ -31,7 +32,6 @@ from sqlalchemy import (
     false,
     func,
     insert,
-    literal,
     or_,
     select,
     true,
@@ -87,8 +87,11 @@ def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str
     )
 
 
-def _seen(viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    """The one place that says what a viewer may see; every query about tasks starts here."""
+def _seen(viewer: Viewer, his: CTE) -> Select[*tuple[Any, ...]]:
+    """The one place that says what a viewer may see; every query about tasks starts here.
+
+    `his` are his places; `_rights` are the parameters, without which nobody sees anything.
+    """
     task = marts.identified_task
     rows = select(task)
     if not viewer.is_online:
@@ -96,10 +99,8 @@ def _seen(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     if viewer.is_programme_wide:
         return rows
     definition = tables.task_definition.c
-    assigned = select(definition.name).where(
-        definition.roles.overlap(_texts("roles", viewer.roles))
-    )
-    places = select(_places_of(viewer).c.place_uuid)
+    assigned = select(definition.name).where(definition.roles.overlap(_texts("roles")))
+    places = select(his.c.place_uuid)
     # arrays, since the planner takes them for short: his tasks are looked up by their place
     return rows.where(
         task.c.place_uuid == any_(func.array(places.scalar_subquery())),
@@ -107,14 +108,10 @@ def _seen(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     )
 
 
-@lru_cache(maxsize=64)
-def _places_of(viewer: Viewer) -> CTE:
-    """Every place at or below the viewer's facilities, with the nearest of these.
-
-    The same object each time, since a statement may name it twice.
-    """
-    facilities = _texts("facility_uuids", viewer.facility_uuids)
-    given = func.unnest(facilities).table_valued("facility_uuid", name="given").render_derived()
+def _his_places() -> CTE:
+    """Every place at or below the viewer's facilities, with the nearest of these."""
+    facilities = func.unnest(_texts("facility_uuids"))
+    given = facilities.table_valued("facility_uuid", name="given").render_derived()
     scope, facility = marts.place_scope.c, marts.place.c
     return (
         select(
@@ -192,14 +189,15 @@ def _escaped(word: str) -> str:
 @lru_cache(maxsize=256)
 def _list(viewer: Viewer, asking: Asking, order: str, begun: int) -> Select[*tuple[Any, ...]]:
     """`begun`: how many values say where the list begins, 0 for all of it."""
-    seen = _seen(viewer).subquery("seen")
+    his = _his_places()
+    seen = _seen(viewer, his).subquery("seen")
     wanted, position = _narrowed(seen, asking), _position(seen, order)
     if begun:
         begin = (bindparam(f"begin_{place}", type_=of.type) for place, of in enumerate(position))
         wanted.append(tuple_(*position) > tuple_(*begin))
     limit = bindparam("limit", type_=Integer)
     page = select(seen).where(*wanted).order_by(*position).limit(limit).subquery("page")
-    return _shown(viewer, page).order_by(*_position(page, order))
+    return _shown(page, his).order_by(*_position(page, order))
 
 
 def _narrowed(seen: Subquery, asking: Asking) -> list[ColumnElement[bool]]:
@@ -242,8 +240,9 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
 
 @lru_cache
 def _others(viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    seen = _seen(viewer).subquery("seen")
-    query = _shown(viewer, seen).where(
+    his = _his_places()
+    seen = _seen(viewer, his).subquery("seen")
+    query = _shown(seen, his).where(
         seen.c.standing == "open", seen.c.patient_uuid == any_(_texts("patients"))
     )
     return query.order_by(*_position(seen, "due"))
@@ -259,7 +258,7 @@ def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area
 
 @lru_cache(maxsize=64)
 def _areas(viewer: Viewer, asking: Asking) -> Select[*tuple[Any, ...]]:
-    seen = _seen(viewer).subquery("seen")
+    seen = _seen(viewer, _his_places()).subquery("seen")
     area = seen.c.area_uuid, seen.c.area_name, seen.c.chw_name
     return (
         select(*area, func.count().label("count"))
@@ -271,15 +270,21 @@ def _areas(viewer: Viewer, asking: Asking) -> Select[*tuple[Any, ...]]:
 
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
     """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
-    seen = _seen(viewer).subquery("seen")
+    rows = connection.execute(_to_trace(_alike(viewer)), _rights(viewer))
+    return [ToTrace(**row) for row in rows.mappings()]
+
+
+@lru_cache
+def _to_trace(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    his = _his_places()
+    seen = _seen(viewer, his).subquery("seen")
     # looked up for each task; an offset keeps PostgreSQL from reading the ledger for each
     mart = marts.to_trace
     is_listed = select(mart.c.task_id).where(mart.c.task_id == seen.c.task_id).offset(0)
     note = _note_of(seen.c.verification_report_id)
-    his = _places_of(viewer)
     of_task = {name: seen.c[name] for name in ToTrace.__dataclass_fields__ if name in seen.c}
     reason = seen.c.verification_reason.label("reason")
-    query = (
+    return (
         select(*of_task.values(), his.c.facility_name, reason, note.c.note)
         .select_from(
             seen.join(is_listed.lateral("listed"), true())
@@ -289,7 +294,6 @@ def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
         .where(seen.c.verification_outcome == "not_visited")
         .order_by(*_position(seen, "area"))
     )
-    return [ToTrace(**row) for row in connection.execute(query).mappings()]
 
 
 def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
@@ -323,8 +327,9 @@ def _task(row: Row[Any]) -> Task:
 
 @lru_cache
 def _one(viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    seen = _seen(viewer).subquery("seen")
-    return _shown(viewer, seen).where(seen.c.task_uuid == bindparam("task_uuid", type_=Uuid))
+    his = _his_places()
+    seen = _seen(viewer, his).subquery("seen")
+    return _shown(seen, his).where(seen.c.task_uuid == bindparam("task_uuid", type_=Uuid))
 
 
 def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
@@ -335,12 +340,11 @@ def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
     return select(note).where(note.c.report_uuid == report_uuid).limit(1).lateral("note_of_report")
 
 
-def _shown(viewer: Viewer, chosen: Subquery) -> Select[*tuple[Any, ...]]:
+def _shown(chosen: Subquery, his: CTE) -> Select[*tuple[Any, ...]]:
     """With what is looked up for those that are shown only: the nearest of the viewer's facilities,
     the title as tasks.yml has it now, and the latest note that was kept.
     """
-    his, definition = _places_of(viewer), tables.task_definition.c
-    latest = _last_note(chosen)
+    definition, latest = tables.task_definition.c, _last_note(chosen)
     columns: dict[str, ColumnElement[Any]] = {
         **{name: chosen.c[name] for name in _FIELDS if name in chosen.c},
         **{name: his.c[name] for name in ("facility_uuid", "facility_name")},
@@ -390,12 +394,18 @@ def _position(seen: Subquery, order: str) -> Position:
 
 
 def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID, order: str) -> Place:
-    seen = _seen(viewer).subquery("seen")
-    query = select(*_position(seen, order)).where(seen.c.task_uuid == task_uuid)
-    last = connection.execute(query).one_or_none()
+    asked = {**_rights(viewer), "task_uuid": task_uuid}
+    last = connection.execute(_position_in(_alike(viewer), order), asked).one_or_none()
     if last is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
     return tuple(last)
+
+
+@lru_cache
+def _position_in(viewer: Viewer, order: str) -> Select[*tuple[Any, ...]]:
+    seen = _seen(viewer, _his_places()).subquery("seen")
+    is_it = seen.c.task_uuid == bindparam("task_uuid", type_=Uuid)
+    return select(*_position(seen, order)).where(is_it)
 
 
 def progress(connection: Connection, viewer: Viewer) -> Progress:
@@ -410,8 +420,9 @@ def progress(connection: Connection, viewer: Viewer) -> Progress:
 
 @lru_cache
 def _counts(viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    seen = _seen(viewer).subquery("seen")
-    is_due = func.app.today().between(seen.c.opens_on, seen.c.closes_on)
+    seen = _seen(viewer, _his_places()).subquery("seen")
+    today = select(func.app.today()).scalar_subquery()  # once, and not for each task
+    is_due = today.between(seen.c.opens_on, seen.c.closes_on)
     return select(
         seen.c.standing,
         func.count().label("all_count"),
@@ -441,17 +452,26 @@ def verifications(
     connection: Connection, viewer: Viewer, *, limit: int, after: str | None = None
 ) -> list[KnownVerification]:
     """Answers to tasks the viewer sees, latest first; `after` is the last `report_id` read."""
-    seen = _seen(viewer).subquery("seen")
+    before = None if after is None else _moment_of(connection, viewer, after)
+    asked = {**_rights(viewer), "before": before, "before_id": after, "limit": limit}
+    query = _verifications(_alike(viewer), is_begun=before is not None)
+    rows = connection.execute(query, asked)
+    return [KnownVerification(**row) for row in rows.mappings()]
+
+
+@lru_cache
+def _verifications(viewer: Viewer, *, is_begun: bool) -> Select[*tuple[Any, ...]]:
+    seen = _seen(viewer, _his_places()).subquery("seen")
     known = _answers_to(seen)
     note = _note_of(known.c.report_id)
     query = select(known, seen.c.task_uuid, note.c.note).select_from(
         seen.join(known, true()).outerjoin(note, true())
     )
     position: Position = func.coalesce(known.c.verified_at, _LONG_AGO), known.c.report_id
-    if after is not None:
-        query = query.where(tuple_(*position) < tuple_(*_moment_of(connection, seen, after)))
-    rows = connection.execute(query.order_by(*map(desc, position)).limit(limit))
-    return [KnownVerification(**row) for row in rows.mappings()]
+    if is_begun:
+        before = bindparam("before", type_=DateTime(timezone=True))
+        query = query.where(tuple_(*position) < tuple_(before, bindparam("before_id", type_=Text)))
+    return query.order_by(*map(desc, position)).limit(bindparam("limit", type_=Integer))
 
 
 def _answers_to(seen: Subquery) -> FromClause:
@@ -460,16 +480,21 @@ def _answers_to(seen: Subquery) -> FromClause:
     return select(known).where(known.c.task_id == seen.c.task_id).offset(0).lateral("answer")
 
 
-def _moment_of(connection: Connection, seen: Subquery, report_id: str) -> Position:
-    known = _answers_to(seen)
-    last = connection.execute(
-        select(known.c.verified_at)
-        .select_from(seen.join(known, true()))
-        .where(known.c.report_id == report_id)
-    ).one_or_none()
+def _moment_of(connection: Connection, viewer: Viewer, report_id: str) -> datetime:
+    asked = {**_rights(viewer), "report_id": report_id}
+    last = connection.execute(_moment_in(_alike(viewer)), asked).one_or_none()
     if last is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such report; start again.")
-    return literal(last.verified_at or _LONG_AGO), literal(report_id)
+    moment: datetime = last.verified_at or _LONG_AGO
+    return moment
+
+
+@lru_cache
+def _moment_in(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+    seen = _seen(viewer, _his_places()).subquery("seen")
+    known = _answers_to(seen)
+    is_it = known.c.report_id == bindparam("report_id", type_=Text)
+    return select(known.c.verified_at).select_from(seen.join(known, true())).where(is_it)
 
 
 def lock_task(connection: Connection, task_uuid: UUID) -> None:
@@ -487,6 +512,6 @@ def insert_verification(connection: Connection, verification: Verification) -> N
 _INSERT_VERIFICATION = insert(tables.verification)
 
 
-def _texts(name: str, values: Sequence[str] = ()) -> ColumnElement[Sequence[str]]:
-    """A parameter of this name, so that a statement composed once serves other values too."""
-    return cast(bindparam(name, list(values), ARRAY(Text)), ARRAY(Text))
+def _texts(name: str) -> ColumnElement[Sequence[str]]:
+    """A parameter of this name; one that is not given holds nothing."""
+    return cast(bindparam(name, [], ARRAY(Text)), ARRAY(Text))
