@@ -69,7 +69,8 @@ def screenshots() -> Path:
 def look(screenshots: Path) -> Look:
     """Takes a picture of a page, and fails where something on it keeps people out.
 
-    Pages must not be wider than the screen, and axe must find nothing serious or critical.
+    Pages must not be wider than the screen, and axe must find nothing serious or critical. It needs
+    scripts: without them it would never come back.
     """
     axe = Axe()
 

@@ -228,7 +228,7 @@ def test_filters_and_search_keep_their_place_through_an_answer(open_page: Open, 
 
 @pytest.mark.usefixtures("several_kinds")
 def test_a_kind_of_task_and_what_is_overdue_are_chosen_also_without_scripts(
-    open_page: Open, look: Look
+    open_page: Open, worklist_url: str, look: Look
 ) -> None:
     page = open_page(LAPTOP)
     sign_in(page)
@@ -255,7 +255,11 @@ def test_a_kind_of_task_and_what_is_overdue_are_chosen_also_without_scripts(
     expect(phone.get_by_role("status")).to_be_visible()
     expect(phone.get_by_label("Seulement en retard")).to_be_checked()
     expect(phone.get_by_label("Genre de tâche")).to_have_value("verify-art")
-    look(phone, "phone-filters")
+
+    with_scripts = open_page(PHONE, language="fr")
+    sign_in(with_scripts)
+    with_scripts.goto(f"{worklist_url}/?definition=verify-art&is_overdue=true")
+    look(with_scripts, "phone-filters")
 
 
 def test_whom_to_trace_is_printed_one_sheet_for_each_chw(
@@ -270,6 +274,7 @@ def test_whom_to_trace_is_printed_one_sheet_for_each_chw(
         name = answer(rows(page).first, "Did not visit")
         expect(page.get_by_role("status")).to_contain_text(name)
     page.get_by_role("link", name="To trace").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("To trace 2 patients")
     expect(page.get_by_role("region")).to_have_count(2)
     expect(page.get_by_role("region").last).to_contain_text(name)
     look(page, "to-trace")
