@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from pipeline.cht.wire import Wire
-from pipeline.errors import Refused, SettingsWrong, Unavailable
+from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 
 Shape = TypeVar("Shape")
 
@@ -30,6 +30,10 @@ class TooManyFailed(Unavailable):
 
 class WebPage(Refused):
     """A page for people came in place of data: from the CHT, or from somebody on the way."""
+
+
+class Closed(WorklistError):
+    """We have closed this door ourselves: nothing is asked through it any more."""
 
 
 class RequestRefused(Refused):
@@ -126,6 +130,10 @@ class Door:
             raise Refused("A name or cookie cannot be sent to the CHT as it is.") from None
         except httpx.HTTPError as error:
             raise Unavailable(f"{self.place} cannot be reached: {error}.") from error
+        except RuntimeError as error:  # httpx has no error of its own for it
+            if not self._http.is_closed:
+                raise
+            raise Closed(f"{self.place} is not asked any more.") from error
 
     def _able(self, response: httpx.Response) -> httpx.Response:
         if response.status_code == 429:

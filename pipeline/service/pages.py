@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.service import frame, language, rendering, texts
 from pipeline.service.collaborators import Visit, visit
 from pipeline.service.view import ORDERS, View, uuid
-from pipeline.worklist import notes, programme, rules, store
+from pipeline.worklist import definitions, notes, programme, rules, store
 from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
 
 PAGE_LENGTH = 20
@@ -39,19 +39,25 @@ class Row:
 def worklist(request: Request) -> Response:
     view = View.read(request)
     with visit(request) as here:
-        view, found = _found(here, view)
-        rows = _rows(here, found)[:PAGE_LENGTH]
+        known = definitions.seen(here.connection, here.viewer)
+        offered = list(known.values()) if len(known) > 1 else []
+        view, found = _found(here, _as_offered(view, offered))
+        rows = _rows(here, found, known)[:PAGE_LENGTH]
         progress = store.progress(here.connection, here.viewer)
         page = rendering.page(
             "list.html",
             **frame.around(
-                here, progress, view.standing, frame.codes(row.definition for row in rows)
+                here,
+                progress,
+                view.standing,
+                frame.codes([*offered, *(row.definition for row in rows)]),
             ),
             view=view,
             rows=rows,
             is_mixed=len({row.definition for row in rows}) > 1,
             groups=_groups(rows, view),
             has_more=len(found) > PAGE_LENGTH,
+            definitions=offered,
             areas=store.areas(here.connection, here.viewer, view.filters),
             orders=ORDERS,
             flags=language.spoken().codes("flag"),
@@ -60,6 +66,13 @@ def worklist(request: Request) -> Response:
             notice=_notice(here, request),
         )
     return HTMLResponse(page)
+
+
+def _as_offered(view: View, offered: Sequence[Definition]) -> View:
+    """What cannot be chosen does not narrow: nobody could see that it does, or undo it."""
+    if view.definition in {one.name for one in offered}:
+        return view
+    return replace(view, definition="")
 
 
 def _found(here: Visit, view: View) -> tuple[View, list[Task]]:
@@ -77,14 +90,17 @@ def _found(here: Visit, view: View) -> tuple[View, list[Task]]:
         return _found(here, replace(view, after=None))
 
 
-def _rows(here: Visit, tasks: Sequence[Task]) -> list[Row]:
+def _rows(here: Visit, tasks: Sequence[Task], known: Mapping[str, Definition]) -> list[Row]:
+    """Who reads everything also reads tasks of definitions that are known no more."""
     names = {task.definition for task in tasks}
-    definitions = {name: programme.definition(here.connection, name) for name in names}
+    of_name = {
+        name: known.get(name) or programme.definition(here.connection, name) for name in names
+    }
     others = store.others(here.connection, here.viewer, tasks)
     following = [*(task.task_uuid for task in tasks[1:]), None]
     return [
         replace(
-            _row(here, task, definitions[task.definition]),
+            _row(here, task, of_name[task.definition]),
             next_uuid=next_uuid,
             others=_others(others, task),
         )
@@ -172,7 +188,7 @@ def task_page(
         **frame.around(here, progress, found.standing, frame.codes([definition])),
         view=view,
         row=replace(_row(here, found, definition), given=given),
-        others=_rows(here, others),
+        others=_rows(here, others, {definition.name: definition}),
         why_not=rules.why_not(here.viewer, found, definition),
         history=store.history(here.connection, found.task_id),
         notes=notes.of_task(here.connection, found.task_id),

@@ -39,6 +39,7 @@ def to_trace(request: Request, area: str = "") -> Response:
             **frame.around(here, progress, "to_trace", codes),
             view=View(),
             sheets=wanted,
+            patient_count=sum(len(sheet.patients) for sheet in wanted),
             is_one=len(wanted) < len(sheets),
         )
     return HTMLResponse(page)

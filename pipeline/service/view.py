@@ -11,6 +11,8 @@ from pipeline.worklist.records import Filters
 TABS = ("open", "verified", "expired")
 MORE_TABS = ("resolved", "upcoming", "excluded", "withdrawn")
 ORDERS = ("missed", "area", "due", "name")
+_TEXTS = ("q", "area", "definition", "reason", "flag")
+_YES = "true"
 _LONGEST = 100
 
 
@@ -19,6 +21,8 @@ class View:
     standing: str = "open"
     q: str = ""
     area: str = ""
+    definition: str = ""
+    is_overdue: bool = False
     order: str = "missed"
     reason: str = ""
     flag: str = ""
@@ -32,8 +36,9 @@ class View:
         return cls(
             standing=standing if standing in (*TABS, *MORE_TABS) else "open",
             order=order if order in ORDERS else "missed",
+            is_overdue=given.get("is_overdue") == _YES,
             after=uuid(given.get("after", "")),
-            **{name: _text(given.get(name, "")) for name in ("q", "area", "reason", "flag")},
+            **{name: _text(given.get(name, "")) for name in _TEXTS},
         )
 
     @property
@@ -42,25 +47,32 @@ class View:
             standing=self.standing,
             search=self.q,
             area_uuid=self.area,
+            definition=self.definition,
+            is_overdue=self.is_overdue,
             reason=self.reason,
             flag=self.flag,
         )
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.q or self.area or self.reason or self.flag)
+        return self.unnarrowed() != self.query(after=None)
 
     @property
     def is_sorted_out(self) -> bool:
         """In another way than by what is searched for."""
-        return self.order != View.order or bool(self.area or self.reason or self.flag)
+        return self.order != View.order or self.unnarrowed() != self.query(q="", after=None)
+
+    def unnarrowed(self) -> str:
+        """The query of the whole list, from its start and in the same order."""
+        return self.query(**dict.fromkeys(_TEXTS, ""), is_overdue=False, after=None)
 
     def query(self, **more: object) -> str:
         """The address's query; what is as usual is left out."""
         values = {**vars(self), **more}
         usual = vars(View())
         told = {key: value for key, value in values.items() if value != usual.get(key)}
-        return f"?{urlencode(told)}" if told else ""
+        written = {key: _YES if value is True else value for key, value in told.items()}
+        return f"?{urlencode(written)}" if written else ""
 
 
 def _text(value: str) -> str:

@@ -108,6 +108,13 @@ def missing(viewer: Viewer, assigned_roles: Collection[str]) -> list[Missing]:
     return [code for code, value in has.items() if not value]
 
 
+def may_see(viewer: Viewer, definition: Definition) -> bool:
+    """Whether tasks of it are on his list, where they are in his places."""
+    if not viewer.is_online:
+        return False
+    return viewer.is_programme_wide or not set(viewer.roles).isdisjoint(definition.roles)
+
+
 def why_not(viewer: Viewer, task: Task, definition: Definition) -> str | None:
     """The name of the first rule against answering, a key of WHY_NOT; None if he may."""
     if not viewer.is_online:

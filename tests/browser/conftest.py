@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline.database import Address
 from tests.conftest import worklist_for
+from tests.integration.programme import SEVERAL
 
 _QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -43,6 +45,18 @@ def worklist_url(recorded_database: Address, simulated_cht: Any, home: Path) -> 
         yield url
 
 
+@pytest.fixture
+def several_kinds(
+    recorded_database: Address, simulated_cht: Any, home: Path, tmp_path: Path
+) -> None:
+    """The recorded programme has several kinds of tasks."""
+    definitions = tmp_path / "tasks.yml"
+    definitions.write_text(SEVERAL)
+    usual = worklist_for(recorded_database, simulated_cht.url, home)
+    changed = {**usual.environment, "WORKLIST_TASKS": str(definitions)}
+    replace(usual, environment=changed).must("refresh")
+
+
 @pytest.fixture(scope="session")
 def screenshots() -> Path:
     """Where pictures go; the folder is not committed."""
@@ -55,7 +69,8 @@ def screenshots() -> Path:
 def look(screenshots: Path) -> Look:
     """Takes a picture of a page, and fails where something on it keeps people out.
 
-    Pages must not be wider than the screen, and axe must find nothing serious or critical.
+    Pages must not be wider than the screen, and axe must find nothing serious or critical. It needs
+    scripts: without them it would never come back.
     """
     axe = Axe()
 

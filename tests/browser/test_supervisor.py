@@ -4,15 +4,19 @@ Every state that is looked at is photographed and searched by axe for what keeps
 """
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
+from pipeline.database import Address, connect
+from pipeline.worklist import freshness
 from tests.browser.conftest import Look
 
 pytestmark = pytest.mark.one_server
 LAPTOP = (1280, 900)
 PHONE = (360, 740)
+NOON = datetime(2026, 11, 20, 10, tzinfo=UTC)  # in Blantyre
 Open = Callable[..., Page]
 
 
@@ -222,6 +226,42 @@ def test_filters_and_search_keep_their_place_through_an_answer(open_page: Open, 
     look(page, "task")
 
 
+@pytest.mark.usefixtures("several_kinds")
+def test_a_kind_of_task_and_what_is_overdue_are_chosen_also_without_scripts(
+    open_page: Open, worklist_url: str, look: Look
+) -> None:
+    page = open_page(LAPTOP)
+    sign_in(page)
+    look(page, "several-kinds")
+    every = page.get_by_label("Kind of task").locator("option")
+    expect(every).to_have_text(["All", "Verify missed NCD visit", "task.art"])
+    page.get_by_label("Kind of task").select_option("Verify missed NCD visit")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(rows(page).first).to_be_visible()
+    page.get_by_label("Only overdue").check()
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_text("Nobody here fits what you are looking for.")).to_be_visible()
+    look(page, "nothing-overdue")
+
+    phone = open_page(PHONE, has_scripts=False, language="fr")
+    sign_in(phone)
+    phone.get_by_text("Filtrer et trier").tap()
+    phone.get_by_label("Genre de tâche").select_option("task.art")
+    phone.get_by_label("Seulement en retard").check()
+    phone.get_by_role("button", name="Afficher", exact=True).tap()
+    expect(phone.get_by_label("Seulement en retard")).to_be_checked()
+    phone.get_by_role("link", name="Page suivante").tap()
+    answer(rows(phone).first, "Venu(e)", "Enregistrer")
+    expect(phone.get_by_role("status")).to_be_visible()
+    expect(phone.get_by_label("Seulement en retard")).to_be_checked()
+    expect(phone.get_by_label("Genre de tâche")).to_have_value("verify-art")
+
+    with_scripts = open_page(PHONE, language="fr")
+    sign_in(with_scripts)
+    with_scripts.goto(f"{worklist_url}/?definition=verify-art&is_overdue=true")
+    look(with_scripts, "phone-filters")
+
+
 def test_whom_to_trace_is_printed_one_sheet_for_each_chw(
     open_page: Open, worklist_url: str, look: Look
 ) -> None:
@@ -234,6 +274,7 @@ def test_whom_to_trace_is_printed_one_sheet_for_each_chw(
         name = answer(rows(page).first, "Did not visit")
         expect(page.get_by_role("status")).to_contain_text(name)
     page.get_by_role("link", name="To trace").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("To trace 2 patients")
     expect(page.get_by_role("region")).to_have_count(2)
     expect(page.get_by_role("region").last).to_contain_text(name)
     look(page, "to-trace")
@@ -301,6 +342,30 @@ def test_every_other_state_says_honestly_what_it_is(
         page.goto(f"{worklist_url}/{path}")
         expect(page.get_by_text(words)).to_be_visible()
         look(page, f"state-{words[:12].lower().replace(' ', '-')}")
+
+
+def test_old_data_and_a_cht_that_cannot_be_reached_are_told_on_every_page(
+    open_page: Open, worklist_url: str, recorded_database: Address, look: Look
+) -> None:
+    with connect(recorded_database, autocommit=True) as connection:
+        synced_at = NOON - freshness.OLD_AFTER - timedelta(hours=1)
+        connection.execute("update v1.couchdb_progress set updated_at = %s", [synced_at])
+        connection.execute(
+            "insert into app.write_back (stopped_at, stopped_because) values (%(at)s, 'down')"
+            " on conflict (only_row) do update set stopped_at = excluded.stopped_at",
+            {"at": NOON - timedelta(hours=2)},
+        )
+    page, phone = open_page(LAPTOP), open_page(PHONE)
+    sign_in(page)
+    answer(rows(page).first, "Did not visit")
+    page.get_by_role("link", name="Show or correct").click()
+    sign_in(phone)
+    for one, name in ((page, "task"), (page, "list"), (page, "to-trace"), (phone, "phone-list")):
+        if name != "task":
+            one.goto(f"{worklist_url}/{'to-trace' if name == 'to-trace' else ''}")
+        expect(one.get_by_text("The data is old: it shows the CHT as of 19 Nov")).to_be_visible()
+        expect(one.get_by_text("has not been reachable since 10:00")).to_be_visible()
+        look(one, f"state-old-unreachable-{name}")
 
 
 def test_a_screen_reader_finds_landmarks_and_a_name_for_every_control(open_page: Open) -> None:

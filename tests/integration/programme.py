@@ -15,6 +15,32 @@ from pipeline.tasks import run as defining
 SOURCE = "127.0.0.1/medic"
 DEFINITIONS = Path(__file__).parents[2] / "dbt_project"
 SHIPPED = (DEFINITIONS / "tasks.yml").read_text()
+
+
+def _kind(name: str, title: str, reasons: str, role: str, due_in: int = 0) -> str:
+    """The shipped definition for some of its reports only."""
+    own = {
+        "verify-missed-appointment": name,
+        "title: Verify missed appointment": f"title: {title}",
+        "art|ncd|tb": reasons,
+        "days: 0, start: 0": f"days: {due_in}, start: {due_in}",
+        "[site_supervisor]": f"[{role}]",
+    }
+    kind = SHIPPED.partition("tasks:\n")[2]
+    for shipped, ours in own.items():
+        assert shipped in kind
+        kind = kind.replace(shipped, ours)
+    return kind
+
+
+# Of three kinds of tasks two are a supervisor's; those of the second are not overdue yet.
+SEVERAL = (
+    SHIPPED.partition("tasks:\n")[0]
+    + "tasks:\n"
+    + _kind("verify-art", "task.art", "art", "site_supervisor")
+    + _kind("verify-ncd", "Verify missed NCD visit", "^ncd$", "site_supervisor", due_in=9)
+    + _kind("verify-tb", "Verify missed TB visit", "tb", "tb_nurse")
+)
 # Of the recorded feed: two areas of Matope.
 AREA = "68fbd326-1728-5e40-bd5e-245b078688da"
 OTHER_AREA = "44a9b19b-6e57-5694-89d7-59025cd01b10"

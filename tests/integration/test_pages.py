@@ -1,6 +1,7 @@
 """What the pages say: places in addresses, languages, and how honest they are about their data."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any, NoReturn
@@ -11,10 +12,12 @@ from httpx import Response
 from sqlalchemy import Connection, Engine, text
 from starlette.testclient import TestClient
 
+from pipeline.database import engine as engine_of
 from pipeline.service.app import build
 from pipeline.service.language import COOKIE
 from pipeline.writeback.store import enqueue
 from tests.integration import visitors
+from tests.integration.programme import SEVERAL, Programme
 from tests.integration.visitors import PROGRAMME_ROLES, SITE, visitor
 
 pytestmark = pytest.mark.one_server
@@ -123,6 +126,87 @@ def test_titles_and_reasons_are_told_in_the_cht_s_own_words(
     english = matope.get(f"/tasks/{task['task_uuid']}").text
     assert "Check the visit" in english
     assert '<option value="moved">Moved away</option>' in english
+
+
+@pytest.fixture(scope="module")
+def several(programme: Programme) -> Iterator[Engine]:
+    """The recorded programme with several kinds of tasks."""
+    texts = {"task.art": "Check the ART visit"}
+    programme.save({"_id": "messages-en", "type": "translations", "code": "en", "generic": texts})
+    programme.define(SEVERAL)
+    programme.refresh()
+    made = engine_of(programme.address)
+    yield made
+    made.dispose()
+
+
+def kinds(page: str) -> list[str]:
+    """What can be chosen of them."""
+    control = re.search(r'<select id="definition".*?</select>', page, re.DOTALL)
+    return re.findall(r">([^<]+)</option>", control.group()) if control else []
+
+
+def shown(page: str) -> list[str]:
+    return re.findall(r'id="t-([0-9a-f-]{36})"', page)
+
+
+def test_where_there_is_one_kind_of_task_none_is_to_be_chosen(matope: TestClient) -> None:
+    page = matope.get("/?definition=verify-missed-appointment").text
+    assert kinds(page) == []
+    assert shown(page) == shown(matope.get("/").text)
+
+
+def test_of_several_kinds_of_tasks_only_one_s_own_can_be_chosen(several: Engine) -> None:
+    app = visitors.service(several)
+    supervisor = visitor(app, several, "supervisor_matope")
+    own = ["Verify missed NCD visit", "Check the ART visit"]
+    page = supervisor.get("/").text
+    assert kinds(page) == ["All", *own]
+    of_others = supervisor.get("/?definition=verify-tb").text
+    assert shown(of_others) == shown(page)
+    for told in (page, of_others):
+        assert "TB" not in told
+        assert "verify-tb" not in told
+    officer = visitor(app, several, "officer").get("/?definition=verify-tb").text
+    assert set(kinds(officer)) == {"All", *own, "Verify missed TB visit"}
+    assert '<option value="verify-tb" selected>' in officer
+
+
+def test_a_kind_of_task_stays_chosen_from_page_to_page_and_through_an_answer(
+    several: Engine,
+) -> None:
+    supervisor = visitor(visitors.service(several), several, "deputy_matope")
+    wanted = open_tasks(supervisor, definition="verify-art")
+    assert {task["definition"] for task in wanted} == {"verify-art"}
+    uuids = [task["task_uuid"] for task in wanted]
+    page = supervisor.get("/?definition=verify-art").text
+    assert shown(page) == uuids[:20]
+    following = f"/?definition=verify-art&after={uuids[19]}"
+    assert f'rel="next" href="{following}"'.replace("&", "&amp;") in page
+    assert shown(supervisor.get(following).text) == uuids[20:40]
+    posted = answer(supervisor, wanted[0], "?definition=verify-art", outcome="visited")
+    location = posted.headers["location"]
+    assert location == f"/?definition=verify-art&answered={uuids[0]}"
+    after = supervisor.get(location).text
+    assert shown(after) == uuids[1:21]
+    assert '<option value="verify-art" selected>' in after
+    assert '<a href="/">Show all again</a>' in after
+
+
+def test_only_what_is_overdue_is_shown_where_that_is_asked_for(several: Engine) -> None:
+    supervisor = visitor(visitors.service(several), several, "supervisor_chifunga")
+    wanted = [task["task_uuid"] for task in open_tasks(supervisor, is_overdue="true")]
+    assert 0 < len(wanted) < len(open_tasks(supervisor))
+    assert wanted[:20] != shown(supervisor.get("/").text)
+    page = supervisor.get("/?is_overdue=true").text
+    assert shown(page) == wanted[:20]
+    assert 'name="is_overdue" value="true" checked' in page
+    assert '<a href="/">Show all again</a>' in page
+    assert 'href="/?standing=verified"' in page  # where nothing can be overdue
+    nobody = supervisor.get("/?is_overdue=true&q=zzz").text
+    assert "Nobody here fits" in nobody
+    for tab, is_offered in (("/", True), ("/?standing=verified", False)):
+        assert ('name="is_overdue"' in supervisor.get(tab).text) == is_offered
 
 
 def test_a_language_is_chosen_on_the_page_and_kept(matope: TestClient) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.cht.changes import read_parts
 from pipeline.cht.client import ChtClient, Standing
-from pipeline.cht.door import RequestRefused, Unauthorized
+from pipeline.cht.door import Closed, RequestRefused, Unauthorized
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -72,6 +72,22 @@ def test_a_server_that_is_away_is_unavailable(failure: Exception, words: str) ->
         raise failure
 
     with pytest.raises(Unavailable, match=words):
+        client(fail).session()
+
+
+def test_who_asks_through_a_closed_door_is_told_so_and_not_to_try_again() -> None:
+    asking = answering(200, json={})
+    asking.close()
+    with pytest.raises(Closed, match="not asked any more") as told:
+        asking.session()
+    assert not isinstance(told.value, Unavailable | Refused)
+
+
+def test_a_fault_of_our_own_is_not_taken_for_a_closed_door() -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise RuntimeError("ours")
+
+    with pytest.raises(RuntimeError, match="ours"):
         client(fail).session()
 
 

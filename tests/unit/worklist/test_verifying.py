@@ -60,6 +60,21 @@ TASK = Task(
 )
 
 
+@pytest.mark.parametrize(
+    ("viewer", "sees_it"),
+    [
+        (SUPERVISOR, True),
+        (replace(SUPERVISOR, roles=("tb_nurse", "mm-online")), False),
+        (replace(SUPERVISOR, roles=("tb_nurse", "mm-online"), is_programme_wide=True), True),
+        (replace(SUPERVISOR, is_online=False, is_programme_wide=True), False),
+    ],
+)
+def test_a_list_holds_what_is_assigned_to_a_role_of_one_s_own_or_everything(
+    viewer: Viewer, *, sees_it: bool
+) -> None:
+    assert rules.may_see(viewer, DEFINITION) == sees_it
+
+
 def answered(round_: int, delivery: str = "pending") -> KnownVerification:
     return KnownVerification(
         report_id=f"report-{round_}",
