@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.service import frame, language, rendering, texts
 from pipeline.service.collaborators import Visit, visit
 from pipeline.service.view import ORDERS, View, uuid
-from pipeline.worklist import definitions, notes, programme, rules, store
+from pipeline.worklist import notes, programme, rules, store
 from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
 
 PAGE_LENGTH = 20
@@ -39,7 +39,7 @@ class Row:
 def worklist(request: Request) -> Response:
     view = View.read(request)
     with visit(request) as here:
-        known = definitions.seen(here.connection, here.viewer)
+        known = programme.definitions_of(here.connection, here.viewer)
         offered = list(known.values()) if len(known) > 1 else []
         view, found = _found(here, _as_offered(view, offered))
         rows = _rows(here, found, known)[:PAGE_LENGTH]

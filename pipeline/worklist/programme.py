@@ -10,18 +10,24 @@ from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, any_, bindpa
 
 from pipeline import tables
 from pipeline.errors import Refused
-from pipeline.worklist import marts
-from pipeline.worklist.records import Answering, Definition, Programme
+from pipeline.worklist import marts, rules
+from pipeline.worklist.records import Answering, Definition, Programme, Viewer
 
 _known = tables.task_definition.c
-_DEFINITION = select(_known.name, _known.title, _known.roles, _known.reasons).where(
-    _known.name == bindparam("name")
-)
+_DEFINITIONS = select(_known.name, _known.title, _known.roles, _known.reasons)
+_DEFINITION = _DEFINITIONS.where(_known.name == bindparam("name"))
+_BY_TITLE = _DEFINITIONS.order_by(_known.title, _known.name)
 
 
 def definition(connection: Connection, name: str) -> Definition:
     """A definition that has left `tasks.yml` is assigned to nobody and has no reasons."""
     return _definition(name, connection.execute(_DEFINITION, {"name": name}).one_or_none())
+
+
+def definitions_of(connection: Connection, viewer: Viewer) -> dict[str, Definition]:
+    """Those whose tasks the viewer's list can hold: by name, in the order of their titles."""
+    every = [_definition(row.name, row) for row in connection.execute(_BY_TITLE)]
+    return {one.name: one for one in every if rules.may_see(viewer, one)}
 
 
 def _definition(name: str, row: Row[Any] | None) -> Definition:
