@@ -24,6 +24,7 @@ from threading import Thread
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 
 from pipeline.database import Address, connect, engine
 from pipeline.demo import databases
@@ -296,3 +297,12 @@ def recorded_database(postgres_server: PostgresServer, recorded_template: str) -
 def recorded_copy(server: PostgresServer, template: str) -> Iterator[Address]:
     with databases.created(server.maintenance, template) as address:
         yield replace(address, now=NOW)
+
+
+def replaced(server: PostgresServer, database: str, template: str) -> None:
+    """Puts a copy of the template in the place of a database that `databases.created` made."""
+    drop = sql.SQL("drop database {} with (force)").format(sql.Identifier(database))
+    create = sql.SQL("create database {} template {}")
+    with connect(server.maintenance, autocommit=True) as connection:
+        connection.execute(drop)
+        connection.execute(create.format(sql.Identifier(database), sql.Identifier(template)))
