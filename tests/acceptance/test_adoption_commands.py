@@ -62,6 +62,7 @@ def test_an_operator_takes_over_from_couch2pg(
     assert seen(worklist) == UNANSWERED - 1
 
 
+@pytest.mark.one_server
 def test_an_operator_leaves_the_writing_to_couch2pg(
     couch2pg: Couch2pg,
     simulated_cht: SimulatedCht,
