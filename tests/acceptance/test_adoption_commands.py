@@ -13,6 +13,8 @@ from pipeline.database import Address, connect
 from tests.conftest import SimulatedCht, Worklist, worklist_for
 from tests.couch2pg import Couch2pg
 
+# What of it is SQL of ours, test_adoption.py asks both servers for.
+pytestmark = pytest.mark.one_server
 UNANSWERED = 109
 
 
@@ -62,7 +64,6 @@ def test_an_operator_takes_over_from_couch2pg(
     assert seen(worklist) == UNANSWERED - 1
 
 
-@pytest.mark.one_server
 def test_an_operator_leaves_the_writing_to_couch2pg(
     couch2pg: Couch2pg,
     simulated_cht: SimulatedCht,
