@@ -11,10 +11,11 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,6 +24,7 @@ from threading import Thread
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 
 from pipeline.database import Address, connect, engine
 from pipeline.demo import databases
@@ -42,11 +44,17 @@ for name in list(os.environ):
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests to which any PostgreSQL is as good as another run on the embedded one alone."""
-    twice = [
-        item for item in items if item.get_closest_marker("one_server") and "[given" in item.nodeid
-    ]
+    twice = [item for item in items if item.get_closest_marker("one_server") and _is_given(item)]
     config.hook.pytest_deselected(items=twice)
     items[:] = [item for item in items if item not in twice]
+
+
+def _is_given(item: pytest.Item) -> bool:
+    return (
+        isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and item.callspec.params.get("postgres_server") == "given"
+    )
 
 
 @dataclass(frozen=True)
@@ -57,20 +65,34 @@ class PostgresServer:
     template: str
 
 
+@pytest.fixture(scope="session")
+def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], PostgresServer]]:
+    """Each server is started when first asked for and stays to the end.
+
+    pytest alone would end one whenever it turns to another parameter, which several processes
+    that share the tests do with every file.
+    """
+    with ExitStack() as running:
+
+        @cache
+        def server(which: str) -> PostgresServer:
+            maintenance = running.enter_context(_maintenance(which, tmp_path_factory))
+            address = running.enter_context(databases.created(maintenance))
+            migrating = engine(address)
+            with migrating.begin() as connection:
+                migrate(connection, Settings.read({}).postgres)
+            migrating.dispose()
+            return PostgresServer(maintenance, address.database)
+
+        yield server
+
+
 @pytest.fixture(scope="session", params=["embedded", "given"] if GIVEN_POSTGRES else ["embedded"])
 def postgres_server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PostgresServer]:
+    request: pytest.FixtureRequest, _servers: Callable[[str], PostgresServer]
+) -> PostgresServer:
     """The embedded PostgreSQL and, where there is one, the given: each test runs on both."""
-    with (
-        _maintenance(request.param, tmp_path_factory) as maintenance,
-        databases.created(maintenance) as address,
-    ):
-        migrating = engine(address)
-        with migrating.begin() as connection:
-            migrate(connection, Settings.read({}).postgres)
-        migrating.dispose()
-        yield PostgresServer(maintenance, address.database)
+    return _servers(request.param)
 
 
 @pytest.fixture
@@ -241,16 +263,27 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def recorded_template(postgres_server: PostgresServer, home: Path) -> Iterator[str]:
+def _recorded_templates(home: Path) -> Iterator[Callable[[PostgresServer], str]]:
+    with ExitStack() as kept:
+
+        @cache
+        def template(server: PostgresServer) -> str:
+            address = kept.enter_context(databases.created(server.maintenance))
+            with _simulated_cht() as cht:
+                worklist = worklist_for(address, cht.url, home)
+                for command in ("migrate", "nightly"):
+                    worklist.must(command)
+            return address.database
+
+        yield template
+
+
+@pytest.fixture(scope="session")
+def recorded_template(
+    postgres_server: PostgresServer, _recorded_templates: Callable[[PostgresServer], str]
+) -> str:
     """The name of a database into which the recorded feed was synced, refreshed and published."""
-    with (
-        databases.created(postgres_server.maintenance) as address,
-        _simulated_cht() as cht,
-    ):
-        worklist = worklist_for(address, cht.url, home)
-        for command in ("migrate", "nightly"):
-            worklist.must(command)
-        yield address.database
+    return _recorded_templates(postgres_server)
 
 
 @pytest.fixture
@@ -264,3 +297,12 @@ def recorded_database(postgres_server: PostgresServer, recorded_template: str) -
 def recorded_copy(server: PostgresServer, template: str) -> Iterator[Address]:
     with databases.created(server.maintenance, template) as address:
         yield replace(address, now=NOW)
+
+
+def replaced(server: PostgresServer, database: str, template: str) -> None:
+    """Puts a copy of the template in the place of a database that `databases.created` made."""
+    drop = sql.SQL("drop database {} with (force)").format(sql.Identifier(database))
+    create = sql.SQL("create database {} template {}")
+    with connect(server.maintenance, autocommit=True) as connection:
+        connection.execute(drop)
+        connection.execute(create.format(sql.Identifier(database), sql.Identifier(template)))

@@ -13,6 +13,8 @@ from pipeline.database import Address, connect
 from tests.conftest import SimulatedCht, Worklist, worklist_for
 from tests.couch2pg import Couch2pg
 
+# What of it is SQL of ours, test_adoption.py asks both servers for.
+pytestmark = pytest.mark.one_server
 UNANSWERED = 109
 
 

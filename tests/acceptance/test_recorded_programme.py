@@ -59,6 +59,7 @@ def _ledger(address: Address, site: str) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize(
     ("user_name", "count"),
     [
@@ -79,6 +80,7 @@ def test_each_supervisor_sees_their_open_tasks(
     assert {(task["state"], task["standing"]) for task in tasks} <= {("Ready", "open")}
 
 
+@pytest.mark.one_server
 def test_tasks_carry_every_column_and_come_longest_ago_first(worklist: Worklist) -> None:
     tasks = _tasks(worklist, "supervisor_matope")
     assert all(task.keys() >= COLUMNS for task in tasks)
@@ -87,6 +89,7 @@ def test_tasks_carry_every_column_and_come_longest_ago_first(worklist: Worklist)
     assert days == sorted(days, reverse=True)
 
 
+@pytest.mark.one_server
 def test_a_user_that_the_cht_does_not_know_is_said_to_be_unknown(worklist: Worklist) -> None:
     done = worklist("tasks", "--user", "nobody_at_all", "--format", "json")
     assert done.returncode == 1

@@ -1,6 +1,9 @@
 """What integration tests share: a client of the simulated CHT, and a programme."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,9 @@ from sqlalchemy import Engine
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
 from pipeline.database import engine as engine_of
+from pipeline.demo import databases
 from pipeline.refresh import dbt
-from tests.conftest import PostgresServer, recorded_copy
+from tests.conftest import NOW, PostgresServer, replaced
 from tests.faulty_door import FaultyDoor
 from tests.integration.outbox import Outbox
 from tests.integration.programme import Programme
@@ -41,16 +45,32 @@ def outbox(
         yield Outbox(database, connection, client)
 
 
+Starting = Callable[[PostgresServer], tuple[Address, dbt.Dbt]]
+
+
+@pytest.fixture(scope="session")
+def _started_dbt(home: Path) -> Iterator[Starting]:
+    """A database to be made anew for each file, and a dbt that knows it; one of each a server.
+
+    dbt takes seconds to start, and as many to read its project for another database.
+    """
+    with ExitStack() as kept:
+
+        @cache
+        def started(server: PostgresServer) -> tuple[Address, dbt.Dbt]:
+            address = kept.enter_context(databases.created(server.maintenance))
+            address = replace(address, now=NOW)
+            return address, kept.enter_context(dbt.running(address, "v1", "couchdb", home))
+
+        yield started
+
+
 @pytest.fixture(scope="module")
 def programme(
-    postgres_server: PostgresServer,
-    recorded_template: str,
-    home: Path,
+    postgres_server: PostgresServer, recorded_template: str, _started_dbt: Starting
 ) -> Iterator[Programme]:
-    """One a module, since dbt takes its time: each test changes patients of its own."""
-    with (
-        recorded_copy(postgres_server, recorded_template) as address,
-        connect(address, autocommit=True) as connection,
-        dbt.running(address, "v1", "couchdb", home) as running_dbt,
-    ):
+    """One a module: each test changes patients of its own."""
+    address, running_dbt = _started_dbt(postgres_server)
+    replaced(postgres_server, address.database, recorded_template)
+    with connect(address, autocommit=True) as connection:
         yield Programme(address, connection, running_dbt)

@@ -3,7 +3,6 @@ restored backup, in copies. Each lands as a report and is seen after a refresh.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,12 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from pipeline import database
-from pipeline.database import connect
-from pipeline.refresh import dbt
 from pipeline.worklist import run, store
 from pipeline.worklist.records import Answer, Task, Verification
 from pipeline.writeback.store import enqueue
-from tests.conftest import PostgresServer, recorded_copy
 from tests.integration.programme import Programme
 
 SUPERVISOR = "supervisor_matope"
@@ -69,17 +65,10 @@ class Answered(Programme):
 
 
 @pytest.fixture(scope="module")
-def programme(
-    postgres_server: PostgresServer, recorded_template: str, home: Path
-) -> Iterator[Answered]:
-    with (
-        recorded_copy(postgres_server, recorded_template) as address,
-        connect(address, autocommit=True) as connection,
-        dbt.running(address, "v1", "couchdb", home) as running_dbt,
-    ):
-        made = Answered(address, connection, running_dbt)
-        yield made
-        made.engine.dispose()
+def programme(programme: Programme) -> Iterator[Answered]:
+    made = Answered(programme.address, programme.connection, programme.dbt)
+    yield made
+    made.engine.dispose()
 
 
 def landed(

@@ -35,6 +35,7 @@ def test_dbts_own_unit_tests_pass(programme: Programme) -> None:
     assert len(seen) == written > 0
 
 
+@pytest.mark.one_server
 def test_dbts_documentation_builds(programme: Programme, home: Path) -> None:
     outcome = programme.dbt.run(["docs", "generate"], lambda *_: None)
     assert outcome.is_success, outcome.failed

@@ -79,8 +79,8 @@ class World:
 
 
 def _is_left_out(document: dict[str, Any]) -> bool:
-    """Three of four reports of a missed appointment, to be done in a minute."""
-    return document.get("form") == "trace" and document["_id"][0] not in "048c"
+    """Four of five reports of a missed appointment: each costs a hundred requests."""
+    return document.get("form") == "trace" and document["_id"][0] not in "048"
 
 
 @pytest.fixture

@@ -62,7 +62,9 @@ def test_a_faulty_file_is_refused_with_the_place_of_the_fault(
         list(feed.read(path))
 
 
-@pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(b"x" * 500)[:20]])
+@pytest.mark.parametrize(
+    "content", [b"no gzip at all", gzip.compress(b"x" * 500)[:20]], ids=["other", "cut off"]
+)
 def test_a_file_that_cannot_be_unpacked_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "feed.jsonl.gz"
     path.write_bytes(content)
