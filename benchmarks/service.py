@@ -35,12 +35,12 @@ from pipeline.database import PLANNING, Address, connect, engine, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.service.collaborators import COOKIE
+from pipeline.service.view import PAGE_LENGTH
 from pipeline.worklist import sessions, store
 from pipeline.worklist.sessions import Session
 
 RATE = 200.0
 TASKS, SUPERVISORS = 1_000_000, 5_000
-PAGE = 50
 PGBENCH_CLIENTS = 10  # as many as the service keeps connections
 _ANSWERED_OF_ONE = 8  # where there are many supervisors
 
@@ -80,7 +80,7 @@ class Supervisor:
     headers: dict[str, str]
 
     def list(self) -> Call:
-        return Call(f"/api/v1/tasks?limit={PAGE}", self.headers)
+        return Call("/api/v1/tasks", self.headers)
 
     def page(self) -> Call:
         return Call("/", self.headers)
@@ -248,7 +248,7 @@ def list_query(address: Address, supervisors: int) -> str:
         def hear(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
             said.append((statement, parameters))
 
-        store.tasks(connection, viewer, limit=PAGE + 1)
+        store.tasks(connection, viewer, limit=PAGE_LENGTH + 1)
         [(statement, parameters)] = said
         site = "array[md5('site' || :site)::uuid::text]"
         values = {

@@ -75,7 +75,8 @@ def engine(address: Address) -> sqlalchemy.Engine:
     made = sqlalchemy.create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect(address, more_options=PLANNING),
-        pool_size=20,
+        pool_size=8,
+        pool_use_lifo=True,
         max_overflow=0,
         hide_parameters=True,
     )

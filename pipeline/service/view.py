@@ -13,6 +13,7 @@ MORE_TABS = ("resolved", "upcoming", "excluded", "withdrawn")
 ORDERS = ("missed", "area", "due", "name")
 _TEXTS = ("q", "area", "definition", "reason", "flag")
 _YES = "true"
+PAGE_LENGTH = 20  # on a slow line, and no more than anybody answers before looking up
 _LONGEST = 100
 
 
