@@ -282,9 +282,9 @@ def pgbench(address: Address, script: Path, seconds: float) -> float:
     return float(found.group(1))
 
 
-def _offered(here: Service, seconds: float) -> dict[str, Load]:
+def _offered(here: Service, seconds: float, rate: float) -> dict[str, Load]:
     """Each kind first for a while that does not count: the pool fills, plans are made."""
-    count, warm_up = round(RATE * seconds), round(RATE * min(seconds, 5))
+    count, warm_up = round(rate * seconds), round(rate * min(seconds, 5))
     legs = {}
     for kind, calls in (
         ("list", here.lists),
@@ -293,8 +293,8 @@ def _offered(here: Service, seconds: float) -> dict[str, Load]:
         ("verify", here.verifications),
     ):
         made = calls(warm_up + count)
-        load.offered(here.port, made[:warm_up], RATE)
-        legs[kind] = load.offered(here.port, made[warm_up:], RATE)
+        load.offered(here.port, made[:warm_up], rate)
+        legs[kind] = load.offered(here.port, made[warm_up:], rate)
     return legs
 
 
@@ -326,13 +326,14 @@ def main() -> None:
     options.add_argument("--tasks", type=int, default=TASKS)
     options.add_argument("--supervisors", type=int, default=SUPERVISORS)
     options.add_argument("--seconds", type=float, default=30, help="of each kind of request")
+    options.add_argument("--rate", type=float, default=RATE, help="requests a second offered")
     options.add_argument("--rounds", type=int, default=3, help="against pgbench")
     given = options.parse_args()
     with service(given.tasks, given.supervisors) as here:
-        legs = _offered(here, given.seconds)
+        legs = _offered(here, given.seconds, given.rate)
         loads, transactions = _against_pgbench(here, given.seconds / 3, given.rounds)
     rates = [one.requests_per_s for one in loads]
-    rows = [_row(f"{kind}, {RATE:.0f}/s offered", done) for kind, done in legs.items()]
+    rows = [_row(f"{kind}, {given.rate:.0f}/s offered", done) for kind, done in legs.items()]
     rows += [_row("list, as many as it takes", done) for done in loads]
     rows += [
         {"leg": "pgbench, the same query", "requests/s": f"{each:,.0f}"} for each in transactions
