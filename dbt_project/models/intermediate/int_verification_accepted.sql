@@ -1,13 +1,6 @@
 -- Our own answers with their way to the CHT. The outbox knows under which id the CHT has the report,
--- since one of the two ways of writing leaves it to the CHT to choose one.
-with verification as (
-    select * from {{ source('app', 'verification') }}
-),
-
-outbox as (
-    select * from {{ source('app', 'outbox') }}
-)
-
+-- since one of the two ways of writing leaves it to the CHT to choose one. No import CTE: PostgreSQL
+-- does not look into a view that has one, and would sort the answers of each task to find the last.
 select
     verification.verification_id,
     outbox.report_id,
@@ -24,6 +17,6 @@ select
     outbox.accepted_at,
     outbox.sent_at,
     outbox.confirmed_at
-from verification
-inner join outbox
+from {{ source('app', 'verification') }} as verification
+inner join {{ source('app', 'outbox') }} as outbox
     on verification.verification_id = outbox.verification_id
