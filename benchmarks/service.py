@@ -41,7 +41,7 @@ from pipeline.worklist.sessions import Session
 
 RATE = 200.0
 TASKS, SUPERVISORS = 1_000_000, 5_000
-PGBENCH_CLIENTS = 10  # as many as the service keeps connections
+PGBENCH_CLIENTS = 8  # as many as the service keeps connections
 _ANSWERED_OF_ONE = 8  # where there are many supervisors
 
 
