@@ -31,7 +31,9 @@ def matope(engine: Engine) -> TestClient:
 
 
 def open_tasks(client: TestClient, **query: str) -> list[dict[str, Any]]:
-    tasks: list[dict[str, Any]] = client.get("/api/v1/tasks", params=query).json()["tasks"]
+    tasks: list[dict[str, Any]] = client.get(
+        "/api/v1/tasks", params={"limit": 200, **query}
+    ).json()["tasks"]
     return tasks
 
 
