@@ -252,7 +252,7 @@ def _described_in_query(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _from_query(request: Request, model: type[Asked]) -> Asked:
-    """What FastAPI would do, which takes a dozen parameters apart one by one: that is a fifth of a
+    """What FastAPI would do, which takes a dozen parameters apart one by one: a fifth of a
     list's time.
     """
     try:
