@@ -31,7 +31,7 @@ from benchmarks.load import Call, Load
 from benchmarks.programme import Shape
 from benchmarks.telling import median, tell
 from pipeline import embedded
-from pipeline.database import PLANNING, Address, connect, engine, now
+from pipeline.database import KEPT_CONNECTIONS, PLANNING, Address, connect, engine, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.service.collaborators import COOKIE
@@ -41,7 +41,6 @@ from pipeline.worklist.sessions import Session
 
 RATE = 200.0
 TASKS, SUPERVISORS = 1_000_000, 5_000
-PGBENCH_CLIENTS = 8  # as many as the service keeps connections
 _ANSWERED_OF_ONE = 8  # where there are many supervisors
 
 
@@ -267,7 +266,7 @@ def pgbench(address: Address, script: Path, seconds: float) -> float:
     done = subprocess.run(
         [
             *(str(embedded.BINARIES / "pgbench"), "--no-vacuum", "--protocol=prepared"),
-            *(f"--client={PGBENCH_CLIENTS}", f"--time={round(seconds)}", f"--file={script}"),
+            *(f"--client={KEPT_CONNECTIONS}", f"--time={round(seconds)}", f"--file={script}"),
             *("--host", address.host, "--port", str(address.port)),
             *("--username", address.user, address.database),
         ],

@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline.errors import SettingsWrong, Unavailable
 
+KEPT_CONNECTIONS = 8  # by an engine
 _TRIED_AFTER = 1.0  # seconds
 # Of requests: each statement is planned once, and looks rows up, also where a young database has
 # no statistics yet or small tables that will grow.
@@ -75,7 +76,7 @@ def engine(address: Address) -> sqlalchemy.Engine:
     made = sqlalchemy.create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect(address, more_options=PLANNING),
-        pool_size=8,
+        pool_size=KEPT_CONNECTIONS,
         pool_use_lifo=True,
         max_overflow=0,
         hide_parameters=True,

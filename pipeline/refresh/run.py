@@ -34,8 +34,7 @@ def refresh(
         started_at, current = clock(), project_hash()
         is_known = store.last_project_hash(connection, tier) == current
         failed = _first_failure(dbt, _steps(tier, is_known), report)
-        is_published = store.last_project_hash(connection, "published") is not None
-        if not failed and is_published and store.has_retired(connection):
+        if not failed and store.has_retired(connection) and _is_published(connection):
             # what was stored is stored anew, whatever the reason, and marts still read the old
             failed = _first_failure(dbt, [["run", "--select", MARTS]], report)
         store.remember(
@@ -45,6 +44,10 @@ def refresh(
         store.unlock(connection)
     if failed:
         raise Refused(f"The {tier} refresh failed in {failed[0]}: {failed[1]}")
+
+
+def _is_published(connection: psycopg.Connection) -> bool:
+    return store.last_project_hash(connection, "published") is not None
 
 
 def _steps(tier: str, is_known: bool) -> list[list[str]]:

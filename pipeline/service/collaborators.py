@@ -12,12 +12,12 @@ from fastapi import Request
 from pipeline.database import now
 from pipeline.errors import Refused
 from pipeline.service.entrance import Entrance
+from pipeline.service.guard import SAFE
 from pipeline.worklist import rules, sessions
 from pipeline.worklist.records import Viewer
 from pipeline.worklist.run import Enqueue
 
 COOKIE = "worklist_session"
-_LOOKING = {"GET", "HEAD"}
 
 LastSync = Callable[[sqlalchemy.Connection], datetime | None]
 
@@ -79,7 +79,7 @@ def visit(request: Request) -> Iterator[Visit]:
     Raises SignedOut.
     """
     collaborators = of(request)
-    with _begun(collaborators.engine, is_looking=request.method in _LOOKING) as connection:
+    with _begun(collaborators.engine, is_looking=request.method in SAFE) as connection:
         session = session_of(request, connection)
         if session is None:
             raise SignedOut

@@ -17,7 +17,7 @@ from pipeline.service import problems
 _LOG = logging.getLogger(__name__)
 LONGEST_BODY = 64 * 1024
 _FORM = "application/x-www-form-urlencoded"
-_SAFE = {"GET", "HEAD", "OPTIONS"}
+SAFE = {"GET", "HEAD", "OPTIONS"}
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -71,7 +71,7 @@ def _add_headers(headers: MutableHeaders, path: str) -> None:
 
 def _objection(scope: Scope) -> ASGIApp | None:
     """The answer to a request that must go no further."""
-    if scope["method"] in _SAFE:
+    if scope["method"] in SAFE:
         return None
     headers, path = Headers(scope=scope), scope["path"]
     length = headers.get("content-length", "")

@@ -14,7 +14,8 @@ from pipeline.worklist import marts, rules
 from pipeline.worklist.records import Answering, Definition, Programme, Viewer
 
 _known = tables.task_definition.c
-_DEFINITIONS = select(_known.name, _known.title, _known.roles, _known.reasons)
+_OF_DEFINITION = _known.name, _known.title, _known.roles, _known.reasons
+_DEFINITIONS = select(*_OF_DEFINITION)
 _DEFINITION = _DEFINITIONS.where(_known.name == bindparam("name"))
 _BY_TITLE = _DEFINITIONS.order_by(_known.title, _known.name)
 
@@ -51,10 +52,7 @@ def _lineage() -> ColumnElement[list[str]]:
 
 
 _ANSWERING = select(
-    _known.name,
-    _known.title,
-    _known.roles,
-    _known.reasons,
+    *_OF_DEFINITION,
     tables.instance.c.name.label("instance_name"),
     func.app.today().label("today"),
     _lineage().label("lineage"),

@@ -50,9 +50,15 @@ def accept(
     store.lock_task(connection, task_uuid)
     task, answering = _open_to(connection, viewer, task_uuid)
     rules.check_answer(answer, answering.definition, answering.today)
-    report_id = rules.report_id(answering.instance_name, task.task_id, follows_round + 1)
     verification = _next(
-        connection, viewer, task, answer, follows_round, verification_id, report_id, now
+        connection,
+        viewer,
+        task,
+        answer,
+        follows_round,
+        verification_id,
+        answering.instance_name,
+        now,
     )
     store.insert_verification(connection, verification)
     keys.complete(connection, viewer.user_name, idempotency_key, verification_id)
@@ -121,22 +127,23 @@ def _next(
     answer: Answer,
     follows_round: int,
     verification_id: UUID,
-    report_id: str,
+    instance_name: str,
     now: datetime,
 ) -> Verification:
     """The verification of the round after the last one known, ours or landed."""
     history = store.history(connection, task.task_id) if task.last_round else []
     rules.check_follows(follows_round, history)
+    round_ = follows_round + 1
     return Verification(
         verification_id=verification_id,
         task_id=task.task_id,
-        round=follows_round + 1,
+        round=round_,
         outcome=answer.outcome,
         visit_on=date.fromisoformat(answer.visit_date) if answer.visit_date else None,
         reason=answer.reason or None,
         note=answer.note,
         replaces=next((one.report_id for one in history if one.delivery != "withdrawn"), None),
-        report_id=report_id,
+        report_id=rules.report_id(instance_name, task.task_id, round_),
         verified_by=viewer.user_name,
         verified_at=now,
     )

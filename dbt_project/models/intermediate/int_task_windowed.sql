@@ -1,7 +1,7 @@
 -- Every task with its window at the moment of reading. It slides with the day where the contact says
 -- no date, and with it what resolves the task: both are looked up for such a task alone, and whoever
 -- reads a few tasks pays for few. No import CTE here nor in the views above: PostgreSQL does not look
--- into a view that has one, and would describe every task to show the first fifty.
+-- into a view that has one, and would describe every task to show the first twenty.
 select
     task.task_id,
     task.task_uuid,
