@@ -10,11 +10,11 @@ from pipeline.cht.lines import PART_BYTES, by_sight, cuts, decoded, past_head
 _HEAD = re.compile(rb'\s*\{"results":\[\n')
 
 
-class Leaf(msgspec.Struct):
+class Leaf(msgspec.Struct, gc=False):
     rev: str
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, gc=False):
     """One change. `id` and `doc` are JSON text; a missing document is `null`."""
 
     id: msgspec.Raw

@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
 
 import msgspec
 
@@ -13,6 +12,7 @@ from pipeline.cht.client import Stored
 
 TEXT_ALTERED = "U+0000 was replaced by U+FFFD"
 
+_BACKSLASH = b"\\"
 _NUL = rb"\u0000"
 _NUL_ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _USER = b"org.couchdb.user:"
@@ -34,7 +34,7 @@ _LONGEST_KEY = 2000
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class Document(NamedTuple):
+class Document(msgspec.Struct, frozen=True, gc=False):
     """What lands under an id: `content` is JSON text, of a deleted document its stub."""
 
     id: bytes
@@ -55,9 +55,10 @@ def prepare(part: Part) -> Batch:
     """The last one of an id counts; what PostgreSQL cannot hold and what is secret is taken out.
 
     A row that has neither a document nor a deletion is left out: the document was changed again
-    while the page was read, and comes later in the feed.
+    while the page was read, and comes later in the feed. A search for one byte is free beside one
+    for six.
     """
-    has_nul = _NUL in part.text
+    has_nul = _BACKSLASH in part.text and _NUL in part.text
     has_secrets = any(mark in part.text for mark in _SECRET_MARKS)
     latest: dict[bytes, Document] = {}
     withheld = 0
@@ -91,7 +92,7 @@ def _document(row: Row, has_nul: bool, has_secrets: bool) -> Document | None:
         clean = _without_nul(content)
         is_altered = clean != content
         json_id, content = _without_nul(json_id), clean
-    document_id = json_id[1:-1] if b"\\" not in json_id else _decoded(json_id)
+    document_id = json_id[1:-1] if _BACKSLASH not in json_id else _decoded(json_id)
     if has_secrets or document_id.startswith(_USER):
         content = _without_secrets(bytes(content))
     return Document(document_id, content, row.deleted, is_altered)
