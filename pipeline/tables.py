@@ -279,6 +279,17 @@ session = Table(
     comment="signed-in users; holds no password and no CHT cookie",
 )
 
+sign_in_failure = Table(
+    "sign_in_failure",
+    metadata,
+    Column("attempt_id", Uuid, primary_key=True),
+    Column("key_hash", LargeBinary, primary_key=True, comment="SHA-256 of a name or address"),
+    Column("failed_at", Moment, nullable=False),
+    schema="app",
+    prefixes=["unlogged"],
+    comment="sign-ins that the CHT refused in the last seconds, or has not answered yet",
+)
+
 idempotency_key = Table(
     "idempotency_key",
     metadata,

@@ -75,10 +75,11 @@ def build(
         docs_url=None,
         redoc_url=None,
     )
+    moment = moment or clock_of(engine)
     app.state.collaborators = Collaborators(
         engine=engine,
-        entrance=Entrance(sign_in_to_cht, recognise or _recognise_nobody, clock),
-        moment=moment or clock_of(engine),
+        entrance=Entrance(engine, sign_in_to_cht, recognise or _recognise_nobody, moment),
+        moment=moment,
         clock=clock,
         hold=hold,
         refusal_seconds=refusal_seconds,

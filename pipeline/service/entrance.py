@@ -3,10 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import sqlalchemy
 
 from pipeline.cht.identity import Identity, PasswordChangeRequired
 from pipeline.errors import SettingsWrong, Unavailable
-from pipeline.service.throttle import Throttle
+from pipeline.worklist import throttle
 
 SignIn = Callable[[str, str, str], Identity]
 Recognise = Callable[[str, str], Identity]
@@ -20,12 +24,22 @@ _SECONDS_TO_WAIT = 1.0
 
 
 class Entrance:
-    """`sign_in` takes name, password and the client's address; `recognise` cookie and address."""
+    """`sign_in` takes name, password and the client's address; `recognise` cookie and address.
 
-    def __init__(self, sign_in: SignIn, recognise: Recognise, clock: Callable[[], float]) -> None:
+    Failures are counted in `engine`'s database, by the time that `moment` gives.
+    """
+
+    def __init__(
+        self,
+        engine: sqlalchemy.Engine,
+        sign_in: SignIn,
+        recognise: Recognise,
+        moment: Callable[[], datetime],
+    ) -> None:
+        self._engine = engine
         self._sign_in = sign_in
         self._recognise = recognise
-        self._throttle = Throttle(clock)
+        self._moment = moment
         self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     def by_password(self, name: str, password: str, address: str) -> Identity:
@@ -49,12 +63,18 @@ class Entrance:
         if not self._places.acquire(timeout=_SECONDS_TO_WAIT):
             raise Unavailable("The CHT is slow, and others are waiting for it already.")
         try:
-            self._throttle.attempt(limits)
+            attempt_id = uuid4()
+            with self._engine.begin() as connection:
+                throttle.attempt(connection, attempt_id, limits, self._moment())
             try:
                 yield
             except (PasswordChangeRequired, Unavailable, SettingsWrong):
-                self._throttle.take_back(limits)
+                self._take_back(attempt_id)
                 raise
-            self._throttle.take_back(limits)
+            self._take_back(attempt_id)
         finally:
             self._places.release()
+
+    def _take_back(self, attempt_id: UUID) -> None:
+        with self._engine.begin() as connection:
+            throttle.take_back(connection, attempt_id)

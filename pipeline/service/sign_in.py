@@ -21,8 +21,8 @@ from pipeline.database import now
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.service import collaborators, rendering
 from pipeline.service.rights import session_of
-from pipeline.service.throttle import TooManyFailures
 from pipeline.worklist import keys, sessions
+from pipeline.worklist.throttle import TooManyFailures
 
 LEFT_COOKIE = "worklist_left"
 _LEFT, _DEAD = "left", "dead"

@@ -3,19 +3,23 @@
 import threading
 
 import pytest
+from sqlalchemy import Engine
 
 from pipeline.cht.door import Unauthorized
 from pipeline.cht.identity import Identity
+from pipeline.database import clock
 from pipeline.errors import Unavailable
 from pipeline.service import entrance
 from pipeline.service.entrance import Entrance
+
+pytestmark = pytest.mark.one_server
 
 
 def nobody(_cookie: str, _address: str) -> Identity:
     raise Unauthorized("nobody")
 
 
-def test_a_cht_that_hangs_holds_up_eight_and_turns_the_ninth_away() -> None:
+def test_a_cht_that_hangs_holds_up_eight_and_turns_the_ninth_away(engine: Engine) -> None:
     is_over, waiting = threading.Event(), threading.Semaphore(0)
 
     def hangs(name: str, _password: str, _address: str) -> Identity:
@@ -23,7 +27,7 @@ def test_a_cht_that_hangs_holds_up_eight_and_turns_the_ninth_away() -> None:
         is_over.wait(20)
         return Identity(name, (), (), None, True)
 
-    way_in = Entrance(hangs, nobody, clock=lambda: 0.0)
+    way_in = Entrance(engine, hangs, nobody, clock(engine))
     threads = [
         threading.Thread(target=way_in.by_password, args=(f"user-{number}", "password", "10.0.0.1"))
         for number in range(8)
