@@ -4,17 +4,20 @@ Every connection carries the operator's `WORKLIST_NOW` in the setting `worklist.
 function `app.worklist_now()` reads it, so that Python and dbt agree on what time it is.
 """
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import psycopg
 import sqlalchemy
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from pipeline import turns
 from pipeline.errors import SettingsWrong, Unavailable
 
 KEPT_CONNECTIONS = 8  # by an engine
@@ -50,20 +53,22 @@ def connect(
     address: Address, *, autocommit: bool = False, more_options: str = ""
 ) -> psycopg.Connection:
     """Raises Unavailable with the place when nobody answers or the password is wrong."""
+    opening = partial(
+        turns.Connection.connect,
+        host=address.host,
+        port=address.port,
+        user=address.user,
+        password=address.password,
+        dbname=address.database,
+        options=address.options + more_options,
+        application_name="worklist",
+        connect_timeout=10,
+        keepalives_idle=30,
+        tcp_user_timeout=60_000,  # a host that vanished is noticed within a minute
+        autocommit=autocommit,
+    )
     with translated(address):
-        return psycopg.connect(
-            host=address.host,
-            port=address.port,
-            user=address.user,
-            password=address.password,
-            dbname=address.database,
-            options=address.options + more_options,
-            application_name="worklist",
-            connect_timeout=10,
-            keepalives_idle=30,
-            tcp_user_timeout=60_000,  # a host that vanished is noticed within a minute
-            autocommit=autocommit,
-        )
+        return turns.aside(opening)
 
 
 def engine(address: Address) -> sqlalchemy.Engine:
@@ -75,7 +80,7 @@ def engine(address: Address) -> sqlalchemy.Engine:
     """
     made = sqlalchemy.create_engine(
         "postgresql+psycopg://",
-        creator=lambda: connect(address, more_options=PLANNING),
+        creator=lambda: _prepared(connect(address, more_options=PLANNING)),
         pool_size=KEPT_CONNECTIONS,
         pool_use_lifo=True,
         max_overflow=0,
@@ -84,6 +89,12 @@ def engine(address: Address) -> sqlalchemy.Engine:
     sqlalchemy.event.listen(made, "checkin", _put_down)
     sqlalchemy.event.listen(made, "checkout", _try_first)
     return made
+
+
+def _prepared(connection: psycopg.Connection) -> psycopg.Connection:
+    """Of a statement that is sent five times without, each is planned."""
+    connection.prepare_threshold = 0
+    return connection
 
 
 def _put_down(_: object, record: ConnectionPoolEntry) -> None:
@@ -99,6 +110,35 @@ def _try_first(connection: psycopg.Connection, record: ConnectionPoolEntry, _: o
         connection.rollback()
     except psycopg.OperationalError as error:
         raise sqlalchemy.exc.DisconnectionError from error
+
+
+class Connections:
+    """What those who take turns (`turns`) have their connections from: as many as an engine keeps.
+
+    Who comes when all are busy waits, and the others go on. Nobody may hold two, since all could
+    then wait for each other.
+    """
+
+    def __init__(self, engine: sqlalchemy.Engine) -> None:
+        self._engine = engine
+        self._places = asyncio.Semaphore(KEPT_CONNECTIONS)
+        with engine.connect():  # an engine's first connection is made under a lock, of threads
+            pass
+
+    @contextmanager
+    def begun(self, *, is_looking: bool = False) -> Iterator[sqlalchemy.Connection]:
+        """Commits at the end. Who only looks needs no transaction, and the two ways to PostgreSQL
+        that it costs.
+        """
+        turns.wait_for(self._places.acquire())
+        try:
+            with self._engine.connect() as connection:
+                if is_looking:
+                    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+                with connection.begin():
+                    yield connection
+        finally:
+            self._places.release()
 
 
 def driver(connection: sqlalchemy.Connection) -> psycopg.Connection:

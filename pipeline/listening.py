@@ -3,18 +3,14 @@
 import contextlib
 import errno
 import gc
-import signal
 import socket
-import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from pipeline import processes
 from pipeline.errors import SettingsWrong
-
-_TURN_SECONDS = 0.0005
 
 
 def listen(host: str, port: int, remedy: str) -> socket.socket:
@@ -53,26 +49,9 @@ def run(app: ASGIApp, doors: Sequence[socket.socket], trusted_proxies: Sequence[
         forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=2,
     )
-    # each of its threads does little: none should wait for the others' five milliseconds
-    sys.setswitchinterval(_TURN_SECONDS)
     # what is there now stays: looking through it for garbage would hold up everybody for 70 ms
     gc.collect()
     gc.freeze()
-    with _ending_quietly():
+    # a signal before uvicorn listens for it, or repeated by uvicorn once it obeyed, ends us
+    with processes.obeying_signals(), contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=list(doors))
-
-
-@contextlib.contextmanager
-def _ending_quietly() -> Iterator[None]:
-    """A signal before uvicorn listens for it, or repeated by uvicorn once it obeyed, ends us."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {sign: signal.signal(sign, signal.default_int_handler) for sign in signals}
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            yield
-    finally:
-        for sign, handler in before.items():
-            signal.signal(sign, handler)

@@ -10,13 +10,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.errors import Conflict
 from pipeline.service import language, pages
 from pipeline.service.collaborators import Visit, visit
+from pipeline.service.route import Route
 from pipeline.service.view import View, uuid
 from pipeline.worklist import rules, run
 from pipeline.worklist.records import Answer
 
 CANNOT_TELL = "cannot_tell"
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=Route, include_in_schema=False)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pipeline.errors import Conflict, Refused
 from pipeline.service import problems
 from pipeline.service.collaborators import SignedOut, visit
 from pipeline.service.examples import ACCEPTED, ANSWERS, MANY, TASK
+from pipeline.service.route import Route
 from pipeline.service.view import PAGE_LENGTH
 from pipeline.worklist import explaining, facts, notes, programme, rules, run, store
 from pipeline.worklist.records import (
@@ -258,7 +259,9 @@ def _from_query(request: Request) -> TasksAsked:
         raise RequestValidationError(error.errors()) from error
 
 
-router = APIRouter(prefix="/api/v1", responses=_problems(400, 401, 403, 422, 503))
+router = APIRouter(
+    prefix="/api/v1", route_class=Route, responses=_problems(400, 401, 403, 422, 503)
+)
 
 
 def _json(content: object, status: int = 200) -> Response:

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from pipeline.cht.door import Unauthorized
 from pipeline.cht.identity import Identity
+from pipeline.database import Connections
 from pipeline.database import clock as clock_of
 from pipeline.errors import Conflict, Refused, Unavailable
 from pipeline.service import (
@@ -75,10 +76,10 @@ def build(
         docs_url=None,
         redoc_url=None,
     )
-    moment = moment or clock_of(engine)
+    connections, moment = Connections(engine), moment or clock_of(engine)
     app.state.collaborators = Collaborators(
-        engine=engine,
-        entrance=Entrance(engine, sign_in_to_cht, recognise or _recognise_nobody, moment),
+        connections=connections,
+        entrance=Entrance(connections, sign_in_to_cht, recognise or _recognise_nobody, moment),
         moment=moment,
         clock=clock,
         hold=hold,

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy
 from fastapi import Request
 
-from pipeline.database import now
+from pipeline.database import Connections, now
 from pipeline.errors import Refused
 from pipeline.service.entrance import Entrance
 from pipeline.service.guard import SAFE
@@ -30,7 +30,7 @@ class Collaborators:
     name or password is wrong; `cht_url` is the CHT's address for people.
     """
 
-    engine: sqlalchemy.Engine
+    connections: Connections
     entrance: Entrance
     moment: Callable[[], datetime]
     clock: Callable[[], float]
@@ -73,13 +73,10 @@ def of(request: Request) -> Collaborators:
 
 @contextmanager
 def visit(request: Request) -> Iterator[Visit]:
-    """Commits at the end, so that an answer is safe before anybody is told so. Who only looks needs
-    no transaction, and the two ways to PostgreSQL that it costs.
-
-    Raises SignedOut.
-    """
+    """Commits at the end, so that an answer is safe before anybody is told so. Raises SignedOut."""
     collaborators = of(request)
-    with _begun(collaborators.engine, is_looking=request.method in SAFE) as connection:
+    is_looking = request.method in SAFE
+    with collaborators.connections.begun(is_looking=is_looking) as connection:
         session = session_of(request, connection)
         if session is None:
             raise SignedOut
@@ -91,15 +88,6 @@ def visit(request: Request) -> Iterator[Visit]:
             collaborators.programme_roles,
         )
         yield Visit(connection, viewer, collaborators)
-
-
-@contextmanager
-def _begun(engine: sqlalchemy.Engine, *, is_looking: bool) -> Iterator[sqlalchemy.Connection]:
-    with engine.connect() as connection:
-        if is_looking:
-            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        with connection.begin():
-            yield connection
 
 
 def session_of(request: Request, connection: sqlalchemy.Connection) -> sessions.Session | None:

@@ -1,14 +1,15 @@
 """Asks the CHT who somebody is: never so often that it shuts out others, never with all hands."""
 
-import threading
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from uuid import UUID, uuid4
 
-import sqlalchemy
-
+from pipeline import turns
 from pipeline.cht.identity import Identity, PasswordChangeRequired
+from pipeline.database import Connections
 from pipeline.errors import SettingsWrong, Unavailable
 from pipeline.worklist import throttle
 
@@ -26,27 +27,28 @@ _SECONDS_TO_WAIT = 1.0
 class Entrance:
     """`sign_in` takes name, password and the client's address; `recognise` cookie and address.
 
-    Failures are counted in `engine`'s database, by the time that `moment` gives.
+    The CHT is asked aside, while others take their turns. Failures are counted in the database, by
+    the time that `moment` gives.
     """
 
     def __init__(
         self,
-        engine: sqlalchemy.Engine,
+        connections: Connections,
         sign_in: SignIn,
         recognise: Recognise,
         moment: Callable[[], datetime],
     ) -> None:
-        self._engine = engine
+        self._connections = connections
         self._sign_in = sign_in
         self._recognise = recognise
         self._moment = moment
-        self._places = threading.BoundedSemaphore(_AT_ONCE)
+        self._places = asyncio.Semaphore(_AT_ONCE)
 
     def by_password(self, name: str, password: str, address: str) -> Identity:
         """Raises TooManyFailures, PasswordChangeRequired, Refused, or that it cannot tell now."""
         limits = {f"name {name.lower()}": OF_A_NAME, f"address {address}": OF_AN_ADDRESS}
         with self._counted(limits):
-            return self._sign_in(name, password, address)
+            return turns.aside(partial(self._sign_in, name, password, address))
 
     def by_cookie(self, cookie: str, address: str) -> Identity:
         """The same for the CHT's own session; dead ones leave room for those who type."""
@@ -55,16 +57,18 @@ class Entrance:
             f"address {address}": OF_AN_ADDRESS,
         }
         with self._counted(limits):
-            return self._recognise(cookie, address)
+            return turns.aside(partial(self._recognise, cookie, address))
 
     @contextmanager
     def _counted(self, limits: Mapping[str, int]) -> Iterator[None]:
         """Counts what the CHT refuses, and nothing else."""
-        if not self._places.acquire(timeout=_SECONDS_TO_WAIT):
-            raise Unavailable("The CHT is slow, and others are waiting for it already.")
+        try:
+            turns.wait_for(asyncio.wait_for(self._places.acquire(), _SECONDS_TO_WAIT))
+        except TimeoutError:
+            raise Unavailable("The CHT is slow, and others are waiting for it already.") from None
         try:
             attempt_id = uuid4()
-            with self._engine.begin() as connection:
+            with self._connections.begun() as connection:
                 throttle.attempt(connection, attempt_id, limits, self._moment())
             try:
                 yield
@@ -76,5 +80,5 @@ class Entrance:
             self._places.release()
 
     def _take_back(self, attempt_id: UUID) -> None:
-        with self._engine.begin() as connection:
+        with self._connections.begun() as connection:
             throttle.take_back(connection, attempt_id)

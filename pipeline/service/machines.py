@@ -8,9 +8,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from pipeline.database import now
 from pipeline.service import collaborators, problems
+from pipeline.service.route import Route
 from pipeline.worklist import health, programme
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=Route, include_in_schema=False)
 
 
 @router.get("/health")
@@ -20,7 +21,7 @@ def alive() -> Response:
 
 @router.get("/ready")
 def ready(request: Request) -> Response:
-    with collaborators.of(request).engine.connect() as connection:
+    with collaborators.of(request).connections.begun(is_looking=True) as connection:
         missing = health.missing_marts(connection)
     if missing:
         return problems.problem(503, f"No refresh has built {', '.join(missing)} yet.")
@@ -31,7 +32,7 @@ def ready(request: Request) -> Response:
 def metrics(request: Request) -> Response:
     """In the text format of Prometheus; counts and ages only."""
     ours = collaborators.of(request)
-    with ours.engine.connect() as connection:
+    with ours.connections.begun(is_looking=True) as connection:
         text = "\n".join(_measures(connection, ours)) + "\n"
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 

@@ -12,13 +12,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.service import frame, language, rendering, texts
 from pipeline.service.collaborators import Visit, visit
+from pipeline.service.route import Route
 from pipeline.service.view import ORDERS, PAGE_LENGTH, View, uuid
 from pipeline.worklist import notes, programme, rules, store
 from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
 
 _NO_ANSWER = Answer("")
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=Route, include_in_schema=False)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ not answer stays as it is, until the session's rights have been held as long as 
 """
 
 import logging
-import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -40,15 +40,14 @@ class Rights:
         self._moment = moment or clock(engine)
         self._is_answered = True
 
-    def follow(self, stop: threading.Event) -> None:
-        """At once, since what was not asked while nobody served may be old."""
-        is_over = False
-        while not is_over:
+    def follow(self) -> None:
+        """At once, since what was not asked while nobody served may be old; then for ever."""
+        while True:
             try:
                 self.once()
             except Exception as error:  # whatever it is, the rights must not stay as they are
                 _LOG.warning("Rights cannot be asked for: %s", type(error).__name__)
-            is_over = stop.wait(_SECONDS_BETWEEN_ROUNDS)
+            time.sleep(_SECONDS_BETWEEN_ROUNDS)
 
     def once(self) -> None:
         """Asks for every session that is due; ends when the CHT answers for nobody."""

@@ -1,18 +1,20 @@
-"""Runs the service until a signal comes."""
+"""Runs the service until a signal comes, in several processes."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import sqlalchemy
 
-from pipeline import listening
+from pipeline import listening, processes
 from pipeline.service.app import build
 from pipeline.service.collaborators import LastSync
 from pipeline.service.entrance import Recognise, SignIn
 from pipeline.service.rights import AskRights, Rights
 from pipeline.worklist.run import Enqueue
+
+_MOST_PROCESSES = 4
 
 
 def serve(
@@ -46,19 +48,19 @@ def serve(
         hold=hold,
         last_sync=last_sync,
     )
+    rights = Rights(engine, ask_rights)
+    engine.dispose()  # a connection that is open now would be everybody's
     with listening.listen(host, port, "set WORKLIST_PORT or WORKLIST_HOST to another.") as door:
         announce(f"The worklist is at {listening.address(door)}")
-        with _beside(Rights(engine, ask_rights)):
-            listening.run(app, [door], trusted_proxies)
+        serving = partial(listening.run, app, [door], trusted_proxies)
+        processes.keep_running(
+            {
+                **{f"service {number + 1}": serving for number in range(_process_count())},
+                "rights": rights.follow,
+            }
+        )
 
 
-@contextmanager
-def _beside(rights: Rights) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=rights.follow, args=(stop,), name="rights", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(timeout=2)
+def _process_count() -> int:
+    """Python computes on one core in each process; beyond four PostgreSQL is what has none left."""
+    return min(os.cpu_count() or 1, _MOST_PROCESSES)

@@ -21,6 +21,7 @@ from pipeline.database import now
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.service import collaborators, rendering
 from pipeline.service.rights import session_of
+from pipeline.service.route import Route
 from pipeline.worklist import keys, sessions
 from pipeline.worklist.throttle import TooManyFailures
 
@@ -28,7 +29,7 @@ LEFT_COOKIE = "worklist_left"
 _LEFT, _DEAD = "left", "dead"
 _LONGEST_CHT_SESSION = 31_536_000
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=Route, include_in_schema=False)
 
 
 @router.get("/sign-in")
@@ -68,7 +69,7 @@ def sign_in_with_cht_session(
 
 @router.post("/sign-out")
 def sign_out(request: Request) -> Response:
-    with collaborators.of(request).engine.begin() as connection:
+    with collaborators.of(request).connections.begun() as connection:
         sessions.end(connection, collaborators.token(request))
     response = RedirectResponse("/sign-in", 303)
     _set_cookie(request, response, collaborators.cookie_name(request), "", 0)
@@ -105,7 +106,7 @@ def _told(error: WorklistError, wrong: str | None) -> tuple[str | None, int]:
 def _is_signed_in(request: Request) -> bool:
     if not collaborators.token(request):
         return False
-    with collaborators.of(request).engine.begin() as connection:
+    with collaborators.of(request).connections.begun() as connection:
         return collaborators.session_of(request, connection) is not None
 
 
@@ -113,7 +114,7 @@ def _entered(request: Request, next_: str, identity: Identity) -> Response:
     """With a new token always, so that nobody can have known it before."""
     ours = collaborators.of(request)
     token = ours.new_token()
-    with ours.engine.begin() as connection:
+    with ours.connections.begun() as connection:
         sessions.end(connection, collaborators.token(request))
         sessions.begin(connection, token, session_of(identity), ours.moment())
         keys.forget_old(connection, identity.user_name, now(connection))

@@ -9,11 +9,12 @@ from starlette.responses import HTMLResponse, Response
 
 from pipeline.service import frame, rendering
 from pipeline.service.collaborators import visit
+from pipeline.service.route import Route
 from pipeline.service.view import View
 from pipeline.worklist import store
 from pipeline.worklist.records import ToTrace
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=Route, include_in_schema=False)
 
 
 @dataclass(frozen=True)

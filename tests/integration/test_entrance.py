@@ -1,13 +1,16 @@
 """The way to the CHT has room for some, so that the others are never all busy waiting for it."""
 
+import asyncio
 import threading
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine
 
+from pipeline import turns
 from pipeline.cht.door import Unauthorized
 from pipeline.cht.identity import Identity
-from pipeline.database import clock
+from pipeline.database import Connections, clock
 from pipeline.errors import Unavailable
 from pipeline.service import entrance
 from pipeline.service.entrance import Entrance
@@ -27,21 +30,24 @@ def test_a_cht_that_hangs_holds_up_eight_and_turns_the_ninth_away(engine: Engine
         is_over.wait(20)
         return Identity(name, (), (), None, True)
 
-    way_in = Entrance(engine, hangs, nobody, clock(engine))
-    threads = [
-        threading.Thread(target=way_in.by_password, args=(f"user-{number}", "password", "10.0.0.1"))
-        for number in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for _ in threads:
-        assert waiting.acquire(timeout=20)
-    with pytest.raises(Unavailable, match="slow"):
-        way_in.by_password("user-9", "password", "10.0.0.1")
-    is_over.set()
-    for thread in threads:
-        thread.join()
-    assert way_in.by_password("user-9", "password", "10.0.0.1").user_name == "user-9"
+    async def all_at_once() -> None:
+        way_in = Entrance(Connections(engine), hangs, nobody, clock(engine))
+
+        def enter(name: str) -> Identity:
+            return way_in.by_password(name, "password", "10.0.0.1")
+
+        tasks = [
+            asyncio.create_task(turns.run(partial(enter, f"user-{number}"))) for number in range(8)
+        ]
+        for _ in tasks:
+            assert await asyncio.to_thread(waiting.acquire, timeout=20)
+        with pytest.raises(Unavailable, match="slow"):
+            await turns.run(partial(enter, "user-9"))
+        is_over.set()
+        await asyncio.gather(*tasks)
+        assert (await turns.run(partial(enter, "user-9"))).user_name == "user-9"
+
+    asyncio.run(all_at_once())
 
 
 def test_one_person_does_not_use_up_the_failures_of_an_address() -> None:

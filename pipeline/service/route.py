@@ -1,0 +1,26 @@
+"""How an endpoint is called: as if it were alone, in turns with the others (`turns`)."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+from fastapi.routing import APIRoute
+
+from pipeline import turns
+
+
+class Route(APIRoute):
+    """FastAPI would give each call a thread."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        is_wrapped = inspect.iscoroutinefunction(endpoint)  # FastAPI makes a route anew to mount it
+        super().__init__(path, endpoint if is_wrapped else _in_turns(endpoint), **options)
+
+
+def _in_turns(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(endpoint)
+    async def run(**given: Any) -> Any:
+        return await turns.run(partial(endpoint, **given))
+
+    return run

@@ -1,0 +1,78 @@
+"""Code that is written as if it were alone, taking turns on one event loop.
+
+While one waits for PostgreSQL or for somebody else's answer the others go on, without threads:
+those would spend as much on handing the interpreter to each other as on the requests
+(docs/decisions/service-speed.md). SQLAlchemy brings the means (greenlets); psycopg waits where
+`Connection` tells it to.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import psycopg
+from anyio import to_thread
+from psycopg.abc import PQGen
+from psycopg.waiting import READY_R, READY_W, WAIT_R, WAIT_W
+from sqlalchemy.util.concurrency import await_, greenlet_spawn, in_greenlet
+
+Result = TypeVar("Result")
+
+
+async def run(function: Callable[[], Result]) -> Result:
+    """What `function` gives; it takes turns with whatever else is on the loop."""
+    return await greenlet_spawn(function)
+
+
+def wait_for(awaitable: Awaitable[Result]) -> Result:
+    """From within `run`: the others go on until it is there."""
+    return await_(awaitable)
+
+
+def aside(function: Callable[[], Result]) -> Result:
+    """What `function` gives, which holds up its thread: one of its own where turns are taken."""
+    return await_(to_thread.run_sync(function)) if in_greenlet() else function()
+
+
+class Connection(psycopg.Connection[Any]):
+    """Waits for PostgreSQL as the others do who take turns, and as usual elsewhere."""
+
+    def wait(
+        self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
+    ) -> Result:
+        if timeout is not None or not in_greenlet():
+            return super().wait(gen, interval, timeout)
+        try:
+            return await_(_driven(gen, self.pgconn.socket))
+        except asyncio.CancelledError:
+            self.close()  # in the midst of a statement; PostgreSQL gives it up
+            raise
+
+
+async def _driven(steps: PQGen[Result], socket: int) -> Result:
+    """As psycopg's own `wait_async`, in half its time."""
+    loop = asyncio.get_running_loop()
+    try:
+        wanted = next(steps)
+        while True:
+            ready: asyncio.Future[int] = loop.create_future()
+            if wanted & WAIT_R:
+                loop.add_reader(socket, _say, ready, READY_R)
+            if wanted & WAIT_W:
+                loop.add_writer(socket, _say, ready, READY_W)
+            try:
+                what = await ready
+            finally:
+                if wanted & WAIT_R:
+                    loop.remove_reader(socket)
+                if wanted & WAIT_W:
+                    loop.remove_writer(socket)
+            wanted = steps.send(what)
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+
+
+def _say(ready: asyncio.Future[int], what: int) -> None:
+    if not ready.done():
+        ready.set_result(what)
