@@ -296,7 +296,12 @@ idempotency_key = Table(
     Column("user_name", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("request_hash", LargeBinary, nullable=False),
-    Column("verification_id", Uuid, ForeignKey("app.verification.verification_id")),
+    Column(
+        "verification_id",
+        Uuid,
+        ForeignKey("app.verification.verification_id", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+    ),
     Column("created_at", Moment, nullable=False),
     schema="app",
     comment="answers already accepted under a key, kept for 24 hours",

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy
 from fastapi import Request
 
-from pipeline.database import Connections, now
+from pipeline.database import Connections
 from pipeline.errors import Refused
 from pipeline.service.entrance import Entrance
 from pipeline.service.guard import SAFE
@@ -46,15 +46,12 @@ class Collaborators:
 
 @dataclass(frozen=True)
 class Visit:
-    """One request of a signed-in user, in one transaction."""
+    """One request of a signed-in user, in one transaction; `now` is the moment of answers."""
 
     connection: sqlalchemy.Connection
     viewer: Viewer
+    now: datetime
     collaborators: Collaborators
-
-    @property
-    def now(self) -> datetime:
-        return now(self.connection)
 
 
 class SignedOut(Refused):
@@ -77,9 +74,10 @@ def visit(request: Request) -> Iterator[Visit]:
     collaborators = of(request)
     is_looking = request.method in SAFE
     with collaborators.connections.begun(is_looking=is_looking) as connection:
-        session = session_of(request, connection)
-        if session is None:
+        found = session_of(request, connection)
+        if found is None:
             raise SignedOut
+        session, now = found
         viewer = rules.viewer(
             session.user_name,
             session.roles,
@@ -87,10 +85,12 @@ def visit(request: Request) -> Iterator[Visit]:
             session.contact_uuid,
             collaborators.programme_roles,
         )
-        yield Visit(connection, viewer, collaborators)
+        yield Visit(connection, viewer, now, collaborators)
 
 
-def session_of(request: Request, connection: sqlalchemy.Connection) -> sessions.Session | None:
+def session_of(
+    request: Request, connection: sqlalchemy.Connection
+) -> tuple[sessions.Session, datetime] | None:
     ours = of(request)
     return sessions.find(connection, token(request), ours.moment(), ours.hold)
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from pipeline.tables import idempotency_key, verification
@@ -16,19 +16,11 @@ _CLAIM = _NEW.on_conflict_do_update(
     index_elements=["user_name", "key"],
     set_={
         "request_hash": _NEW.excluded.request_hash,
-        "verification_id": None,
+        "verification_id": _NEW.excluded.verification_id,
         "created_at": _NEW.excluded.created_at,
     },
     where=idempotency_key.c.created_at < _NEW.excluded.created_at - LIVES,
 ).returning(idempotency_key.c.key)
-_COMPLETE = (
-    update(idempotency_key)
-    .where(
-        idempotency_key.c.user_name == bindparam("of_user"),
-        idempotency_key.c.key == bindparam("of_key"),
-    )
-    .values(verification_id=bindparam("accepted_as"))
-)
 
 
 def forget_old(connection: Connection, user_name: str, now: datetime) -> None:
@@ -41,20 +33,28 @@ def forget_old(connection: Connection, user_name: str, now: datetime) -> None:
 
 
 def claim(
-    connection: Connection, user_name: str, key: str, request_hash: bytes, now: datetime
+    connection: Connection,
+    user_name: str,
+    key: str,
+    request_hash: bytes,
+    verification_id: UUID,
+    now: datetime,
 ) -> bool:
-    """False where the key is known already; waits for whoever is just using it."""
+    """For the verification that the caller will store in this transaction.
+
+    False where the key is known already; waits for whoever is just using it.
+    """
     claimed = connection.execute(
         _CLAIM,
-        {"user_name": user_name, "key": key, "request_hash": request_hash, "created_at": now},
+        {
+            "user_name": user_name,
+            "key": key,
+            "request_hash": request_hash,
+            "verification_id": verification_id,
+            "created_at": now,
+        },
     )
     return claimed.one_or_none() is not None
-
-
-def complete(connection: Connection, user_name: str, key: str, verification_id: UUID) -> None:
-    connection.execute(
-        _COMPLETE, {"of_user": user_name, "of_key": key, "accepted_as": verification_id}
-    )
 
 
 def remembered(connection: Connection, user_name: str, key: str) -> tuple[bytes, Verification]:

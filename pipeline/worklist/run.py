@@ -37,17 +37,18 @@ def accept(
     verification_id: UUID,
     idempotency_key: str,
 ) -> Verification:
-    """Stores the answer and puts its report into the outbox; safe once the caller commits.
+    """Stores the answer and puts its report into the outbox; safe once the caller commits, who
+    rolls back after an error.
 
     Raises UnknownTask, NotAllowed, InvalidInput or KeyReused (never the same again) and
     AlreadyVerified when the answer follows another round than the last. The same key with the
     same request gives the first answer again and changes nothing.
     """
     request_hash = rules.request_hash(task_uuid, answer, follows_round)
-    earlier = _earlier(connection, viewer.user_name, idempotency_key, request_hash, now)
-    if earlier is not None:
-        return earlier
-    store.lock_task(connection, task_uuid)
+    if not keys.claim(
+        connection, viewer.user_name, idempotency_key, request_hash, verification_id, now
+    ):
+        return _earlier(connection, viewer.user_name, idempotency_key, request_hash)
     task, answering = _open_to(connection, viewer, task_uuid)
     rules.check_answer(answer, answering.definition, answering.today)
     verification = _next(
@@ -60,8 +61,8 @@ def accept(
         answering.instance_name,
         now,
     )
-    store.insert_verification(connection, verification)
-    keys.complete(connection, viewer.user_name, idempotency_key, verification_id)
+    if not store.insert_verification(connection, verification):
+        raise rules.AlreadyVerified(store.history(connection, task.task_id)[0])
     report = _report(viewer, task, answer, verification, answering.lineage)
     enqueue(driver(connection), verification_id, verification.report_id, report, now)
     return verification
@@ -97,11 +98,9 @@ def note(
 
 
 def _earlier(
-    connection: sqlalchemy.Connection, user_name: str, key: str, request_hash: bytes, now: datetime
-) -> Verification | None:
-    """What was accepted under this key; a request still under way with it is waited for."""
-    if keys.claim(connection, user_name, key, request_hash, now):
-        return None
+    connection: sqlalchemy.Connection, user_name: str, key: str, request_hash: bytes
+) -> Verification:
+    """What was accepted under this key."""
     stored_hash, verification = keys.remembered(connection, user_name, key)
     if stored_hash != request_hash:
         raise KeyReused

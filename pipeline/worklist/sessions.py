@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from pipeline.tables import session
 
@@ -20,7 +20,7 @@ EVERY = timedelta(minutes=4, seconds=30)
 LEASE = timedelta(minutes=1)
 _USED_TO_WITHIN = timedelta(minutes=5)
 # Composed once, since every request asks it.
-_FIND = select(session).where(
+_FIND = select(session, func.app.worklist_now().label("now")).where(
     session.c.token_hash == bindparam("token_hash"),
     session.c.expires_at > bindparam("now"),
     session.c.used_at > bindparam("idle_since"),
@@ -63,8 +63,11 @@ def begin(connection: Connection, token: str, user: Session, now: datetime) -> N
     )
 
 
-def find(connection: Connection, token: str, now: datetime, hold: timedelta) -> Session | None:
-    """Whose session it is, if it has not ended; `hold` is how long rights last without the CHT.
+def find(
+    connection: Connection, token: str, now: datetime, hold: timedelta
+) -> tuple[Session, datetime] | None:
+    """Whose session it is, if it has not ended, and the moment that counts as now for answers;
+    `hold` is how long rights last without the CHT.
 
     Notes that it was used, once in five minutes, so that most requests write nothing.
     """
@@ -76,7 +79,8 @@ def find(connection: Connection, token: str, now: datetime, hold: timedelta) -> 
     if row.used_at <= now - _USED_TO_WITHIN:
         is_it = session.c.token_hash == token_hash
         connection.execute(update(session).where(is_it).values(used_at=now))
-    return Session(row.user_name, tuple(row.roles), tuple(row.facility_uuids), row.contact_uuid)
+    known = Session(row.user_name, tuple(row.roles), tuple(row.facility_uuids), row.contact_uuid)
+    return known, row.now
 
 
 def claim(connection: Connection, now: datetime, limit: int) -> list[Due]:

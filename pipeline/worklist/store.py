@@ -31,13 +31,12 @@ from sqlalchemy import (
     desc,
     false,
     func,
-    insert,
     or_,
     select,
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from pipeline import tables
 from pipeline.errors import Refused
@@ -497,19 +496,17 @@ def _moment_in(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     return select(known.c.verified_at).select_from(seen.join(known, true())).where(is_it)
 
 
-def lock_task(connection: Connection, task_uuid: UUID) -> None:
-    """One answer to a task at a time, until the transaction ends."""
-    connection.execute(_LOCK, {"name": f"verification of {task_uuid}"})
+def insert_verification(connection: Connection, verification: Verification) -> bool:
+    """False where its round of the task is taken; waits for who is just taking it."""
+    inserted = connection.execute(_INSERT_VERIFICATION, vars(verification))
+    return inserted.one_or_none() is not None
 
 
-_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=Text), 0)))
-
-
-def insert_verification(connection: Connection, verification: Verification) -> None:
-    connection.execute(_INSERT_VERIFICATION, vars(verification))
-
-
-_INSERT_VERIFICATION = insert(tables.verification)
+_INSERT_VERIFICATION = (
+    insert(tables.verification)
+    .on_conflict_do_nothing()
+    .returning(tables.verification.c.verification_id)
+)
 
 
 def _texts(name: str) -> ColumnElement[Sequence[str]]:
