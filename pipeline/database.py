@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from pipeline import turns
 from pipeline.errors import SettingsWrong, Unavailable
 
-KEPT_CONNECTIONS = 8  # by an engine
+KEPT_CONNECTIONS = 4  # by an engine
 _TRIED_AFTER = 1.0  # seconds
 # Of requests: each statement is planned once, and looks rows up, also where a young database has
 # no statistics yet or small tables that will grow.
