@@ -22,6 +22,7 @@ from pipeline.errors import SettingsWrong, Unavailable
 
 KEPT_CONNECTIONS = 4  # by an engine
 _TRIED_AFTER = 1.0  # seconds
+_PLACE_SECONDS = 30.0
 # Of requests: each statement is planned once, and looks rows up, also where a young database has
 # no statistics yet or small tables that will grow.
 PLANNING = " -c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off"
@@ -128,9 +129,9 @@ class Connections:
     @contextmanager
     def begun(self, *, is_looking: bool = False) -> Iterator[sqlalchemy.Connection]:
         """Commits at the end. Who only looks needs no transaction, and the two ways to PostgreSQL
-        that it costs.
+        that it costs. Raises Unavailable when no connection is free for long.
         """
-        turns.wait_for(self._places.acquire())
+        turns.wait_for(self._place())
         try:
             with self._engine.connect() as connection:
                 if is_looking:
@@ -139,6 +140,13 @@ class Connections:
                     yield connection
         finally:
             self._places.release()
+
+    async def _place(self) -> None:
+        try:
+            async with asyncio.timeout(_PLACE_SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Unavailable("PostgreSQL has been busy with others for too long.") from None
 
 
 def driver(connection: sqlalchemy.Connection) -> psycopg.Connection:

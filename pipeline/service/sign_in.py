@@ -166,7 +166,7 @@ def _own_address(next_: str) -> str:
 
 
 class _Late(HTMLResponse):
-    """Goes out after a while in which no thread waits for it."""
+    """Goes out after a while, and holds up nobody meanwhile."""
 
     wait_seconds = 0.0
 
