@@ -75,6 +75,7 @@ def build(
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # addresses hold names
     )
     connections, moment = Connections(engine), moment or clock_of(engine)
     app.state.collaborators = Collaborators(
