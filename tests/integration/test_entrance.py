@@ -14,6 +14,7 @@ from pipeline.database import Connections, clock
 from pipeline.errors import Unavailable
 from pipeline.service import entrance
 from pipeline.service.entrance import Entrance
+from tests.integration.loop import on_a_loop
 
 pytestmark = pytest.mark.one_server
 
@@ -47,7 +48,7 @@ def test_a_cht_that_hangs_holds_up_eight_and_turns_the_ninth_away(engine: Engine
         await asyncio.gather(*tasks)
         assert (await turns.run(partial(enter, "user-9"))).user_name == "user-9"
 
-    asyncio.run(all_at_once())
+    on_a_loop(all_at_once)
 
 
 def test_one_person_does_not_use_up_the_failures_of_an_address() -> None:

@@ -10,15 +10,17 @@ from sqlalchemy import Engine, text
 
 from pipeline import turns
 from pipeline.database import KEPT_CONNECTIONS, Connections
+from tests.integration.loop import on_a_loop
 
 pytestmark = pytest.mark.one_server
 
 
 def all_at_once(*jobs: Callable[[], Any]) -> list[Any]:
     async def run() -> list[Any]:
-        return await asyncio.gather(*(turns.run(job) for job in jobs))
+        async with asyncio.timeout(60):
+            return await asyncio.gather(*(turns.run(job) for job in jobs))
 
-    return asyncio.run(asyncio.wait_for(run(), 60))
+    return on_a_loop(run)
 
 
 def test_who_waits_for_postgresql_lets_him_go_on_for_whom_he_waits(engine: Engine) -> None:
@@ -93,7 +95,7 @@ def test_who_is_sent_away_in_the_midst_of_a_statement_leaves_no_broken_connectio
             await sleeping
         return await asyncio.gather(*(turns.run(asks) for _ in range(KEPT_CONNECTIONS)))
 
-    assert asyncio.run(cancel_then_ask()) == [1] * KEPT_CONNECTIONS
+    assert on_a_loop(cancel_then_ask) == [1] * KEPT_CONNECTIONS
 
 
 def test_what_is_done_aside_holds_up_nobody() -> None:
