@@ -14,6 +14,19 @@ from tests.integration.loop import on_a_loop
 
 pytestmark = pytest.mark.one_server
 
+LOCK = text("select pg_advisory_xact_lock(1)")
+A_MOMENT = text("select pg_sleep(0.01)")
+IS_WAITED_FOR = text("""
+    select exists (
+        select from pg_locks as lock
+        inner join pg_database as here on lock.database = here.oid
+        where
+            here.datname = current_database()
+            and lock.locktype = 'advisory'
+            and not lock.granted
+    )
+""")
+
 
 def all_at_once(*jobs: Callable[[], Any]) -> list[Any]:
     async def run() -> list[Any]:
@@ -25,23 +38,25 @@ def all_at_once(*jobs: Callable[[], Any]) -> list[Any]:
 
 def test_who_waits_for_postgresql_lets_him_go_on_for_whom_he_waits(engine: Engine) -> None:
     connections = Connections(engine)
-    said = []
+    said: list[str] = []
 
     def holds() -> None:
         with connections.begun() as connection:
-            connection.execute(text("select pg_advisory_xact_lock(1)"))
-            connection.execute(text("select pg_sleep(0.2)"))  # the other comes to the lock
+            connection.execute(LOCK)
             said.append("held")
+            while not connection.execute(IS_WAITED_FOR).scalar_one():
+                connection.execute(A_MOMENT)
+            said.append("waited for")
 
     def waits() -> None:
         with connections.begun() as connection:
-            connection.execute(text("set local lock_timeout = '20s'"))
-            connection.execute(text("select pg_sleep(0.1)"))
-            connection.execute(text("select pg_advisory_xact_lock(1)"))
-            said.append("had it after")
+            while not said:
+                connection.execute(A_MOMENT)
+            connection.execute(LOCK)
+            said.append("had")
 
     all_at_once(holds, waits)
-    assert said == ["held", "had it after"]
+    assert said == ["held", "waited for", "had"]
 
 
 def test_many_more_than_there_are_connections_all_have_their_turn(engine: Engine) -> None:
