@@ -1,6 +1,5 @@
 """Listens on a port and runs an application there until a signal comes. Knows nothing else."""
 
-import contextlib
 import errno
 import gc
 import socket
@@ -53,5 +52,5 @@ def run(app: ASGIApp, doors: Sequence[socket.socket], trusted_proxies: Sequence[
     gc.collect()
     gc.freeze()
     # a signal before uvicorn listens for it, or repeated by uvicorn once it obeyed, ends us
-    with processes.obeying_signals(), contextlib.suppress(KeyboardInterrupt):
+    with processes.until_signalled():
         uvicorn.Server(config).run(sockets=list(doors))

@@ -28,7 +28,7 @@ def keep_running(jobs: Mapping[str, Job]) -> None:
     """
     alive, ours = os.pipe()
     running: dict[str, ForkProcess] = {}
-    with obeying_signals(), contextlib.suppress(KeyboardInterrupt):
+    with until_signalled():
         try:
             while True:
                 for name, job in jobs.items():
@@ -46,17 +46,32 @@ def keep_running(jobs: Mapping[str, Job]) -> None:
 
 
 @contextlib.contextmanager
-def obeying_signals() -> Iterator[None]:
-    """Either signal raises KeyboardInterrupt, where signals arrive: on the main thread."""
+def until_signalled() -> Iterator[None]:
+    """Either signal ends what is done within, where signals arrive: on the main thread.
+
+    Further ones change nothing, so that what is put away afterwards is put away.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {sign: signal.signal(sign, signal.default_int_handler) for sign in _SIGNALS}
+    before = {sign: signal.signal(sign, _obey) for sign in _SIGNALS}
     try:
-        yield
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
     finally:
         for sign, handler in before.items():
-            signal.signal(sign, handler)
+            if signal.getsignal(sign) is _obey:
+                signal.signal(sign, handler)
+
+
+def _obey(_number: int, _frame: object) -> None:
+    for sign in _SIGNALS:
+        signal.signal(sign, _take_no_notice)
+    raise KeyboardInterrupt
+
+
+def _take_no_notice(_number: int, _frame: object) -> None:
+    """Of a signal on its way, Python would complain if it were ignored by then."""
 
 
 def _started(name: str, job: Job, alive: int, ours: int) -> ForkProcess:

@@ -27,6 +27,14 @@ def keep(said: Connection) -> None:
     said.send(("ended", os.getpid()))
 
 
+def end_when_told(said: Connection) -> None:
+    with processes.until_signalled():
+        work(said, "works")
+    said.send(("puts away", os.getpid()))
+    time.sleep(0.5)
+    said.send(("is done", os.getpid()))
+
+
 @pytest.fixture
 def parent() -> Iterator[tuple[BaseProcess, Callable[[], tuple[str, int]]]]:
     """The process that keeps two others, and who says next that he has begun or ended."""
@@ -88,3 +96,21 @@ def test_a_parent_that_is_killed_leaves_nobody_behind(
     pids = dict([hear(), hear()])
     process.kill()
     assert all(is_gone(pid) for pid in pids.values())
+
+
+def test_signals_after_the_first_do_not_disturb_what_is_put_away() -> None:
+    heard, said = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("forkserver").Process(target=end_when_told, args=(said,))
+    process.start()
+    for expected, signs in (
+        ("works", [signal.SIGINT]),
+        ("puts away", [signal.SIGTERM, signal.SIGINT]),
+        ("is done", []),
+    ):
+        assert heard.poll(PATIENCE)
+        name, pid = heard.recv()
+        assert name == expected
+        for sign in signs:
+            os.kill(pid, sign)
+    process.join(PATIENCE)
+    assert process.exitcode == 0
