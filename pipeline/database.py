@@ -4,7 +4,6 @@ Every connection carries the operator's `WORKLIST_NOW` in the setting `worklist.
 function `app.worklist_now()` reads it, so that Python and dbt agree on what time it is.
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from pipeline.errors import SettingsWrong, Unavailable
 KEPT_CONNECTIONS = 4  # by an engine
 _TRIED_AFTER = 1.0  # seconds
 _PLACE_SECONDS = 30.0
+_PREPARED_AFTER = 5  # times, psycopg's own
 # Of requests: each statement is planned once, and looks rows up, also where a young database has
 # no statistics yet or small tables that will grow.
 PLANNING = " -c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off"
@@ -51,9 +51,12 @@ class Address:
 
 
 def connect(
-    address: Address, *, autocommit: bool = False, more_options: str = ""
+    address: Address, *, autocommit: bool = False, for_requests: bool = False
 ) -> psycopg.Connection:
-    """Raises Unavailable with the place when nobody answers or the password is wrong."""
+    """For requests, whose statements are few and asked again and again, each is prepared when it
+    is first sent (psycopg sends five that are planned each), and planned once (PLANNING).
+
+    Raises Unavailable with the place when nobody answers or the password is wrong."""
     opening = partial(
         turns.Connection.connect,
         host=address.host,
@@ -61,12 +64,13 @@ def connect(
         user=address.user,
         password=address.password,
         dbname=address.database,
-        options=address.options + more_options,
+        options=address.options + (PLANNING if for_requests else ""),
         application_name="worklist",
         connect_timeout=10,
         keepalives_idle=30,
         tcp_user_timeout=60_000,  # a host that vanished is noticed within a minute
         autocommit=autocommit,
+        prepare_threshold=0 if for_requests else _PREPARED_AFTER,
     )
     with translated(address):
         return turns.aside(opening)
@@ -76,12 +80,11 @@ def engine(address: Address) -> sqlalchemy.Engine:
     """A pool of such connections for SQLAlchemy; one that has lain there is tried first, since
     servers restart.
 
-    Its statements are few and asked again and again: each is planned once a connection. Who comes
-    when all are busy waits, which is faster than a further connection.
+    Who comes when all are busy waits, which is faster than a further connection.
     """
     made = sqlalchemy.create_engine(
         "postgresql+psycopg://",
-        creator=lambda: _prepared(connect(address, more_options=PLANNING)),
+        creator=lambda: connect(address, for_requests=True),
         pool_size=KEPT_CONNECTIONS,
         pool_use_lifo=True,
         max_overflow=0,
@@ -90,12 +93,6 @@ def engine(address: Address) -> sqlalchemy.Engine:
     sqlalchemy.event.listen(made, "checkin", _put_down)
     sqlalchemy.event.listen(made, "checkout", _try_first)
     return made
-
-
-def _prepared(connection: psycopg.Connection) -> psycopg.Connection:
-    """Of a statement that is sent five times without, each is planned."""
-    connection.prepare_threshold = 0
-    return connection
 
 
 def _put_down(_: object, record: ConnectionPoolEntry) -> None:
@@ -122,7 +119,9 @@ class Connections:
 
     def __init__(self, engine: sqlalchemy.Engine) -> None:
         self._engine = engine
-        self._places = asyncio.Semaphore(KEPT_CONNECTIONS)
+        self._places = turns.Places(
+            KEPT_CONNECTIONS, _PLACE_SECONDS, "PostgreSQL has been busy with others for too long."
+        )
         with engine.connect():  # an engine's first connection is made under a lock, of threads
             pass
 
@@ -131,22 +130,11 @@ class Connections:
         """Commits at the end. Who only looks needs no transaction, and the two ways to PostgreSQL
         that it costs. Raises Unavailable when no connection is free for long.
         """
-        turns.wait_for(self._place())
-        try:
-            with self._engine.connect() as connection:
-                if is_looking:
-                    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-                with connection.begin():
-                    yield connection
-        finally:
-            self._places.release()
-
-    async def _place(self) -> None:
-        try:
-            async with asyncio.timeout(_PLACE_SECONDS):
-                await self._places.acquire()
-        except TimeoutError:
-            raise Unavailable("PostgreSQL has been busy with others for too long.") from None
+        with self._places.taken(), self._engine.connect() as connection:
+            if is_looking:
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            with connection.begin():
+                yield connection
 
 
 def driver(connection: sqlalchemy.Connection) -> psycopg.Connection:

@@ -7,7 +7,8 @@ those would spend as much on handing the interpreter to each other as on the req
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -15,6 +16,8 @@ from anyio import to_thread
 from psycopg.abc import PQGen
 from psycopg.waiting import READY_R, READY_W, WAIT_R, WAIT_W
 from sqlalchemy.util.concurrency import await_, greenlet_spawn, in_greenlet
+
+from pipeline.errors import Unavailable
 
 Result = TypeVar("Result")
 
@@ -24,14 +27,36 @@ async def run(function: Callable[[], Result]) -> Result:
     return await greenlet_spawn(function)
 
 
-def wait_for(awaitable: Awaitable[Result]) -> Result:
-    """From within `run`: the others go on until it is there."""
-    return await_(awaitable)
-
-
 def aside(function: Callable[[], Result]) -> Result:
     """What `function` gives, which holds up its thread: one of its own where turns are taken."""
     return await_(to_thread.run_sync(function)) if in_greenlet() else function()
+
+
+class Places:
+    """So many may do something at once. From within `run` only: who comes when all are taken waits,
+    and the others go on.
+    """
+
+    def __init__(self, count: int, seconds: float, when_none_is_free: str) -> None:
+        self._free = asyncio.Semaphore(count)
+        self._seconds = seconds
+        self._when_none_is_free = when_none_is_free
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Raises Unavailable, with that sentence, when none is free for so many seconds."""
+        await_(self._take())
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    async def _take(self) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Unavailable(self._when_none_is_free) from None
 
 
 class Connection(psycopg.Connection[Any]):

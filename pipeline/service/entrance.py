@@ -1,6 +1,5 @@
 """Asks the CHT who somebody is: never so often that it shuts out others, never with all hands."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -42,7 +41,9 @@ class Entrance:
         self._sign_in = sign_in
         self._recognise = recognise
         self._moment = moment
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._places = turns.Places(
+            _AT_ONCE, _SECONDS_TO_WAIT, "The CHT is slow, and others are waiting for it already."
+        )
 
     def by_password(self, name: str, password: str, address: str) -> Identity:
         """Raises TooManyFailures, PasswordChangeRequired, Refused, or that it cannot tell now."""
@@ -62,11 +63,7 @@ class Entrance:
     @contextmanager
     def _counted(self, limits: Mapping[str, int]) -> Iterator[None]:
         """Counts what the CHT refuses, and nothing else."""
-        try:
-            turns.wait_for(asyncio.wait_for(self._places.acquire(), _SECONDS_TO_WAIT))
-        except TimeoutError:
-            raise Unavailable("The CHT is slow, and others are waiting for it already.") from None
-        try:
+        with self._places.taken():
             attempt_id = uuid4()
             with self._connections.begun() as connection:
                 throttle.attempt(connection, attempt_id, limits, self._moment())
@@ -76,8 +73,6 @@ class Entrance:
                 self._take_back(attempt_id)
                 raise
             self._take_back(attempt_id)
-        finally:
-            self._places.release()
 
     def _take_back(self, attempt_id: UUID) -> None:
         with self._connections.begun() as connection:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -43,18 +44,17 @@ class Counting:
             throttle.take_back(connection, attempt_id)
 
 
+@contextmanager
+def process(address: Address) -> Iterator[Counting]:
+    engine = databases.engine(address)
+    yield Counting(engine)
+    engine.dispose()
+
+
 @pytest.fixture
 def counting(database: Address) -> Iterator[Counting]:
-    engine = databases.engine(database)
-    yield Counting(engine)
-    engine.dispose()
-
-
-@pytest.fixture
-def beside(database: Address) -> Iterator[Counting]:
-    engine = databases.engine(database)
-    yield Counting(engine)
-    engine.dispose()
+    with process(database) as one:
+        yield one
 
 
 def test_a_key_that_has_failed_often_enough_is_stopped_and_no_other(counting: Counting) -> None:
@@ -82,12 +82,13 @@ def test_right_passwords_never_add_up(counting: Counting) -> None:
         counting.succeed(name=5, address=9)
 
 
-def test_two_processes_count_together(counting: Counting, beside: Counting) -> None:
-    counting.fail(3, name=5)
-    beside.fail(2, name=5)
-    for each in (counting, beside):
-        with pytest.raises(TooManyFailures):
-            each.fail(1, name=5)
+def test_two_processes_count_together(counting: Counting, database: Address) -> None:
+    with process(database) as beside:
+        counting.fail(3, name=5)
+        beside.fail(2, name=5)
+        for each in (counting, beside):
+            with pytest.raises(TooManyFailures):
+                each.fail(1, name=5)
 
 
 def test_guesses_at_once_are_no_more_than_one_after_the_other(counting: Counting) -> None:

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "errors": set(),
     "tables": set(),
     "settings": {"errors"},
-    "turns": set(),
+    "turns": {"errors"},
     "database": {"errors", "turns"},
     "embedded": {"errors"},
     "terminal": set(),
