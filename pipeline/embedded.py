@@ -190,7 +190,8 @@ def _buffers() -> int:
 def _port_in_use(installation: _Installation) -> int | None:
     """The port of a server that already runs on these data, by its own `postmaster.pid`.
 
-    A server that was killed a moment ago still looks alive; it is waited for until it looks dead.
+    A server that was killed a moment ago still looks alive, and its port still takes connections;
+    it is waited for until it looks dead. Only a server answers `pg_isready`.
     """
     record = installation.data / "postmaster.pid"
     for _ in range(_LOOKS):
@@ -202,7 +203,8 @@ def _port_in_use(installation: _Installation) -> int | None:
             return None
         if installation.run("pg_ctl", "status", "-D", str(installation.data)).returncode != 0:
             return None
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(lines[3]))):
+        address = ("-h", "127.0.0.1", "-p", lines[3], "-d", DATABASE, "-U", USER)
+        if installation.run("pg_isready", *address, "-t", "1").returncode == 0:
             return int(lines[3])
         time.sleep(0.1)
     raise Unavailable(f"The embedded PostgreSQL in {installation.data} runs and does not answer.")

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import psycopg
@@ -62,7 +63,9 @@ def test_what_was_committed_outlives_a_kill(tmp_path: Path) -> None:
         with _connect(server) as connection:
             connection.execute("create table kept as select 42 as answer")
         postmaster = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
-        os.kill(postmaster, signal.SIGKILL)
+        # stopped first: for half a second its port takes connections that nobody answers
+        os.kill(postmaster, signal.SIGSTOP)
+        threading.Timer(0.5, os.kill, (postmaster, signal.SIGKILL)).start()
         with embedded.running(tmp_path) as again, _connect(again) as connection:
             assert connection.execute("select answer from kept").fetchone() == (42,)
 
