@@ -113,7 +113,8 @@ def _translate_errors(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_http_error)
     for refusal in (Refused, Conflict):
         app.exception_handler(refusal)(_refused)
-    app.exception_handler(sqlalchemy.exc.ProgrammingError)(_not_prepared)
+    for missing in (psycopg.errors.UndefinedTable, sqlalchemy.exc.ProgrammingError):
+        app.exception_handler(missing)(_not_prepared)
     for passing in _PASSING:
         app.exception_handler(passing)(_not_now)
 
@@ -152,9 +153,9 @@ def _http_error(request: Request, error: HTTPException) -> Response:
     )
 
 
-def _not_prepared(request: Request, error: sqlalchemy.exc.ProgrammingError) -> Response:
+def _not_prepared(request: Request, error: Exception) -> Response:
     """Before the first refresh there are no marts; any other wrong statement is our mistake."""
-    if isinstance(error.orig, psycopg.errors.UndefinedTable):
+    if isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable):
         return problems.refusal(request.url.path, 503, "The data have not been prepared yet.")
     raise error
 

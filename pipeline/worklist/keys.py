@@ -6,21 +6,24 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from pipeline.statements import Statement
 from pipeline.tables import idempotency_key, verification
 from pipeline.worklist.records import Verification
 
 LIVES = timedelta(hours=24)
 _NEW = insert(idempotency_key)
 # What is older than it lives counts as free.
-_CLAIM = _NEW.on_conflict_do_update(
-    index_elements=["user_name", "key"],
-    set_={
-        "request_hash": _NEW.excluded.request_hash,
-        "verification_id": _NEW.excluded.verification_id,
-        "created_at": _NEW.excluded.created_at,
-    },
-    where=idempotency_key.c.created_at < _NEW.excluded.created_at - LIVES,
-).returning(idempotency_key.c.key)
+_CLAIM = Statement(
+    _NEW.on_conflict_do_update(
+        index_elements=["user_name", "key"],
+        set_={
+            "request_hash": _NEW.excluded.request_hash,
+            "verification_id": _NEW.excluded.verification_id,
+            "created_at": _NEW.excluded.created_at,
+        },
+        where=idempotency_key.c.created_at < _NEW.excluded.created_at - LIVES,
+    ).returning(idempotency_key.c.key)
+)
 
 
 def forget_old(connection: Connection, user_name: str, now: datetime) -> None:
@@ -44,8 +47,8 @@ def claim(
 
     False where the key is known already; waits for whoever is just using it.
     """
-    claimed = connection.execute(
-        _CLAIM,
+    claimed = _CLAIM.row(
+        connection,
         {
             "user_name": user_name,
             "key": key,
@@ -54,7 +57,7 @@ def claim(
             "created_at": now,
         },
     )
-    return claimed.one_or_none() is not None
+    return claimed is not None
 
 
 def remembered(connection: Connection, user_name: str, key: str) -> tuple[bytes, Verification]:

@@ -6,32 +6,33 @@ Statements are composed once: that takes longer than running them.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, any_, bindparam, func, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Text, any_, bindparam, func, select
 
 from pipeline import tables
 from pipeline.errors import Refused
+from pipeline.statements import Statement
 from pipeline.worklist import marts, rules
 from pipeline.worklist.records import Answering, Definition, Programme, Viewer
 
 _known = tables.task_definition.c
 _OF_DEFINITION = _known.name, _known.title, _known.roles, _known.reasons
 _DEFINITIONS = select(*_OF_DEFINITION)
-_DEFINITION = _DEFINITIONS.where(_known.name == bindparam("name"))
-_BY_TITLE = _DEFINITIONS.order_by(_known.title, _known.name)
+_DEFINITION = Statement(_DEFINITIONS.where(_known.name == bindparam("name")))
+_BY_TITLE = Statement(_DEFINITIONS.order_by(_known.title, _known.name))
 
 
 def definition(connection: Connection, name: str) -> Definition:
     """A definition that has left `tasks.yml` is assigned to nobody and has no reasons."""
-    return _definition(name, connection.execute(_DEFINITION, {"name": name}).one_or_none())
+    return _definition(name, _DEFINITION.row(connection, {"name": name}))
 
 
 def definitions_of(connection: Connection, viewer: Viewer) -> dict[str, Definition]:
     """Those whose tasks the viewer's list can hold: by name, in the order of their titles."""
-    every = [_definition(row.name, row) for row in connection.execute(_BY_TITLE)]
+    every = [_definition(row.name, row) for row in _BY_TITLE.rows(connection)]
     return {one.name: one for one in every if rules.may_see(viewer, one)}
 
 
-def _definition(name: str, row: Row[Any] | None) -> Definition:
+def _definition(name: str, row: Any) -> Definition:
     if row is None or row.name is None:
         return Definition(name, name, (), ())
     return Definition(row.name, row.title, tuple(row.roles), tuple(row.reasons))
@@ -51,35 +52,36 @@ def _lineage() -> ColumnElement[list[str]]:
     return func.array(above.scalar_subquery())
 
 
-_ANSWERING = select(
-    *_OF_DEFINITION,
-    tables.instance.c.name.label("instance_name"),
-    func.app.today().label("today"),
-    _lineage().label("lineage"),
-).select_from(
-    tables.instance.outerjoin(tables.task_definition, _known.name == bindparam("name", type_=Text))
+_is_it = _known.name == bindparam("name", type_=Text)
+_ANSWERING = Statement(
+    select(
+        *_OF_DEFINITION,
+        tables.instance.c.name.label("instance_name"),
+        func.app.today().label("today"),
+        _lineage().label("lineage"),
+    ).select_from(tables.instance.outerjoin(tables.task_definition, _is_it))
 )
 
 
 def answering(connection: Connection, name: str, contact_uuid: str | None) -> Answering:
     """For an answer by this contact to a task of the definition of this name."""
     asked = {"name": name, "contact_uuid": contact_uuid}
-    row = connection.execute(_ANSWERING, asked).one_or_none()
+    row = _ANSWERING.row(connection, asked)
     if row is None:
         raise Refused("The database does not know its CHT's name yet: run worklist migrate.")
     lineage = (contact_uuid or "", *row.lineage)
     return Answering(_definition(name, row), row.today, row.instance_name, lineage)
 
 
-_ROLES = select(func.unnest(tables.task_definition.c.roles)).distinct()
+_ROLES = Statement(select(func.unnest(tables.task_definition.c.roles).label("role")).distinct())
 
 
 def assigned_roles(connection: Connection) -> set[str]:
     """Every role that any definition is assigned to."""
-    return set(connection.execute(_ROLES).scalars())
+    return {row.role for row in _ROLES.rows(connection)}
 
 
-_PLACE_NAMES = (
+_PLACE_NAMES = Statement(
     select(marts.place.c.place_name)
     .where(marts.place.c.place_uuid == any_(bindparam("place_uuids", type_=ARRAY(Text))))
     .order_by(marts.place.c.place_name)
@@ -87,30 +89,32 @@ _PLACE_NAMES = (
 
 
 def place_names(connection: Connection, place_uuids: Sequence[str]) -> list[str]:
-    rows = connection.execute(_PLACE_NAMES, {"place_uuids": list(place_uuids)})
-    return list(rows.scalars())
+    rows = _PLACE_NAMES.rows(connection, {"place_uuids": list(place_uuids)})
+    return [row.place_name for row in rows]
 
 
-_DAYS = select(
-    func.app.programme_zone().label("zone"),
-    func.app.today().label("today"),
-    select(func.max(tables.refresh_run.c.finished_at))
-    .where(tables.refresh_run.c.tier == "live", tables.refresh_run.c.is_success)
-    .scalar_subquery()
-    .label("as_of"),
+_DAYS = Statement(
+    select(
+        func.app.programme_zone().label("zone"),
+        func.app.today().label("today"),
+        select(func.max(tables.refresh_run.c.finished_at))
+        .where(tables.refresh_run.c.tier == "live", tables.refresh_run.c.is_success)
+        .scalar_subquery()
+        .label("as_of"),
+    )
 )
 
 
 def days(connection: Connection) -> Programme:
-    row = connection.execute(_DAYS).one()
+    (row,) = _DAYS.rows(connection)
     return Programme(zone=row.zone, today=row.today, as_of=row.as_of)
 
 
-_TRANSLATIONS = select(
-    marts.translation.c.language, marts.translation.c.key, marts.translation.c.text
-).where(
-    marts.translation.c.language == any_(bindparam("languages", type_=ARRAY(Text))),
-    marts.translation.c.key == any_(bindparam("keys", type_=ARRAY(Text))),
+_TRANSLATIONS = Statement(
+    select(marts.translation.c.language, marts.translation.c.key, marts.translation.c.text).where(
+        marts.translation.c.language == any_(bindparam("languages", type_=ARRAY(Text))),
+        marts.translation.c.key == any_(bindparam("keys", type_=ARRAY(Text))),
+    )
 )
 
 
@@ -120,6 +124,6 @@ def translations(connection: Connection, language: str, keys: Collection[str]) -
     Titles, labels and reasons of `tasks.yml` may be such keys.
     """
     asked = {"languages": [language, "en"], "keys": sorted(set(keys))}
-    rows = connection.execute(_TRANSLATIONS, asked).all()
+    rows = _TRANSLATIONS.rows(connection, asked)
     # the wanted language last, so that it replaces the other
     return {row.key: row.text for row in sorted(rows, key=lambda row: row.language == language)}

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from pipeline.statements import Statement
 from pipeline.tables import session
 
 IDLE = timedelta(hours=2)
@@ -20,11 +21,13 @@ EVERY = timedelta(minutes=4, seconds=30)
 LEASE = timedelta(minutes=1)
 _USED_TO_WITHIN = timedelta(minutes=5)
 # Composed once, since every request asks it.
-_FIND = select(session, func.app.worklist_now().label("now")).where(
-    session.c.token_hash == bindparam("token_hash"),
-    session.c.expires_at > bindparam("now"),
-    session.c.used_at > bindparam("idle_since"),
-    session.c.rights_at > bindparam("held_since"),
+_FIND = Statement(
+    select(session, func.app.worklist_now().label("now")).where(
+        session.c.token_hash == bindparam("token_hash"),
+        session.c.expires_at > bindparam("now"),
+        session.c.used_at > bindparam("idle_since"),
+        session.c.rights_at > bindparam("held_since"),
+    )
 )
 
 
@@ -73,7 +76,7 @@ def find(
     """
     token_hash = _hash(token)
     limits = {"now": now, "idle_since": now - IDLE, "held_since": now - hold}
-    row = connection.execute(_FIND, {"token_hash": token_hash, **limits}).one_or_none()
+    row = _FIND.row(connection, {"token_hash": token_hash, **limits})
     if row is None:
         return None
     if row.used_at <= now - _USED_TO_WITHIN:

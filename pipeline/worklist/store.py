@@ -19,7 +19,6 @@ from sqlalchemy import (
     DateTime,
     FromClause,
     Integer,
-    Row,
     Select,
     Subquery,
     Text,
@@ -40,6 +39,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from pipeline import tables
 from pipeline.errors import Refused
+from pipeline.statements import Statement
 from pipeline.worklist import marts, rules
 from pipeline.worklist.records import (
     Area,
@@ -145,10 +145,8 @@ def tasks(
     begin = () if after is None else _position_of(connection, viewer, after, order)
     query = _list(_alike(viewer), _asking(filters), order, len(begin))
     values = {f"begin_{place}": value for place, value in enumerate(begin)}
-    rows = connection.execute(
-        query, {**_rights(viewer), **_values(filters), **values, "limit": limit}
-    )
-    return [_task(row) for row in rows.all()]
+    asked = {**_rights(viewer), **_values(filters), **values, "limit": limit}
+    return [_task(row) for row in query.rows(connection, asked)]
 
 
 def _alike(viewer: Viewer) -> Viewer:
@@ -186,7 +184,7 @@ def _escaped(word: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _list(viewer: Viewer, asking: Asking, order: str, begun: int) -> Select[*tuple[Any, ...]]:
+def _list(viewer: Viewer, asking: Asking, order: str, begun: int) -> Statement:
     """`begun`: how many values say where the list begins, 0 for all of it."""
     his = _his_places()
     seen = _seen(viewer, his).subquery("seen")
@@ -196,7 +194,7 @@ def _list(viewer: Viewer, asking: Asking, order: str, begun: int) -> Select[*tup
         wanted.append(tuple_(*position) > tuple_(*begin))
     limit = bindparam("limit", type_=Integer)
     page = select(seen).where(*wanted).order_by(*position).limit(limit).subquery("page")
-    return _shown(page, his).order_by(*_position(page, order))
+    return Statement(_shown(page, his).order_by(*_position(page, order)))
 
 
 def _narrowed(seen: Subquery, asking: Asking) -> list[ColumnElement[bool]]:
@@ -232,34 +230,34 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
         return {}
     found: dict[str, list[Task]] = {}
     asked = {**_rights(viewer), "patients": sorted(patients)}
-    for row in connection.execute(_others(_alike(viewer)), asked):
+    for row in _others(_alike(viewer)).rows(connection, asked):
         found.setdefault(row.patient_uuid, []).append(_task(row))
     return found
 
 
 @lru_cache
-def _others(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+def _others(viewer: Viewer) -> Statement:
     his = _his_places()
     seen = _seen(viewer, his).subquery("seen")
     query = _shown(seen, his).where(
         seen.c.standing == "open", seen.c.patient_uuid == any_(_texts("patients"))
     )
-    return query.order_by(*_position(seen, "due"))
+    return Statement(query.order_by(*_position(seen, "due")))
 
 
 def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area]:
     """The areas of the viewer's tasks as `filters` have them, by name; `area_uuid` apart."""
     everywhere = replace(filters, area_uuid="", search="")
     query = _areas(_alike(viewer), _asking(everywhere))
-    rows = connection.execute(query, {**_rights(viewer), **_values(everywhere)})
-    return [Area(**row) for row in rows.mappings()]
+    asked = {**_rights(viewer), **_values(everywhere)}
+    return [Area(**row._asdict()) for row in query.rows(connection, asked)]
 
 
 @lru_cache(maxsize=64)
-def _areas(viewer: Viewer, asking: Asking) -> Select[*tuple[Any, ...]]:
+def _areas(viewer: Viewer, asking: Asking) -> Statement:
     seen = _seen(viewer, _his_places()).subquery("seen")
     area = seen.c.area_uuid, seen.c.area_name, seen.c.chw_name
-    return (
+    return Statement(
         select(*area, func.count().label("count"))
         .where(*_narrowed(seen, asking))
         .group_by(*area)
@@ -269,12 +267,12 @@ def _areas(viewer: Viewer, asking: Asking) -> Select[*tuple[Any, ...]]:
 
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
     """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
-    rows = connection.execute(_to_trace(_alike(viewer)), _rights(viewer))
-    return [ToTrace(**row) for row in rows.mappings()]
+    rows = _to_trace(_alike(viewer)).rows(connection, _rights(viewer))
+    return [ToTrace(**row._asdict()) for row in rows]
 
 
 @lru_cache
-def _to_trace(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+def _to_trace(viewer: Viewer) -> Statement:
     his = _his_places()
     seen = _seen(viewer, his).subquery("seen")
     # looked up for each task; an offset keeps PostgreSQL from reading the ledger for each
@@ -283,7 +281,7 @@ def _to_trace(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     note = _note_of(seen.c.verification_report_id)
     of_task = {name: seen.c[name] for name in ToTrace.__dataclass_fields__ if name in seen.c}
     reason = seen.c.verification_reason.label("reason")
-    return (
+    return Statement(
         select(*of_task.values(), his.c.facility_name, reason, note.c.note)
         .select_from(
             seen.join(is_listed.lateral("listed"), true())
@@ -309,11 +307,11 @@ def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
 def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
     """None where the viewer may not see it, whether it exists or not."""
     parameters = {**_rights(viewer), "task_uuid": task_uuid}
-    row = connection.execute(_one(_alike(viewer)), parameters).one_or_none()
+    row = _one(_alike(viewer)).row(connection, parameters)
     return None if row is None else _task(row)
 
 
-def _task(row: Row[Any]) -> Task:
+def _task(row: Sequence[Any]) -> Task:
     """Of a row of `_shown`, whose columns are a task's fields, in their order.
 
     Not through `__init__`, which sets each of a frozen dataclass's fields by a call: fifty tasks
@@ -325,10 +323,11 @@ def _task(row: Row[Any]) -> Task:
 
 
 @lru_cache
-def _one(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+def _one(viewer: Viewer) -> Statement:
     his = _his_places()
     seen = _seen(viewer, his).subquery("seen")
-    return _shown(seen, his).where(seen.c.task_uuid == bindparam("task_uuid", type_=Uuid))
+    is_it = seen.c.task_uuid == bindparam("task_uuid", type_=Uuid)
+    return Statement(_shown(seen, his).where(is_it))
 
 
 def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
@@ -394,22 +393,23 @@ def _position(seen: Subquery, order: str) -> Position:
 
 def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID, order: str) -> Place:
     asked = {**_rights(viewer), "task_uuid": task_uuid}
-    last = connection.execute(_position_in(_alike(viewer), order), asked).one_or_none()
+    last = _position_in(_alike(viewer), order).row(connection, asked)
     if last is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
     return tuple(last)
 
 
 @lru_cache
-def _position_in(viewer: Viewer, order: str) -> Select[*tuple[Any, ...]]:
+def _position_in(viewer: Viewer, order: str) -> Statement:
     seen = _seen(viewer, _his_places()).subquery("seen")
     is_it = seen.c.task_uuid == bindparam("task_uuid", type_=Uuid)
-    return select(*_position(seen, order)).where(is_it)
+    position = (each.label(f"begin_{place}") for place, each in enumerate(_position(seen, order)))
+    return Statement(select(*position).where(is_it))
 
 
 def progress(connection: Connection, viewer: Viewer) -> Progress:
     """Of the tasks whose window contains today and that ask for something: how many are done."""
-    rows = connection.execute(_counts(_alike(viewer)), _rights(viewer)).all()
+    rows = _counts(_alike(viewer)).rows(connection, _rights(viewer))
     return Progress(
         done_count=sum(row.due_count for row in rows if row.standing in _DONE),
         asked_count=sum(row.due_count for row in rows if row.standing in _ASKED),
@@ -418,28 +418,30 @@ def progress(connection: Connection, viewer: Viewer) -> Progress:
 
 
 @lru_cache
-def _counts(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+def _counts(viewer: Viewer) -> Statement:
     seen = _seen(viewer, _his_places()).subquery("seen")
     today = select(func.app.today()).scalar_subquery()  # once, and not for each task
     is_due = today.between(seen.c.opens_on, seen.c.closes_on)
-    return select(
-        seen.c.standing,
-        func.count().label("all_count"),
-        func.count().filter(is_due).label("due_count"),
-    ).group_by(seen.c.standing)
+    return Statement(
+        select(
+            seen.c.standing,
+            func.count().label("all_count"),
+            func.count().filter(is_due).label("due_count"),
+        ).group_by(seen.c.standing)
+    )
 
 
 def history(connection: Connection, task_id: str) -> list[KnownVerification]:
     """All answers of one task, newest first; ask `task` first whether the viewer sees it."""
-    rows = connection.execute(_history(), {"task_id": task_id})
-    return [KnownVerification(**row) for row in rows.mappings()]
+    rows = _history().rows(connection, {"task_id": task_id})
+    return [KnownVerification(**row._asdict()) for row in rows]
 
 
 @lru_cache
-def _history() -> Select[*tuple[Any, ...]]:
+def _history() -> Statement:
     known = marts.verification
     note = _note_of(known.c.report_id)
-    return (
+    return Statement(
         select(known, func.app.task_uuid(known.c.task_id).label("task_uuid"), note.c.note)
         .select_from(known.outerjoin(note, true()))
         .where(known.c.task_id == bindparam("task_id", type_=Text))
@@ -454,12 +456,11 @@ def verifications(
     before = None if after is None else _moment_of(connection, viewer, after)
     asked = {**_rights(viewer), "before": before, "before_id": after, "limit": limit}
     query = _verifications(_alike(viewer), is_begun=before is not None)
-    rows = connection.execute(query, asked)
-    return [KnownVerification(**row) for row in rows.mappings()]
+    return [KnownVerification(**row._asdict()) for row in query.rows(connection, asked)]
 
 
 @lru_cache
-def _verifications(viewer: Viewer, *, is_begun: bool) -> Select[*tuple[Any, ...]]:
+def _verifications(viewer: Viewer, *, is_begun: bool) -> Statement:
     seen = _seen(viewer, _his_places()).subquery("seen")
     known = _answers_to(seen)
     note = _note_of(known.c.report_id)
@@ -470,7 +471,8 @@ def _verifications(viewer: Viewer, *, is_begun: bool) -> Select[*tuple[Any, ...]
     if is_begun:
         before = bindparam("before", type_=DateTime(timezone=True))
         query = query.where(tuple_(*position) < tuple_(before, bindparam("before_id", type_=Text)))
-    return query.order_by(*map(desc, position)).limit(bindparam("limit", type_=Integer))
+    limit = bindparam("limit", type_=Integer)
+    return Statement(query.order_by(*map(desc, position)).limit(limit))
 
 
 def _answers_to(seen: Subquery) -> FromClause:
@@ -481,7 +483,7 @@ def _answers_to(seen: Subquery) -> FromClause:
 
 def _moment_of(connection: Connection, viewer: Viewer, report_id: str) -> datetime:
     asked = {**_rights(viewer), "report_id": report_id}
-    last = connection.execute(_moment_in(_alike(viewer)), asked).one_or_none()
+    last = _moment_in(_alike(viewer)).row(connection, asked)
     if last is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such report; start again.")
     moment: datetime = last.verified_at or _LONG_AGO
@@ -489,20 +491,20 @@ def _moment_of(connection: Connection, viewer: Viewer, report_id: str) -> dateti
 
 
 @lru_cache
-def _moment_in(viewer: Viewer) -> Select[*tuple[Any, ...]]:
+def _moment_in(viewer: Viewer) -> Statement:
     seen = _seen(viewer, _his_places()).subquery("seen")
     known = _answers_to(seen)
     is_it = known.c.report_id == bindparam("report_id", type_=Text)
-    return select(known.c.verified_at).select_from(seen.join(known, true())).where(is_it)
+    moment = select(known.c.verified_at).select_from(seen.join(known, true()))
+    return Statement(moment.where(is_it))
 
 
 def insert_verification(connection: Connection, verification: Verification) -> bool:
     """False where its round of the task is taken; waits for who is just taking it."""
-    inserted = connection.execute(_INSERT_VERIFICATION, vars(verification))
-    return inserted.one_or_none() is not None
+    return _INSERT_VERIFICATION.row(connection, vars(verification)) is not None
 
 
-_INSERT_VERIFICATION = (
+_INSERT_VERIFICATION = Statement(
     insert(tables.verification)
     .on_conflict_do_nothing()
     .returning(tables.verification.c.verification_id)
