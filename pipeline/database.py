@@ -4,17 +4,16 @@ Every connection carries the operator's `WORKLIST_NOW` in the setting `worklist.
 function `app.worklist_now()` reads it, so that Python and dbt agree on what time it is.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 import psycopg
 import sqlalchemy
-from sqlalchemy.pool import ConnectionPoolEntry
+from psycopg.pq import TransactionStatus
 
 from pipeline import turns
 from pipeline.errors import SettingsWrong, Unavailable
@@ -77,48 +76,28 @@ def connect(
 
 
 def engine(address: Address) -> sqlalchemy.Engine:
-    """A pool of such connections for SQLAlchemy; one that has lain there is tried first, since
-    servers restart.
-
-    Who comes when all are busy waits, which is faster than a further connection.
-    """
-    made = sqlalchemy.create_engine(
+    """A pool of such connections for SQLAlchemy; one is tried first, since servers restart."""
+    return sqlalchemy.create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect(address, for_requests=True),
         pool_size=KEPT_CONNECTIONS,
-        pool_use_lifo=True,
         max_overflow=0,
+        pool_pre_ping=True,
         hide_parameters=True,
     )
-    sqlalchemy.event.listen(made, "checkin", _put_down)
-    sqlalchemy.event.listen(made, "checkout", _try_first)
-    return made
-
-
-def _put_down(_: object, record: ConnectionPoolEntry) -> None:
-    record.info["put_down_at"] = time.monotonic()
-
-
-def _try_first(connection: psycopg.Connection, record: ConnectionPoolEntry, _: object) -> None:
-    """Before each use (`pool_pre_ping`) it would cost a busy service a third way to PostgreSQL."""
-    if time.monotonic() - record.info.get("put_down_at", math.inf) < _TRIED_AFTER:
-        return
-    try:
-        connection.execute("")
-        connection.rollback()
-    except psycopg.OperationalError as error:
-        raise sqlalchemy.exc.DisconnectionError from error
 
 
 class Connections:
-    """What those who take turns (`turns`) have their connections from: as many as an engine keeps.
+    """What those who take turns (`turns`) have their connections from: as many as an engine keeps,
+    held for good, since lending one from the engine and giving it back takes a tenth of a request.
 
-    Who comes when all are busy waits, and the others go on. Nobody may hold two, since all could
-    then wait for each other.
+    Who comes when all are busy waits, which is faster than a further connection, and the others go
+    on. Nobody may hold two, since all could then wait for each other.
     """
 
     def __init__(self, engine: sqlalchemy.Engine) -> None:
         self._engine = engine
+        self._idle: list[tuple[sqlalchemy.Connection, float]] = []
         self._places = turns.Places(
             KEPT_CONNECTIONS, _PLACE_SECONDS, "PostgreSQL has been busy with others for too long."
         )
@@ -130,11 +109,48 @@ class Connections:
         """Commits at the end. Who only looks needs no transaction, and the two ways to PostgreSQL
         that it costs. Raises Unavailable when no connection is free for long.
         """
-        with self._places.taken(), self._engine.connect() as connection:
-            if is_looking:
-                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-            with connection.begin():
-                yield connection
+        with self._places.taken():
+            connection = self._picked_up()
+            try:
+                driver(connection).autocommit = is_looking
+                with connection.begin():
+                    yield connection
+            finally:
+                self._put_down(connection)
+
+    def _picked_up(self) -> sqlalchemy.Connection:
+        """The one that was used last. It is tried first if it has lain, since servers restart; to
+        try it always would cost a busy service a third way to PostgreSQL.
+        """
+        while self._idle:
+            connection, put_down_at = self._idle.pop()
+            if time.monotonic() - put_down_at < _TRIED_AFTER or _answers(connection):
+                return connection
+            _drop(connection)
+        return self._engine.connect()
+
+    def _put_down(self, connection: sqlalchemy.Connection) -> None:
+        if not connection.invalidated and _is_idle(connection):
+            self._idle.append((connection, time.monotonic()))
+        else:
+            _drop(connection)
+
+
+def _answers(connection: sqlalchemy.Connection) -> bool:
+    with suppress(psycopg.OperationalError):
+        driver(connection).autocommit = True
+        driver(connection).execute("")
+        return True
+    return False
+
+
+def _is_idle(connection: sqlalchemy.Connection) -> bool:
+    return driver(connection).info.transaction_status == TransactionStatus.IDLE
+
+
+def _drop(connection: sqlalchemy.Connection) -> None:
+    connection.invalidate()
+    connection.close()
 
 
 def driver(connection: sqlalchemy.Connection) -> psycopg.Connection:

@@ -3,7 +3,8 @@
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -31,6 +32,7 @@ from pipeline.service import (
     rendering,
     sign_in,
     tracing,
+    warming,
 )
 from pipeline.service.collaborators import Collaborators, LastSync, SignedOut
 from pipeline.service.entrance import Entrance, Recognise, SignIn
@@ -72,6 +74,7 @@ def build(
     app = FastAPI(
         title="CHT Worklist",
         version="1",
+        lifespan=_lifespan,
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -100,6 +103,12 @@ def build(
     app.add_middleware(Language)
     _translate_errors(app)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await warming.warm(app.state.collaborators)
+    yield
 
 
 def _recognise_nobody(_cookie: str, _address: str) -> Identity:
