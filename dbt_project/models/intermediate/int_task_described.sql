@@ -60,12 +60,6 @@ select
             from {{ source('app', 'verification') }} as verification
             where verification.task_id = task.task_id
         ),
-        (
-            select max(verification_report.round)
-            from {{ ref('verification_report') }} as verification_report
-            where
-                verification_report.task_id = task.task_id
-                and verification_report.outcome in ('visited', 'not_visited')
-        )
+        task.landed_last_round
     ) as last_round
 from {{ ref('int_task_judged') }} as task

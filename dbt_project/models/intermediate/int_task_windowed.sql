@@ -33,7 +33,8 @@ select
     coalesce(task.resolved_by_form, floating.resolved_by_form) as resolved_by_form,
     coalesce(task.resolved_at, floating.resolved_at) as resolved_at,
     {% for column in [
-        'report_id', 'round', 'outcome', 'visit_on', 'reason', 'verified_by', 'verified_at'
+        'report_id', 'round', 'outcome', 'visit_on', 'reason', 'verified_by', 'verified_at',
+        'last_round'
     ] -%}
     task.landed_{{ column }}{{ ',' if not loop.last }}
     {% endfor %}
@@ -50,7 +51,8 @@ left join lateral (
             reading.today + coalesce(task_event.days, 0) - task_event.start_days as opens_on,
             reading.today + coalesce(task_event.days, 0) as due_on,
             reading.today + coalesce(task_event.days, 0) + task_event.end_days as closes_on
-        from (select app.today() as today) as reading
+        -- the offset keeps it one value, as in int_task_judged
+        from (select app.today() as today offset 0) as reading
     ) as due
     left join lateral (
         select

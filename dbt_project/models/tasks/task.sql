@@ -139,6 +139,18 @@ verified as (
         verification_report.verified_at desc, verification_report.report_id
 ),
 
+-- the highest round ever answered, deleted answers included: the next one is no round twice
+last_answered as (
+    select
+        verification_report.task_id,
+        max(verification_report.round) as round
+    from verification_report
+    inner join asked
+        on verification_report.task_id = asked.task_id
+    where verification_report.outcome in ('visited', 'not_visited')
+    group by verification_report.task_id
+),
+
 -- where the patient lives, else where the sender works
 placed as (
     select
@@ -224,6 +236,7 @@ select
     verified.reason as landed_reason,
     verified.verified_by as landed_verified_by,
     verified.verified_at as landed_verified_at,
+    last_answered.round as landed_last_round,
     {{ this_run() }} as run_number
 from placed
 left join place
@@ -232,6 +245,8 @@ left join resolved
     on placed.task_id = resolved.task_id
 left join verified
     on placed.task_id = verified.task_id
+left join last_answered
+    on placed.task_id = last_answered.task_id
 {% if not is_incremental() -%}
 -- a supervisor's tasks side by side on the disk, since nobody reads one of them alone
 order by placed.place_uuid
