@@ -12,7 +12,7 @@ from pipeline import turns
 from pipeline.database import KEPT_CONNECTIONS
 from pipeline.errors import Refused, Unavailable
 from pipeline.service.collaborators import Collaborators
-from pipeline.worklist import programme, rules, sessions, store
+from pipeline.worklist import rules, sessions, store
 from pipeline.worklist.records import Filters
 
 _NOTHING = UUID(int=0)
@@ -37,4 +37,4 @@ def _ask(ours: Collaborators) -> None:
         store.progress(connection, nobody)
         store.areas(connection, nobody, Filters())
         store.task(connection, nobody, _NOTHING)
-        programme.answering(connection, "", None)
+        store.task_to_answer(connection, nobody, _NOTHING)

@@ -12,7 +12,7 @@ from pipeline import tables
 from pipeline.errors import Refused
 from pipeline.statements import Statement
 from pipeline.worklist import marts, rules
-from pipeline.worklist.records import Answering, Definition, Programme, Viewer
+from pipeline.worklist.records import Answering, Definition, Programme, Task, Viewer
 
 _known = tables.task_definition.c
 _OF_DEFINITION = _known.name, _known.title, _known.roles, _known.reasons
@@ -33,7 +33,7 @@ def definitions_of(connection: Connection, viewer: Viewer) -> dict[str, Definiti
 
 
 def _definition(name: str, row: Any) -> Definition:
-    if row is None or row.name is None:
+    if row is None:
         return Definition(name, name, (), ())
     return Definition(row.name, row.title, tuple(row.roles), tuple(row.reasons))
 
@@ -52,25 +52,30 @@ def _lineage() -> ColumnElement[list[str]]:
     return func.array(above.scalar_subquery())
 
 
-_is_it = _known.name == bindparam("name", type_=Text)
-_ANSWERING = Statement(
-    select(
-        *_OF_DEFINITION,
-        tables.instance.c.name.label("instance_name"),
-        func.app.today().label("today"),
-        _lineage().label("lineage"),
-    ).select_from(tables.instance.outerjoin(tables.task_definition, _is_it))
+# What an answer by the contact `contact_uuid` needs, beside a task whose definition is joined.
+ANSWERING = (
+    _known.name.label("known_definition"),
+    _known.roles.label("answered_by"),
+    _known.reasons,
+    select(tables.instance.c.name).scalar_subquery().label("instance_name"),
+    func.app.today().label("today"),
+    _lineage().label("lineage"),
 )
 
 
-def answering(connection: Connection, name: str, contact_uuid: str | None) -> Answering:
-    """For an answer by this contact to a task of the definition of this name."""
-    asked = {"name": name, "contact_uuid": contact_uuid}
-    row = _ANSWERING.row(connection, asked)
-    if row is None:
+def answering(row: Any, task: Task, contact_uuid: str | None) -> Answering:
+    """For an answer by this contact to the task, of a row with the columns of ANSWERING."""
+    if row.instance_name is None:
         raise Refused("The database does not know its CHT's name yet: run worklist migrate.")
+    is_known = row.known_definition is not None
+    definition = Definition(
+        task.definition,
+        task.title,
+        tuple(row.answered_by) if is_known else (),
+        tuple(row.reasons) if is_known else (),
+    )
     lineage = (contact_uuid or "", *row.lineage)
-    return Answering(_definition(name, row), row.today, row.instance_name, lineage)
+    return Answering(definition, row.today, row.instance_name, lineage)
 
 
 _ROLES = Statement(select(func.unnest(tables.task_definition.c.roles).label("role")).distinct())

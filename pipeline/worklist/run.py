@@ -8,7 +8,7 @@ import psycopg
 import sqlalchemy
 
 from pipeline.database import driver
-from pipeline.worklist import keys, notes, programme, rules, store
+from pipeline.worklist import keys, notes, rules, store
 from pipeline.worklist.records import Answer, Answering, Task, TaskNote, Verification, Viewer
 
 Enqueue = Callable[[psycopg.Connection, UUID, str, dict[str, object], datetime], None]
@@ -111,10 +111,10 @@ def _open_to(
     connection: sqlalchemy.Connection, viewer: Viewer, task_uuid: UUID
 ) -> tuple[Task, Answering]:
     """A task that the viewer may verify. Raises UnknownTask or NotAllowed."""
-    task = store.task(connection, viewer, task_uuid)
-    if task is None:
+    found = store.task_to_answer(connection, viewer, task_uuid)
+    if found is None:
         raise rules.UnknownTask
-    answering = programme.answering(connection, task.definition, viewer.contact_uuid)
+    task, answering = found
     rules.check_may_verify(viewer, task, answering.definition)
     return task, answering
 

@@ -40,8 +40,9 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from pipeline import tables
 from pipeline.errors import Refused
 from pipeline.statements import Statement
-from pipeline.worklist import marts, rules
+from pipeline.worklist import marts, programme, rules
 from pipeline.worklist.records import (
+    Answering,
     Area,
     Filters,
     KnownVerification,
@@ -311,6 +312,22 @@ def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None
     return None if row is None else _task(row)
 
 
+def task_to_answer(
+    connection: Connection, viewer: Viewer, task_uuid: UUID
+) -> tuple[Task, Answering] | None:
+    """With what an answer by the viewer needs to know, in one way to PostgreSQL."""
+    asked = {
+        **_rights(viewer),
+        "task_uuid": task_uuid,
+        "contact_uuid": viewer.contact_uuid,
+    }
+    row = _one_to_answer(_alike(viewer)).row(connection, asked)
+    if row is None:
+        return None
+    found = _task(row[: len(_FIELDS)])
+    return found, programme.answering(row, found, viewer.contact_uuid)
+
+
 def _task(row: Sequence[Any]) -> Task:
     """Of a row of `_shown`, whose columns are a task's fields, in their order.
 
@@ -324,10 +341,19 @@ def _task(row: Sequence[Any]) -> Task:
 
 @lru_cache
 def _one(viewer: Viewer) -> Statement:
+    return Statement(_shown_one(viewer))
+
+
+@lru_cache
+def _one_to_answer(viewer: Viewer) -> Statement:
+    return Statement(_shown_one(viewer).add_columns(*programme.ANSWERING))
+
+
+def _shown_one(viewer: Viewer) -> Select[*tuple[Any, ...]]:
     his = _his_places()
     seen = _seen(viewer, his).subquery("seen")
     is_it = seen.c.task_uuid == bindparam("task_uuid", type_=Uuid)
-    return Statement(_shown(seen, his).where(is_it))
+    return _shown(seen, his).where(is_it)
 
 
 def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
