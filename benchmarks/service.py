@@ -20,9 +20,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import urlencode
 from uuid import UUID
 
+import psycopg
 import sqlalchemy
 from psycopg import sql
 
@@ -31,7 +33,7 @@ from benchmarks.load import Call, Load
 from benchmarks.programme import Shape
 from benchmarks.telling import median, tell
 from pipeline import embedded
-from pipeline.database import KEPT_CONNECTIONS, PLANNING, Address, connect, engine, now
+from pipeline.database import KEPT_CONNECTIONS, PLANNING, Address, connect, driver, engine, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.service.collaborators import COOKIE
@@ -238,26 +240,28 @@ def list_query(address: Address, supervisors: int) -> str:
 
     Whatever else is a parameter stands in it as a constant.
     """
-    said: list[tuple[str, dict[str, Any]]] = []
+    said: list[tuple[str, Sequence[Any]]] = []
+
+    class Heard(psycopg.RawCursor[Any]):
+        def execute(self, query: Any, params: Any = None, **how: Any) -> Any:
+            said.append((query.decode(), params))
+            return super().execute(query, params, **how)
+
     asking = engine(address)
-    with asking.connect() as connection:
+    with asking.connect() as connection, mock.patch("psycopg.RawCursor", Heard):
         viewer = store.viewer(connection, "supervisor_0", ())
-
-        @sqlalchemy.event.listens_for(asking, "before_cursor_execute")
-        def hear(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
-            said.append((statement, parameters))
-
         store.tasks(connection, viewer, limit=PAGE_LENGTH + 1)
         [(statement, parameters)] = said
         site = "array[md5('site' || :site)::uuid::text]"
-        values = {
-            name: site
+        values = [
+            site
             if value == list(viewer.facility_uuids)
-            else sql.Literal(value).as_string(connection.connection.driver_connection)
-            for name, value in parameters.items()
-        }
+            else sql.Literal(value).as_string(driver(connection))
+            for value in parameters
+        ]
     asking.dispose()
-    query = " ".join((statement % values).split())
+    written = re.sub(r"\$([0-9]+)", lambda found: values[int(found.group(1)) - 1], statement)
+    query = " ".join(written.split())
     return f"\\set site random(0, {supervisors - 1})\n{query};\n"
 
 

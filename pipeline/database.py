@@ -88,8 +88,8 @@ def engine(address: Address) -> sqlalchemy.Engine:
 
 
 class Connections:
-    """What those who take turns (`turns`) have their connections from: as many as an engine keeps,
-    held for good, since lending one from the engine and giving it back takes a tenth of a request.
+    """What those who take turns (`turns`) have their connections from: as many as an engine keeps.
+    They are kept here, since lending one from an engine's pool takes a tenth of a request.
 
     Who comes when all are busy waits, which is faster than a further connection, and the others go
     on. Nobody may hold two, since all could then wait for each other.
@@ -127,7 +127,9 @@ class Connections:
             if time.monotonic() - put_down_at < _TRIED_AFTER or _answers(connection):
                 return connection
             _drop(connection)
-        return self._engine.connect()
+        connection = self._engine.connect()
+        connection.detach()
+        return connection
 
     def _put_down(self, connection: sqlalchemy.Connection) -> None:
         if not connection.invalidated and _is_idle(connection):
@@ -149,13 +151,15 @@ def _is_idle(connection: sqlalchemy.Connection) -> bool:
 
 
 def _drop(connection: sqlalchemy.Connection) -> None:
-    connection.invalidate()
+    if not connection.invalidated:
+        driver(connection).close()
+        connection.invalidate()
     connection.close()
 
 
 def driver(connection: sqlalchemy.Connection) -> psycopg.Connection:
     """The same connection and transaction for those who speak psycopg."""
-    inner = connection.connection.driver_connection
+    inner = connection.connection.dbapi_connection
     if not isinstance(inner, psycopg.Connection):
         raise Unavailable("The connection to PostgreSQL was lost.")
     return inner
