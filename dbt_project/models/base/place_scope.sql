@@ -61,3 +61,7 @@ select
     walk.depth,
     {{ this_run() }} as run_number
 from walk
+{% if not is_incremental() -%}
+-- what is below a facility side by side on the disk, as every list asks for it
+order by walk.ancestor_uuid
+{%- endif %}
