@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
@@ -47,7 +48,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Load:
-    """Latencies in milliseconds; CPU seconds of the process that sent the requests."""
+    """Latencies in milliseconds; CPU seconds of the process that sent the requests; which share of
+    the machine's time its host gave to others meanwhile, where Linux tells.
+    """
 
     requests: int
     requests_per_s: float
@@ -55,6 +58,7 @@ class Load:
     p99_ms: float
     most_ms: float
     cpu_s: float
+    stolen: float
 
 
 def offered(port: int, calls: Sequence[Call], rate: float) -> Load:
@@ -153,20 +157,30 @@ def _run(
     numbered = enumerate(ready if seconds is None else itertools.cycle(ready))
     began = time.perf_counter() + _LEAD
     sender = _Sender(port, numbered, began, rate, began + (seconds or float("inf")))
-    prepared = time.process_time()
+    prepared, before = time.process_time(), _machine_time()
     threads = [threading.Thread(target=sender.work) for _ in range(CONNECTIONS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     took = time.perf_counter() - began
-    cpu_s = time.process_time() - prepared
+    cpu_s, after = time.process_time() - prepared, _machine_time()
     if sender.failures:
         raise SystemExit(f"{name}: {len(sender.failures)} failed, such as {sender.failures[0]}")
-    said.send(_load(sender.latencies, took, cpu_s))
+    stolen = (after[0] - before[0]) / max(after[1] - before[1], 1)
+    said.send(_load(sender.latencies, took, cpu_s, stolen))
 
 
-def _load(latencies: list[float], took: float, cpu_s: float) -> Load:
+def _machine_time() -> tuple[int, int]:
+    """Ticks that were stolen from this machine so far, and all."""
+    statistics = Path("/proc/stat")
+    if not statistics.exists():
+        return 0, 0
+    ticks = [int(each) for each in statistics.read_text().partition("\n")[0].split()[1:9]]
+    return ticks[7], sum(ticks)
+
+
+def _load(latencies: list[float], took: float, cpu_s: float, stolen: float) -> Load:
     percentiles: list[Any] = quantiles(latencies, n=100, method="inclusive")
     return Load(
         requests=len(latencies),
@@ -175,4 +189,5 @@ def _load(latencies: list[float], took: float, cpu_s: float) -> Load:
         p99_ms=percentiles[98] * 1000,
         most_ms=max(latencies) * 1000,
         cpu_s=cpu_s,
+        stolen=stolen,
     )

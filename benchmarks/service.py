@@ -321,6 +321,7 @@ def _row(leg: str, done: Load) -> dict[str, object]:
         "p99 ms": f"{done.p99_ms:.1f}",
         "most ms": f"{done.most_ms:.1f}",
         "CPU s of the load": f"{done.cpu_s:.1f}",
+        "stolen": f"{done.stolen:.1%}",
     }
 
 
