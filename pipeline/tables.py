@@ -192,7 +192,6 @@ verification = Table(
         "(visit_on is null or outcome = 'visited') and (reason is null or outcome = 'not_visited')",
         name="verification_details_fit_outcome",
     ),
-    Index("verification_of_task", text("app.task_uuid(task_id)"), "round"),
     schema="app",
     comment="a supervisor's answer to a task; never changed, never deleted",
 )

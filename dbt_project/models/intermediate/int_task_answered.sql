@@ -17,7 +17,7 @@ left join lateral (
         >= (task.landed_round, coalesce(task.landed_verified_at, '-infinity')) as is_last
     from {{ ref('int_verification_accepted') }} as verification
     where
-        app.task_uuid(verification.task_id) = task.task_uuid  -- as the index has it
+        verification.task_id = task.task_id
         and verification.delivery <> 'withdrawn'
     order by verification.round desc
     limit 1

@@ -58,7 +58,7 @@ select
         (
             select max(verification.round)
             from {{ source('app', 'verification') }} as verification
-            where app.task_uuid(verification.task_id) = task.task_uuid
+            where verification.task_id = task.task_id
         ),
         task.landed_last_round
     ) as last_round
