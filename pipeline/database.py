@@ -18,7 +18,7 @@ from psycopg.pq import TransactionStatus
 from pipeline import turns
 from pipeline.errors import SettingsWrong, Unavailable
 
-KEPT_CONNECTIONS = 4  # by an engine
+KEPT_CONNECTIONS = 4  # by an engine, and as many by Connections
 _TRIED_AFTER = 1.0  # seconds
 _PLACE_SECONDS = 30.0
 _PREPARED_AFTER = 5  # times, psycopg's own

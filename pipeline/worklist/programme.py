@@ -15,8 +15,7 @@ from pipeline.worklist import marts, rules
 from pipeline.worklist.records import Answering, Definition, Programme, Task, Viewer
 
 _known = tables.task_definition.c
-_OF_DEFINITION = _known.name, _known.title, _known.roles, _known.reasons
-_DEFINITIONS = select(*_OF_DEFINITION)
+_DEFINITIONS = select(_known.name, _known.title, _known.roles, _known.reasons)
 _DEFINITION = Statement(_DEFINITIONS.where(_known.name == bindparam("name")))
 _BY_TITLE = Statement(_DEFINITIONS.order_by(_known.title, _known.name))
 
@@ -33,7 +32,7 @@ def definitions_of(connection: Connection, viewer: Viewer) -> dict[str, Definiti
 
 
 def _definition(name: str, row: Any) -> Definition:
-    if row is None:
+    if row is None or row.name is None:
         return Definition(name, name, (), ())
     return Definition(row.name, row.title, tuple(row.roles), tuple(row.reasons))
 
@@ -54,8 +53,8 @@ def _lineage() -> ColumnElement[list[str]]:
 
 # What an answer by the contact `contact_uuid` needs, beside a task whose definition is joined.
 ANSWERING = (
-    _known.name.label("known_definition"),
-    _known.roles.label("answered_by"),
+    _known.name,
+    _known.roles,
     _known.reasons,
     select(tables.instance.c.name).scalar_subquery().label("instance_name"),
     func.app.today().label("today"),
@@ -64,18 +63,11 @@ ANSWERING = (
 
 
 def answering(row: Any, task: Task, contact_uuid: str | None) -> Answering:
-    """For an answer by this contact to the task, of a row with the columns of ANSWERING."""
+    """For an answer by this contact to the task, of a row with its title and with ANSWERING."""
     if row.instance_name is None:
         raise Refused("The database does not know its CHT's name yet: run worklist migrate.")
-    is_known = row.known_definition is not None
-    definition = Definition(
-        task.definition,
-        task.title,
-        tuple(row.answered_by) if is_known else (),
-        tuple(row.reasons) if is_known else (),
-    )
     lineage = (contact_uuid or "", *row.lineage)
-    return Answering(definition, row.today, row.instance_name, lineage)
+    return Answering(_definition(task.definition, row), row.today, row.instance_name, lineage)
 
 
 _ROLES = Statement(select(func.unnest(tables.task_definition.c.roles).label("role")).distinct())
