@@ -97,6 +97,26 @@ def test_each_role_may_read_what_it_needs_and_no_more(connection: psycopg.Connec
     assert not may("worklist_sync", "worklist_pii")
 
 
+def test_what_grows_with_every_answer_is_analyzed_from_few_rows(
+    connection: psycopg.Connection,
+) -> None:
+    """One column with the usual target would bring the large sample back for all of its table."""
+    large = connection.execute("""
+        select attrelid::regclass, attname
+        from pg_attribute
+        where
+            attrelid in (
+                'app.verification'::regclass,
+                'app.outbox'::regclass,
+                'app.idempotency_key'::regclass
+            )
+            and attnum > 0
+            and not attisdropped
+            and coalesce(nullif(attstattarget, -1), 100) > 10
+    """)
+    assert large.fetchall() == []
+
+
 def test_revisions_are_named_for_what_they_do() -> None:
     versions = Path(__file__).parents[2] / "migrations" / "versions"
     numbers = [path.name[:4] for path in sorted(versions.glob("*.py"))]
