@@ -291,6 +291,7 @@ def serve_command(settings: Settings) -> None:
                 steps.recognise(settings),
                 steps.ask_rights(client),
                 outbox_store.enqueue,
+                outbox_store.wake,
                 settings.programme_roles,
                 cht_url=settings.cht_url,
                 hold=settings.rights_hold,

@@ -1,5 +1,6 @@
 """Builds the HTTP service from what it is given; reads no environment."""
 
+import asyncio
 import logging
 import secrets
 import time
@@ -38,6 +39,7 @@ from pipeline.service.collaborators import Collaborators, LastSync, SignedOut
 from pipeline.service.entrance import Entrance, Recognise, SignIn
 from pipeline.service.guard import Guard
 from pipeline.service.language import Language
+from pipeline.service.waking import Wake, Waking
 from pipeline.worklist.run import Enqueue
 
 _LOG = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ def build(
     engine: sqlalchemy.Engine,
     sign_in_to_cht: SignIn,
     enqueue: Enqueue,
+    wake: Wake,
     programme_roles: Sequence[str],
     *,
     recognise: Recognise | None = None,
@@ -90,6 +93,7 @@ def build(
         refusal_seconds=refusal_seconds,
         cht_url=cht_url,
         enqueue=enqueue,
+        waking=Waking(connections, wake),
         programme_roles=tuple(programme_roles),
         last_sync=last_sync,
         new_id=new_id,
@@ -107,8 +111,11 @@ def build(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    await warming.warm(app.state.collaborators)
+    ours: Collaborators = app.state.collaborators
+    await warming.warm(ours)
+    waking = asyncio.create_task(ours.waking.follow())
     yield
+    waking.cancel()
 
 
 def _recognise_nobody(_cookie: str, _address: str) -> Identity:

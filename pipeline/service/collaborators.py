@@ -13,6 +13,7 @@ from pipeline.database import Connections
 from pipeline.errors import Refused
 from pipeline.service.entrance import Entrance
 from pipeline.service.guard import SAFE
+from pipeline.service.waking import Waking
 from pipeline.worklist import rules, sessions
 from pipeline.worklist.records import Viewer
 from pipeline.worklist.run import Enqueue
@@ -38,6 +39,7 @@ class Collaborators:
     refusal_seconds: float
     cht_url: str | None
     enqueue: Enqueue
+    waking: Waking
     programme_roles: tuple[str, ...]
     last_sync: LastSync | None
     new_id: Callable[[], UUID]
@@ -86,6 +88,8 @@ def visit(request: Request) -> Iterator[Visit]:
             collaborators.programme_roles,
         )
         yield Visit(connection, viewer, now, collaborators)
+    if not is_looking:
+        collaborators.waking.is_due()
 
 
 def session_of(

@@ -12,6 +12,7 @@ from pipeline.service.app import build
 from pipeline.service.collaborators import LastSync
 from pipeline.service.entrance import Recognise, SignIn
 from pipeline.service.rights import AskRights, Rights
+from pipeline.service.waking import Wake
 from pipeline.worklist.run import Enqueue
 
 _MOST_PROCESSES = 4
@@ -23,6 +24,7 @@ def serve(
     recognise: Recognise,
     ask_rights: AskRights,
     enqueue: Enqueue,
+    wake: Wake,
     programme_roles: Sequence[str],
     *,
     cht_url: str,
@@ -42,6 +44,7 @@ def serve(
         engine,
         sign_in,
         enqueue,
+        wake,
         programme_roles,
         recognise=recognise,
         cht_url=cht_url,

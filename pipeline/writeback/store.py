@@ -61,22 +61,20 @@ def enqueue(
 ) -> None:
     """Puts a report on its way; belongs into the transaction that accepts the verification.
 
-    Workers that listen hear of it when that transaction is committed.
+    Workers see it once that is committed: `wake` them then.
     """
     connection.execute(
         """
-        with accepted as (
-            insert into app.outbox (
-                verification_id, report_id, report, next_attempt_at, accepted_at
-            )
-            values (%s, %s, %s, '-infinity', %s)
-            returning verification_id
-        )
-
-        select pg_notify(%s, '') from accepted
+        insert into app.outbox (verification_id, report_id, report, next_attempt_at, accepted_at)
+        values (%s, %s, %s, '-infinity', %s)
         """,
-        (verification_id, report_id, Jsonb(report), accepted_at, CHANNEL),
+        (verification_id, report_id, Jsonb(report), accepted_at),
     )
+
+
+def wake(connection: psycopg.Connection) -> None:
+    """Workers that listen look for what is due, once the transaction is committed."""
+    connection.execute("select pg_notify(%s, '')", (CHANNEL,))
 
 
 def clock(connection: psycopg.Connection) -> datetime:

@@ -51,6 +51,7 @@ class Outbox:
         )
         sent = report(report_id, verification_id, task, round_)
         store.enqueue(self.looking, verification_id, report_id, sent, accepted_at)
+        store.wake(self.looking)
         return report_id
 
     def write_back(self, client: ChtClient | None = None, limit: int = 500) -> Summary:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import Any, NoReturn
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,10 +15,10 @@ from starlette.testclient import TestClient
 from pipeline.database import engine as engine_of
 from pipeline.service.app import build
 from pipeline.service.language import COOKIE
-from pipeline.writeback.store import enqueue
+from pipeline.writeback.store import enqueue, wake
 from tests.integration import visitors
 from tests.integration.programme import SEVERAL, Programme
-from tests.integration.visitors import PROGRAMME_ROLES, SITE, visitor
+from tests.integration.visitors import PROGRAMME_ROLES, SITE, nobody_signs_in, visitor
 
 pytestmark = pytest.mark.one_server
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -46,10 +46,6 @@ def answer(client: TestClient, task: dict[str, Any], query: str = "", **given: s
         follow_redirects=False,
     )
     return posted
-
-
-def nobody_signs_in(name: str, password: str, address: str) -> NoReturn:
-    raise NotImplementedError(name, len(password), address)
 
 
 def run(engine: Engine, statement: str, **values: object) -> None:
@@ -248,7 +244,7 @@ def test_how_old_the_data_is_is_told(engine: Engine, hours: int, words: str) -> 
     def last_sync(_: Connection) -> datetime:
         return NOW - timedelta(hours=hours)
 
-    app = build(engine, nobody_signs_in, enqueue, PROGRAMME_ROLES, last_sync=last_sync)
+    app = build(engine, nobody_signs_in, enqueue, wake, PROGRAMME_ROLES, last_sync=last_sync)
     page = visitor(app, engine, "supervisor_matope").get("/").text
     assert words in page
     assert ("The data is old" in page) == (hours > 26)
@@ -267,7 +263,7 @@ def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(engine: En
             at=NOW - timedelta(hours=hours),
             good=is_success,
         )
-    app = build(engine, nobody_signs_in, enqueue, (), last_sync=lambda _: NOW)
+    app = build(engine, nobody_signs_in, enqueue, wake, (), last_sync=lambda _: NOW)
     assert "The data is old" in visitor(app, engine, "supervisor_matope").get("/").text
 
 
@@ -286,7 +282,7 @@ def test_a_cht_that_cannot_be_reached_is_told_and_answers_are_still_taken(
 
 
 def test_the_way_into_the_cht_leads_to_the_patient_and_the_report(engine: Engine) -> None:
-    app = build(engine, nobody_signs_in, enqueue, (), cht_url="https://cht.example.org")
+    app = build(engine, nobody_signs_in, enqueue, wake, (), cht_url="https://cht.example.org")
     client = visitor(app, engine, "supervisor_matope")
     task = open_tasks(client)[0]
     page = client.get(f"/tasks/{task['task_uuid']}").text
