@@ -290,7 +290,6 @@ def serve_command(settings: Settings) -> None:
                 steps.sign_in(settings),
                 steps.recognise(settings),
                 steps.ask_rights(client),
-                outbox_store.enqueue,
                 outbox_store.wake,
                 settings.programme_roles,
                 cht_url=settings.cht_url,

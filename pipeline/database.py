@@ -6,7 +6,7 @@ function `app.worklist_now()` reads it, so that Python and dbt agree on what tim
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -104,15 +104,24 @@ class Connections:
         with engine.connect():  # an engine's first connection is made under a lock, of threads
             pass
 
-    @contextmanager
-    def begun(self, *, is_looking: bool = False) -> Iterator[sqlalchemy.Connection]:
-        """Commits at the end. Who only looks needs no transaction, and the two ways to PostgreSQL
-        that it costs. Raises Unavailable when no connection is free for long.
+    def begun(self) -> AbstractContextManager[sqlalchemy.Connection]:
+        """In a transaction, which is committed at the end. Raises Unavailable when no connection is
+        free for long.
         """
+        return self._taken(is_transaction=True)
+
+    def lent(self) -> AbstractContextManager[sqlalchemy.Connection]:
+        """Each statement for itself, which saves the two ways to PostgreSQL that a transaction
+        costs: what belongs together is written by one. Raises Unavailable as `begun` does.
+        """
+        return self._taken(is_transaction=False)
+
+    @contextmanager
+    def _taken(self, *, is_transaction: bool) -> Iterator[sqlalchemy.Connection]:
         with self._places.taken():
             connection = self._picked_up()
             try:
-                driver(connection).autocommit = is_looking
+                driver(connection).autocommit = not is_transaction
                 with connection.begin():
                     yield connection
             finally:

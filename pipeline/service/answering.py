@@ -1,6 +1,5 @@
 """Answering on a page: post, redirect, get, so that loading the page again answers nothing."""
 
-from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
@@ -13,20 +12,11 @@ from pipeline.service.collaborators import Visit, visit
 from pipeline.service.route import Route
 from pipeline.service.view import View, uuid
 from pipeline.worklist import rules, run
-from pipeline.worklist.records import Answer
+from pipeline.worklist.records import Answer, Sent
 
 CANNOT_TELL = "cannot_tell"
 
 router = APIRouter(route_class=Route, include_in_schema=False)
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What the form of a task sends. `key` is the form's own, so that it counts once."""
-
-    answer: Answer
-    follows_round: int
-    key: str
 
 
 @router.post("/tasks/{task_uuid}/verification")
@@ -44,10 +34,10 @@ def answer(
     """An answer, or the note of "cannot tell yet"; then the list again, at the next task."""
     view, wanted = View.read(request), uuid(task_uuid)
     given = _given(outcome, visit_date, reason, note)
-    sent = Sent(given, int(follows_round) if _is_small_number(follows_round) else -1, key)
+    round_ = int(follows_round) if _is_small_number(follows_round) else -1
     try:
         with visit(request) as here:
-            told = _store(here, wanted, sent)
+            told = _store(here, wanted, Sent(given, round_, _key(here, key)))
     except rules.InvalidInput as error:
         return _try_again(request, wanted, view, given, error)
     except Conflict:
@@ -71,14 +61,13 @@ def _store(here: Visit, task_uuid: UUID | None, sent: Sent) -> str:
     """What the list will tell about it."""
     if task_uuid is None:
         raise rules.UnknownTask
-    key = f"page {uuid(sent.key) or here.collaborators.new_id()}"
     if sent.answer.outcome == CANNOT_TELL:
         run.note(
             here.connection,
             here.viewer,
             task_uuid,
             sent.answer.note,
-            note_id=rules.note_id(here.viewer.user_name, key),
+            note_id=rules.note_id(here.viewer.user_name, sent.key),
             now=here.now,
         )
         return "noted"
@@ -86,14 +75,16 @@ def _store(here: Visit, task_uuid: UUID | None, sent: Sent) -> str:
         here.connection,
         here.viewer,
         task_uuid,
-        sent.answer,
-        follows_round=sent.follows_round,
-        enqueue=here.collaborators.enqueue,
+        sent,
         now=here.now,
         verification_id=here.collaborators.new_id(),
-        idempotency_key=key,
     )
     return "answered"
+
+
+def _key(here: Visit, of_form: str) -> str:
+    """The form's own, so that it counts once."""
+    return f"page {uuid(of_form) or here.collaborators.new_id()}"
 
 
 def _try_again(

@@ -26,6 +26,7 @@ from pipeline.worklist.records import (
     KnownVerification,
     PatientReport,
     Progress,
+    Sent,
     Task,
     TaskNote,
     ToTrace,
@@ -370,12 +371,9 @@ def _accept(request: Request, task_uuid: UUID, sent: AnswerSent, key: str) -> Ac
             here.connection,
             here.viewer,
             task_uuid,
-            sent.answer,
-            follows_round=sent.follows_round,
-            enqueue=here.collaborators.enqueue,
+            Sent(sent.answer, sent.follows_round, key),
             now=here.now,
             verification_id=here.collaborators.new_id(),
-            idempotency_key=key,
         )
     return Accepted(task_uuid=task_uuid, **vars(accepted))
 

@@ -40,7 +40,6 @@ from pipeline.service.entrance import Entrance, Recognise, SignIn
 from pipeline.service.guard import Guard
 from pipeline.service.language import Language
 from pipeline.service.waking import Wake, Waking
-from pipeline.worklist.run import Enqueue
 
 _LOG = logging.getLogger(__name__)
 _PASSING = (
@@ -56,7 +55,6 @@ _NOT_NOW = "The service cannot answer at the moment. Try again in a minute."
 def build(
     engine: sqlalchemy.Engine,
     sign_in_to_cht: SignIn,
-    enqueue: Enqueue,
     wake: Wake,
     programme_roles: Sequence[str],
     *,
@@ -92,7 +90,6 @@ def build(
         hold=hold,
         refusal_seconds=refusal_seconds,
         cht_url=cht_url,
-        enqueue=enqueue,
         waking=Waking(connections, wake),
         programme_roles=tuple(programme_roles),
         last_sync=last_sync,

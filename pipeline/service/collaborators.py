@@ -16,7 +16,6 @@ from pipeline.service.guard import SAFE
 from pipeline.service.waking import Waking
 from pipeline.worklist import rules, sessions
 from pipeline.worklist.records import Viewer
-from pipeline.worklist.run import Enqueue
 
 COOKIE = "worklist_session"
 
@@ -38,7 +37,6 @@ class Collaborators:
     hold: timedelta
     refusal_seconds: float
     cht_url: str | None
-    enqueue: Enqueue
     waking: Waking
     programme_roles: tuple[str, ...]
     last_sync: LastSync | None
@@ -48,7 +46,7 @@ class Collaborators:
 
 @dataclass(frozen=True)
 class Visit:
-    """One request of a signed-in user, in one transaction; `now` is the moment of answers."""
+    """One request of a signed-in user; `now` is the moment of answers."""
 
     connection: sqlalchemy.Connection
     viewer: Viewer
@@ -72,10 +70,9 @@ def of(request: Request) -> Collaborators:
 
 @contextmanager
 def visit(request: Request) -> Iterator[Visit]:
-    """Commits at the end, so that an answer is safe before anybody is told so. Raises SignedOut."""
+    """What is stored here is safe when its statement is done. Raises SignedOut."""
     collaborators = of(request)
-    is_looking = request.method in SAFE
-    with collaborators.connections.begun(is_looking=is_looking) as connection:
+    with collaborators.connections.lent() as connection:
         found = session_of(request, connection)
         if found is None:
             raise SignedOut
@@ -88,7 +85,7 @@ def visit(request: Request) -> Iterator[Visit]:
             collaborators.programme_roles,
         )
         yield Visit(connection, viewer, now, collaborators)
-    if not is_looking:
+    if request.method not in SAFE:
         collaborators.waking.is_due()
 
 

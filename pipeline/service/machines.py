@@ -21,7 +21,7 @@ def alive() -> Response:
 
 @router.get("/ready")
 def ready(request: Request) -> Response:
-    with collaborators.of(request).connections.begun(is_looking=True) as connection:
+    with collaborators.of(request).connections.lent() as connection:
         missing = health.missing_marts(connection)
     if missing:
         return problems.problem(503, f"No refresh has built {', '.join(missing)} yet.")
@@ -32,7 +32,7 @@ def ready(request: Request) -> Response:
 def metrics(request: Request) -> Response:
     """In the text format of Prometheus; counts and ages only."""
     ours = collaborators.of(request)
-    with ours.connections.begun(is_looking=True) as connection:
+    with ours.connections.lent() as connection:
         text = "\n".join(_measures(connection, ours)) + "\n"
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 

@@ -13,7 +13,6 @@ from pipeline.service.collaborators import LastSync
 from pipeline.service.entrance import Recognise, SignIn
 from pipeline.service.rights import AskRights, Rights
 from pipeline.service.waking import Wake
-from pipeline.worklist.run import Enqueue
 
 _MOST_PROCESSES = 4
 
@@ -23,7 +22,6 @@ def serve(
     sign_in: SignIn,
     recognise: Recognise,
     ask_rights: AskRights,
-    enqueue: Enqueue,
     wake: Wake,
     programme_roles: Sequence[str],
     *,
@@ -43,7 +41,6 @@ def serve(
     app = build(
         engine,
         sign_in,
-        enqueue,
         wake,
         programme_roles,
         recognise=recognise,

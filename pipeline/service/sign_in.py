@@ -22,7 +22,7 @@ from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.service import collaborators, rendering
 from pipeline.service.rights import session_of
 from pipeline.service.route import Route
-from pipeline.worklist import keys, sessions
+from pipeline.worklist import answers, sessions
 from pipeline.worklist.throttle import TooManyFailures
 
 LEFT_COOKIE = "worklist_left"
@@ -117,7 +117,7 @@ def _entered(request: Request, next_: str, identity: Identity) -> Response:
     with ours.connections.begun() as connection:
         sessions.end(connection, collaborators.token(request))
         sessions.begin(connection, token, session_of(identity), ours.moment())
-        keys.forget_old(connection, identity.user_name, now(connection))
+        answers.forget_old_keys(connection, identity.user_name, now(connection))
     response = RedirectResponse(_own_address(next_), 303)
     lasts = int(sessions.LASTS.total_seconds())
     _set_cookie(request, response, collaborators.cookie_name(request), token, lasts)

@@ -41,7 +41,7 @@ class Waking:
 
     def _give_notice(self) -> None:
         try:
-            with self._connections.begun(is_looking=True) as connection:
+            with self._connections.lent() as connection:
                 self._wake(driver(connection))
         except Exception as error:  # whatever it is, the next notice is to be given
             _LOG.warning("The notice of a new report is lost: %s", type(error).__name__)

@@ -30,7 +30,7 @@ def _ask(ours: Collaborators) -> None:
     """As a supervisor without places. What cannot be answered is told to those who will ask."""
     nobody = rules.viewer("", ("mm-online",), (), None, ())
     passing = (Refused, Unavailable, psycopg.Error, sqlalchemy.exc.DBAPIError)
-    with suppress(*passing), ours.connections.begun(is_looking=True) as connection:
+    with suppress(*passing), ours.connections.lent() as connection:
         sessions.find(connection, "", ours.moment(), ours.hold)
         for search in ("", "nobody"):
             store.tasks(connection, nobody, filters=Filters(search=search), limit=1)

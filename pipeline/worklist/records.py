@@ -182,6 +182,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """An answer as it comes in: to which round, 0 for none, and under which idempotency key."""
+
+    answer: Answer
+    follows_round: int
+    key: str
+
+
+@dataclass(frozen=True)
 class Verification:
     """An answer that was accepted here; it never changes."""
 

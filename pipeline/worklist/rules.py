@@ -9,7 +9,7 @@ from typing import Literal
 from uuid import UUID, uuid5
 
 from pipeline.errors import Conflict, Refused
-from pipeline.worklist.records import Answer, Definition, KnownVerification, Task, Viewer
+from pipeline.worklist.records import Answer, Definition, KnownVerification, Sent, Task, Viewer
 
 FORM = "missed_appointment_verification"
 OUTCOMES = ("visited", "not_visited")
@@ -57,6 +57,17 @@ class InvalidInput(Refused):
         super().__init__(sentence)
         self.field = field
         self.problem = problem
+
+
+class KeyReused(InvalidInput):
+    """One idempotency key, two different requests."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Idempotency-Key",
+            "key_reused",
+            "Idempotency-Key: used for something else before, make a new one.",
+        )
 
 
 class AlreadyVerified(Conflict):
@@ -212,10 +223,11 @@ def report_id(instance: str, task_id: str, round_: int) -> str:
     return str(uuid5(REPORT_NAMESPACE, f"{instance}\n{task_id}\n{round_}"))
 
 
-def request_hash(task_uuid: UUID, answer: Answer, follows_round: int) -> bytes:
+def request_hash(task_uuid: UUID, sent: Sent) -> bytes:
     """SHA-256 of what an idempotency key stands for."""
+    answer = sent.answer
     parts = [str(task_uuid), answer.outcome, answer.visit_date, answer.reason, answer.note]
-    return hashlib.sha256(json.dumps([*parts, follows_round]).encode()).digest()
+    return hashlib.sha256(json.dumps([*parts, sent.follows_round]).encode()).digest()
 
 
 def verification_report(

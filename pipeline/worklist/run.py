@@ -1,70 +1,64 @@
-"""Accepting verifications and notes, all in the caller's one transaction, which he commits."""
+"""Accepting verifications and notes. Each is stored by one statement, and commits nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-import psycopg
 import sqlalchemy
 
-from pipeline.database import driver
-from pipeline.worklist import keys, notes, rules, store
-from pipeline.worklist.records import Answer, Answering, Task, TaskNote, Verification, Viewer
-
-Enqueue = Callable[[psycopg.Connection, UUID, str, dict[str, object], datetime], None]
-
-
-class KeyReused(rules.InvalidInput):
-    """One idempotency key, two different requests."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Idempotency-Key",
-            "key_reused",
-            "Idempotency-Key: used for something else before, make a new one.",
-        )
+from pipeline.errors import Conflict, Refused
+from pipeline.worklist import answers, notes, rules, store
+from pipeline.worklist.records import Answer, Answering, Sent, Task, TaskNote, Verification, Viewer
 
 
 def accept(
     connection: sqlalchemy.Connection,
     viewer: Viewer,
     task_uuid: UUID,
-    answer: Answer,
+    sent: Sent,
     *,
-    follows_round: int,
-    enqueue: Enqueue,
     now: datetime,
     verification_id: UUID,
-    idempotency_key: str,
 ) -> Verification:
-    """Stores the answer and puts its report into the outbox; safe once the caller commits, who
-    rolls back after an error.
+    """Stores the answer and puts its report into the outbox; safe once that is committed.
 
     Raises UnknownTask, NotAllowed, InvalidInput or KeyReused (never the same again) and
     AlreadyVerified when the answer follows another round than the last. The same key with the
-    same request gives the first answer again and changes nothing.
+    same request gives the first answer again, whatever became of the task, and changes nothing.
     """
-    request_hash = rules.request_hash(task_uuid, answer, follows_round)
-    if not keys.claim(
-        connection, viewer.user_name, idempotency_key, request_hash, verification_id, now
-    ):
-        return _earlier(connection, viewer.user_name, idempotency_key, request_hash)
+    try:
+        return _accept_new(connection, viewer, task_uuid, sent, now, verification_id)
+    except rules.KeyReused:
+        raise
+    except (Refused, Conflict):
+        earlier = answers.remembered(connection, viewer.user_name, sent.key, now)
+        if earlier is None:
+            raise
+    request_hash, verification = earlier
+    if request_hash != rules.request_hash(task_uuid, sent):
+        raise rules.KeyReused
+    return verification
+
+
+def _accept_new(
+    connection: sqlalchemy.Connection,
+    viewer: Viewer,
+    task_uuid: UUID,
+    sent: Sent,
+    now: datetime,
+    verification_id: UUID,
+) -> Verification:
+    """As `accept`; raises something also where the same request was accepted before."""
     task, answering = _open_to(connection, viewer, task_uuid)
-    rules.check_answer(answer, answering.definition, answering.today)
+    rules.check_answer(sent.answer, answering.definition, answering.today)
     verification = _next(
-        connection,
-        viewer,
-        task,
-        answer,
-        follows_round,
-        verification_id,
-        answering.instance_name,
-        now,
+        connection, viewer, task, sent, verification_id, answering.instance_name, now
     )
-    if not store.insert_verification(connection, verification):
-        raise rules.AlreadyVerified(store.history(connection, task.task_id)[0])
-    report = _report(viewer, task, answer, verification, answering.lineage)
-    enqueue(driver(connection), verification_id, verification.report_id, report, now)
+    report = _report(task, sent.answer, verification, answering.lineage)
+    request_hash = rules.request_hash(task_uuid, sent)
+    if not answers.keep(connection, verification, sent.key, request_hash, report):
+        history = store.history(connection, task.task_id)
+        raise rules.AlreadyVerified(history[0]) if history else rules.KeyReused
     return verification
 
 
@@ -93,18 +87,8 @@ def note(
     given = TaskNote(note_id, text, viewer.user_name, now)
     kept = notes.add(connection, task.task_id, given)
     if kept is None:
-        raise KeyReused
+        raise rules.KeyReused
     return kept
-
-
-def _earlier(
-    connection: sqlalchemy.Connection, user_name: str, key: str, request_hash: bytes
-) -> Verification:
-    """What was accepted under this key."""
-    stored_hash, verification = keys.remembered(connection, user_name, key)
-    if stored_hash != request_hash:
-        raise KeyReused
-    return verification
 
 
 def _open_to(
@@ -123,16 +107,15 @@ def _next(
     connection: sqlalchemy.Connection,
     viewer: Viewer,
     task: Task,
-    answer: Answer,
-    follows_round: int,
+    sent: Sent,
     verification_id: UUID,
     instance_name: str,
     now: datetime,
 ) -> Verification:
     """The verification of the round after the last one known, ours or landed."""
     history = store.history(connection, task.task_id) if task.last_round else []
-    rules.check_follows(follows_round, history)
-    round_ = follows_round + 1
+    rules.check_follows(sent.follows_round, history)
+    answer, round_ = sent.answer, sent.follows_round + 1
     return Verification(
         verification_id=verification_id,
         task_id=task.task_id,
@@ -149,7 +132,6 @@ def _next(
 
 
 def _report(
-    viewer: Viewer,
     task: Task,
     answer: Answer,
     verification: Verification,
@@ -162,7 +144,7 @@ def _report(
         task=task,
         answer=answer,
         verification_id=verification.verification_id,
-        verified_by=viewer.user_name,
+        verified_by=verification.verified_by,
         round_=verification.round,
         replaces=verification.replaces,
     )

@@ -1,6 +1,6 @@
 """What supervisors see and what they answered: the queries of the service.
 
-Reads the live marts; writes `app.verification`. Commits nothing.
+Reads the live marts; writes nothing.
 """
 
 import re
@@ -35,7 +35,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from pipeline import tables
 from pipeline.errors import Refused
@@ -50,7 +50,6 @@ from pipeline.worklist.records import (
     Progress,
     Task,
     ToTrace,
-    Verification,
     Viewer,
 )
 
@@ -523,18 +522,6 @@ def _moment_in(viewer: Viewer) -> Statement:
     is_it = known.c.report_id == bindparam("report_id", type_=Text)
     moment = select(known.c.verified_at).select_from(seen.join(known, true()))
     return Statement(moment.where(is_it))
-
-
-def insert_verification(connection: Connection, verification: Verification) -> bool:
-    """False where its round of the task is taken; waits for who is just taking it."""
-    return _INSERT_VERIFICATION.row(connection, vars(verification)) is not None
-
-
-_INSERT_VERIFICATION = Statement(
-    insert(tables.verification)
-    .on_conflict_do_nothing()
-    .returning(tables.verification.c.verification_id)
-)
 
 
 def _texts(name: str) -> ColumnElement[Sequence[str]]:

@@ -1,6 +1,6 @@
 """The outbox. Nothing here commits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,6 @@ import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
 from pipeline.writeback.rules import Decision, State
 
@@ -50,26 +49,6 @@ class Page:
 class Settled:
     confirmed: int = 0
     withdrawn: int = 0
-
-
-def enqueue(
-    connection: psycopg.Connection,
-    verification_id: UUID,
-    report_id: str,
-    report: Mapping[str, Any],
-    accepted_at: datetime,
-) -> None:
-    """Puts a report on its way; belongs into the transaction that accepts the verification.
-
-    Workers see it once that is committed: `wake` them then.
-    """
-    connection.execute(
-        """
-        insert into app.outbox (verification_id, report_id, report, next_attempt_at, accepted_at)
-        values (%s, %s, %s, '-infinity', %s)
-        """,
-        (verification_id, report_id, Jsonb(report), accepted_at),
-    )
 
 
 def wake(connection: psycopg.Connection) -> None:

@@ -1,12 +1,13 @@
 """The outbox of a test's database, and the write-back through a door that fails when told to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect, now
@@ -40,17 +41,7 @@ class Outbox:
         self.accepted += 1
         accepted_at = ACCEPTED + timedelta(seconds=self.accepted)
         task = task or f"source-{self.accepted}~verify~verify-missed-appointment"
-        self.looking.execute(
-            """
-            insert into app.verification (
-                verification_id, task_id, round, outcome, report_id, verified_by, verified_at
-            )
-            values (%s, %s, %s, 'visited', %s, 'supervisor_matope', %s)
-            """,
-            (verification_id, task, round_, report_id, accepted_at),
-        )
-        sent = report(report_id, verification_id, task, round_)
-        store.enqueue(self.looking, verification_id, report_id, sent, accepted_at)
+        accept(self.looking, report(report_id, verification_id, task, round_), accepted_at)
         store.wake(self.looking)
         return report_id
 
@@ -96,6 +87,44 @@ class Outbox:
 
     def stored(self, report_id: str) -> dict[str, Any]:
         return dict(self.client.document("medic", report_id).content or {})
+
+
+def accept(
+    connection: psycopg.Connection, report: Mapping[str, Any], accepted_at: datetime
+) -> None:
+    """The answer that the report tells of, and the report on its way, as the service stores them
+    together.
+    """
+    fields = report["fields"]
+    given = {
+        "verification_id": UUID(fields["verification_id"]),
+        "task_id": fields["task_id"],
+        "round": fields["round"],
+        "replaces": fields.get("replaces") or None,
+        "report_id": report["_id"],
+        "report": Jsonb(report),
+        "accepted_at": accepted_at,
+    }
+    connection.execute(
+        """
+        with accepted as (
+            insert into app.verification (
+                verification_id, task_id, round, outcome, replaces, report_id, verified_by,
+                verified_at
+            )
+            values (
+                %(verification_id)s, %(task_id)s, %(round)s, 'visited', %(replaces)s,
+                %(report_id)s, 'supervisor_matope', %(accepted_at)s
+            )
+        )
+
+        insert into app.outbox (verification_id, report_id, report, next_attempt_at, accepted_at)
+        values (
+            %(verification_id)s, %(report_id)s, %(report)s, '-infinity', %(accepted_at)s
+        )
+        """,
+        given,
+    )
 
 
 def report(report_id: str, verification_id: UUID, task: str, round_: int) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from sqlalchemy import text
 
 from pipeline import database
 from pipeline.worklist import run, store
-from pipeline.worklist.records import Answer, Task, Verification
-from pipeline.writeback.store import enqueue
+from pipeline.worklist.records import Answer, Sent, Task, Verification
 from tests.integration.programme import Programme
 
 SUPERVISOR = "supervisor_matope"
@@ -46,12 +45,9 @@ class Answered(Programme):
                 connection,
                 store.viewer(connection, SUPERVISOR, ()),
                 task.task_uuid,
-                Answer(outcome),
-                follows_round=follows_round,
-                enqueue=enqueue,
+                Sent(Answer(outcome), follows_round, str(uuid4())),
                 now=database.now(connection),
                 verification_id=uuid4(),
-                idempotency_key=str(uuid4()),
             )
 
     def _open(self) -> Any:

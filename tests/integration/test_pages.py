@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from pipeline.database import engine as engine_of
 from pipeline.service.app import build
 from pipeline.service.language import COOKIE
-from pipeline.writeback.store import enqueue, wake
+from pipeline.writeback.store import wake
 from tests.integration import visitors
 from tests.integration.programme import SEVERAL, Programme
 from tests.integration.visitors import PROGRAMME_ROLES, SITE, nobody_signs_in, visitor
@@ -244,7 +244,7 @@ def test_how_old_the_data_is_is_told(engine: Engine, hours: int, words: str) -> 
     def last_sync(_: Connection) -> datetime:
         return NOW - timedelta(hours=hours)
 
-    app = build(engine, nobody_signs_in, enqueue, wake, PROGRAMME_ROLES, last_sync=last_sync)
+    app = build(engine, nobody_signs_in, wake, PROGRAMME_ROLES, last_sync=last_sync)
     page = visitor(app, engine, "supervisor_matope").get("/").text
     assert words in page
     assert ("The data is old" in page) == (hours > 26)
@@ -263,7 +263,7 @@ def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(engine: En
             at=NOW - timedelta(hours=hours),
             good=is_success,
         )
-    app = build(engine, nobody_signs_in, enqueue, wake, (), last_sync=lambda _: NOW)
+    app = build(engine, nobody_signs_in, wake, (), last_sync=lambda _: NOW)
     assert "The data is old" in visitor(app, engine, "supervisor_matope").get("/").text
 
 
@@ -282,7 +282,7 @@ def test_a_cht_that_cannot_be_reached_is_told_and_answers_are_still_taken(
 
 
 def test_the_way_into_the_cht_leads_to_the_patient_and_the_report(engine: Engine) -> None:
-    app = build(engine, nobody_signs_in, enqueue, wake, (), cht_url="https://cht.example.org")
+    app = build(engine, nobody_signs_in, wake, (), cht_url="https://cht.example.org")
     client = visitor(app, engine, "supervisor_matope")
     task = open_tasks(client)[0]
     page = client.get(f"/tasks/{task['task_uuid']}").text

@@ -18,7 +18,7 @@ from pipeline.cht.client import ChtClient
 from pipeline.cht.identity import Identity, sign_in
 from pipeline.database import Address
 from pipeline.service.app import build
-from pipeline.writeback.store import enqueue, wake
+from pipeline.writeback.store import wake
 from tests.integration.browsers import FORM, PASSWORD, browser, enter, signed_in
 from tests.integration.visitors import SITE
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.one_server
 @pytest.fixture
 def app(engine: Engine, simulated_cht: Any) -> Iterator[FastAPI]:
     with ChtClient(simulated_cht.url, connect_seconds=2, read_seconds=5) as cht:
-        yield build(engine, partial(sign_in, cht), enqueue, wake, ("program_officer",))
+        yield build(engine, partial(sign_in, cht), wake, ("program_officer",))
 
 
 @pytest.fixture
@@ -411,7 +411,7 @@ def test_before_the_first_refresh_it_is_alive_but_not_ready(database: Address) -
         assert (password, address) == (PASSWORD, "testclient")
         return Identity(name, ("site_supervisor", "mm-online"), ("site",), "contact", True)
 
-    visitor = signed_in(build(empty, let_in, enqueue, wake, ()), "anybody")
+    visitor = signed_in(build(empty, let_in, wake, ()), "anybody")
     assert visitor.get("/health").status_code == 200
     assert visitor.get("/ready").status_code == 503
     assert visitor.get("/api/v1/tasks").status_code == 503
@@ -440,7 +440,7 @@ def test_our_own_mistakes_are_logged_without_what_people_wrote(
     def broken(name: str, password: str, address: str) -> Identity:
         raise RuntimeError(f"{name} {password} {address}")
 
-    answer = enter(browser(build(engine, broken, enqueue, wake, ())), "grace", "secret-1")
+    answer = enter(browser(build(engine, broken, wake, ())), "grace", "secret-1")
     assert answer.status_code == 500
     assert "RuntimeError" in caplog.text
     assert "secret-1" not in caplog.text + answer.text

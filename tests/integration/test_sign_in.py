@@ -25,7 +25,7 @@ from pipeline.service.app import build
 from pipeline.service.collaborators import COOKIE
 from pipeline.service.rights import Rights
 from pipeline.service.sign_in import LEFT_COOKIE
-from pipeline.writeback.store import enqueue, wake
+from pipeline.writeback.store import wake
 from tests.conftest import NOW
 from tests.integration.browsers import FORM, PASSWORD, browser, enter, signed_in
 
@@ -105,7 +105,6 @@ def app(engine: Engine, cht: Cht, clock: Clock, moment: Callable[[], Any]) -> It
         yield build(
             engine,
             partial(identity.sign_in, client),
-            enqueue,
             wake,
             ("program_officer",),
             recognise=partial(identity.recognise, client),
@@ -204,7 +203,7 @@ def test_a_refusal_takes_as_long_for_a_name_that_is_there_as_for_one_that_is_not
         time.sleep(0.2 if name == "supervisor_matope" else 0)
         raise Unauthorized(f"{len(password)} {address}")
 
-    visitor = browser(build(engine, slow_for_who_is_there, enqueue, wake, (), refusal_seconds=0.5))
+    visitor = browser(build(engine, slow_for_who_is_there, wake, (), refusal_seconds=0.5))
     for name in ("supervisor_matope", "nobody"):
         start = time.monotonic()
         assert enter(visitor, name).status_code == 401

@@ -63,7 +63,7 @@ def test_many_more_than_there_are_connections_all_have_their_turn(engine: Engine
     connections = Connections(engine)
 
     def asks(number: int) -> int:
-        with connections.begun(is_looking=True) as connection:
+        with connections.lent() as connection:
             answer = text("select pg_sleep(0.01) is not null, cast(:number as int)")
             return int(connection.execute(answer, {"number": number}).one()[1])
 

@@ -48,7 +48,7 @@ def test_workers_are_told_of_many_answers_a_few_times_and_find_the_last(
         found.append(store.counts(connection)[State.PENDING])
         store.wake(connection)
 
-    app = build(engine, nobody_signs_in, store.enqueue, wake, PROGRAMME_ROLES)
+    app = build(engine, nobody_signs_in, wake, PROGRAMME_ROLES)
     with visitor(app, engine, "supervisor_matope") as supervisor:
         verify(supervisor, MANY)
         assert heard(worker) == len(found) < MANY / 2
@@ -67,7 +67,7 @@ def test_a_notice_that_could_not_be_given_does_not_keep_back_the_next(
             raise error
         store.wake(connection)
 
-    app = build(engine, nobody_signs_in, store.enqueue, wake, PROGRAMME_ROLES)
+    app = build(engine, nobody_signs_in, wake, PROGRAMME_ROLES)
     with visitor(app, engine, "supervisor_matope") as supervisor:
         for _ in range(2):
             verify(supervisor, 1)

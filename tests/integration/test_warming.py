@@ -30,7 +30,7 @@ def test_each_connection_has_planned_what_is_asked_first(engine: Engine) -> None
     ours = collaborators(app)
 
     def asks_for_the_first_list() -> tuple[int, int]:
-        with ours.connections.begun(is_looking=True) as connection:
+        with ours.connections.lent() as connection:
             before = connection.execute(PLANS).one()
             sessions.find(connection, "token", ours.moment(), ours.hold)
             somebody = rules.viewer("grace", ("mm-online", "site_supervisor"), ("x",), "c", ())

@@ -1,5 +1,6 @@
 """Who sees what, and what happens to an answer, on the recorded feed of 2026-11-20."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -13,9 +14,8 @@ from sqlalchemy import Connection, Engine, text
 
 from pipeline import database
 from pipeline.errors import Refused
-from pipeline.worklist import keys, rules, run, store
-from pipeline.worklist.records import Answer, Filters, Task, Verification, Viewer
-from pipeline.writeback.store import enqueue
+from pipeline.worklist import answers, rules, run, store
+from pipeline.worklist.records import Answer, Filters, Sent, Task, Verification, Viewer
 
 PROGRAMME_ROLES = ("program_officer",)
 SITES = ("supervisor_matope", "supervisor_chifunga", "supervisor_lisungwi")
@@ -49,12 +49,9 @@ def accept(
         connection,
         viewer(connection, user_name),
         task.task_uuid,
-        answer,
-        follows_round=follows_round,
-        enqueue=enqueue,
+        Sent(answer, follows_round, key or str(uuid4())),
         now=moment or database.now(connection),
         verification_id=uuid4(),
-        idempotency_key=key or str(uuid4()),
     )
 
 
@@ -66,6 +63,21 @@ def waiting_report(connection: Connection) -> dict[str, Any]:
     """The only one in the outbox."""
     report: dict[str, Any] = connection.execute(text("select report from app.outbox")).scalar_one()
     return report
+
+
+def instance_name(connection: Connection) -> str:
+    name: str = connection.execute(text("select name from app.instance")).scalar_one()
+    return name
+
+
+def wait_until_somebody_waits(connection: Connection) -> None:
+    """For a lock that this connection holds."""
+    blocked = text("""
+        select count(*) from pg_stat_activity
+        where pg_backend_pid() = any(pg_blocking_pids(pid))
+    """)
+    while not connection.execute(blocked).scalar_one():
+        time.sleep(0.02)
 
 
 def test_everybody_sees_the_open_tasks_of_his_places(connection: Connection) -> None:
@@ -218,8 +230,7 @@ def test_the_report_of_an_answer_waits_in_the_outbox(connection: Connection) -> 
     report = waiting_report(connection)
     sender = viewer(connection, "supervisor_matope")
     assert report["_id"] == verification.report_id
-    instance_name: str = connection.execute(text("select name from app.instance")).scalar_one()
-    assert report["_id"] == rules.report_id(instance_name, task.task_id, 1)
+    assert report["_id"] == rules.report_id(instance_name(connection), task.task_id, 1)
     assert report["contact"] == {
         "_id": sender.contact_uuid,
         "parent": {"_id": sender.facility_uuids[0]},
@@ -296,7 +307,7 @@ def test_the_same_key_and_request_give_the_same_answer_again(connection: Connect
 def test_the_same_key_for_another_answer_is_refused(connection: Connection) -> None:
     task = first_task(connection)
     accept(connection, task, key="one")
-    with pytest.raises(run.KeyReused):
+    with pytest.raises(rules.KeyReused):
         accept(connection, task, key="one", answer=Answer("not_visited"))
 
 
@@ -322,7 +333,7 @@ def test_a_request_repeated_while_the_first_is_under_way_gives_its_answer(engine
 def test_a_key_is_forgotten_after_a_day(connection: Connection) -> None:
     task = first_task(connection)
     accept(connection, task, key="one")
-    moment = database.now(connection) + keys.LIVES + timedelta(seconds=1)
+    moment = database.now(connection) + answers.KEY_LIVES + timedelta(seconds=1)
     with pytest.raises(rules.AlreadyVerified):
         accept(connection, task, key="one", moment=moment)
 
@@ -338,23 +349,36 @@ def test_what_is_refused_leaves_no_trace(engine: Engine) -> None:
 
 
 def test_without_its_report_no_answer_is_kept(engine: Engine) -> None:
-    def broken(*_: object) -> None:
-        raise psycopg.OperationalError("the outbox is full")
+    with engine.begin() as own:
+        one, other = store.tasks(own, viewer(own, "supervisor_matope"), limit=2)
+        taken = rules.report_id(instance_name(own), other.task_id, 1)
+        accept(own, one)
+        own.execute(text("update app.outbox set report_id = :taken"), {"taken": taken})
+    with pytest.raises(psycopg.errors.UniqueViolation), engine.begin() as own:
+        accept(own, other, key="one")
+    with engine.begin() as own:
+        assert rows(own, "app.verification") == rows(own, "app.idempotency_key") == 1
 
-    with pytest.raises(psycopg.OperationalError), engine.begin() as own:
-        run.accept(
-            own,
-            viewer(own, "supervisor_matope"),
-            first_task(own).task_uuid,
-            Answer("visited"),
-            follows_round=0,
-            enqueue=broken,
-            now=database.now(own),
-            verification_id=uuid4(),
-            idempotency_key="one",
-        )
+
+def test_a_key_used_for_two_answers_at_once_counts_for_the_first(engine: Engine) -> None:
     with engine.connect() as looking:
-        assert rows(looking, "app.verification") == 0
+        one, other = store.tasks(looking, viewer(looking, "supervisor_matope"), limit=2)
+
+    def refused() -> bool:
+        with pytest.raises(rules.KeyReused), engine.begin() as late:
+            accept(late, other, key="one")
+        return True
+
+    with ThreadPoolExecutor(1) as pool, engine.connect() as early:
+        first = accept(early, one, key="one")
+        waiting = pool.submit(refused)
+        wait_until_somebody_waits(early)
+        early.commit()
+        assert waiting.result()
+    with engine.begin() as own:
+        assert accept(own, one, key="one") == first
+        assert rows(own, "app.verification") == rows(own, "app.outbox") == 1
+        accept(own, other, key="two")
 
 
 @pytest.mark.parametrize(

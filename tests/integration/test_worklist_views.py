@@ -9,8 +9,7 @@ from sqlalchemy import Connection, text
 from pipeline import database
 from pipeline.database import Address
 from pipeline.worklist import notes, rules, run, store
-from pipeline.worklist.records import Answer, Filters, Task, TaskNote, Viewer
-from pipeline.writeback.store import enqueue
+from pipeline.worklist.records import Answer, Filters, Sent, Task, TaskNote, Viewer
 
 pytestmark = pytest.mark.one_server
 
@@ -33,12 +32,9 @@ def answer(connection: Connection, viewer: Viewer, task: Task, given: Answer) ->
         connection,
         viewer,
         task.task_uuid,
-        given,
-        follows_round=0,
-        enqueue=enqueue,
+        Sent(given, 0, str(uuid4())),
         now=database.now(connection),
         verification_id=uuid4(),
-        idempotency_key=str(uuid4()),
     )
 
 
@@ -172,7 +168,7 @@ def test_a_note_keeps_the_task_and_shows_to_everybody(
     task, key = store.tasks(connection, matope, limit=1)[0], uuid4()
     first = note(connection, matope, task, "the register is away", key)
     assert note(connection, matope, task, "the register is away", key) == first
-    with pytest.raises(run.KeyReused):
+    with pytest.raises(rules.KeyReused):
         note(connection, matope, task, "something else", key)
     deputy = store.viewer(connection, "deputy_matope", ())
     seen = store.tasks(connection, deputy, limit=1)[0]

@@ -32,6 +32,7 @@ from pipeline.writeback.run import WriteBack
 from pipeline.writeback.ways import Api, BulkDocs
 from tests.conftest import SimulatedCht
 from tests.faulty_proxy import FAULTS, faulty_proxy
+from tests.integration.outbox import accept
 
 SENDER = "7166e9b0-7d60-5e79-9ef6-6f250ebaa747"
 ACCEPTED = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -135,26 +136,10 @@ def report(number: int) -> dict[str, Any]:
     }
 
 
-def accept(connection: psycopg.Connection, numbers: range) -> None:
+def accept_all(connection: psycopg.Connection, numbers: range) -> None:
     with connection.transaction():
         for number in numbers:
-            one, moment = report(number), ACCEPTED + timedelta(seconds=number)
-            fields = one["fields"]
-            connection.execute(
-                """
-                insert into app.verification (
-                    verification_id, task_id, round, outcome, replaces, report_id, verified_by,
-                    verified_at
-                )
-                values (%s, %s, %s, 'visited', nullif(%s, ''), %s, 'supervisor_matope', %s)
-                """,
-                (
-                    *(fields["verification_id"], fields["task_id"], fields["round"]),
-                    *(fields["replaces"], one["_id"], moment),
-                ),
-            )
-            id_ = UUID(fields["verification_id"])
-            store.enqueue(connection, id_, one["_id"], one, moment)
+            accept(connection, report(number), ACCEPTED + timedelta(seconds=number))
 
 
 def waiting(connection: psycopg.Connection) -> int:
@@ -191,7 +176,7 @@ def test_every_accepted_verification_is_in_the_cht_exactly_once(
     ):
         each = way.reports // way.kills
         for start in range(0, way.reports, each):
-            accept(connection, range(start, start + each))
+            accept_all(connection, range(start, start + each))
             time.sleep(crew.randomness.uniform(0.1, 0.4))
             crew.kill_one(is_at_work=waiting(connection) > 0)
             crew.start()

@@ -10,14 +10,14 @@ from pipeline.database import now
 from pipeline.service.app import build
 from pipeline.service.collaborators import COOKIE
 from pipeline.worklist import sessions, store
-from pipeline.writeback.store import enqueue, wake
+from pipeline.writeback.store import wake
 
 SITE = "http://worklist.test"
 PROGRAMME_ROLES = ("program_officer",)
 
 
 def service(engine: Engine) -> FastAPI:
-    return build(engine, nobody_signs_in, enqueue, wake, PROGRAMME_ROLES)
+    return build(engine, nobody_signs_in, wake, PROGRAMME_ROLES)
 
 
 def nobody_signs_in(name: str, password: str, address: str) -> NoReturn:

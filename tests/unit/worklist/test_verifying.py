@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from pipeline.worklist import rules
-from pipeline.worklist.records import Answer, Definition, KnownVerification, Task, Viewer
+from pipeline.worklist.records import Answer, Definition, KnownVerification, Sent, Task, Viewer
 
 TODAY = date(2026, 11, 20)
 SUPERVISOR = Viewer("supervisor_matope", ("site_supervisor", "mm-online"), ("site",), "sup", True)
@@ -175,13 +175,16 @@ def test_a_report_id_never_changes_and_differs_by_instance_task_and_round() -> N
 
 def test_a_request_is_known_again_by_everything_it_says() -> None:
     answer = Answer("visited", "2026-11-01", "", "note")
+    answers = [
+        answer,
+        replace(answer, outcome="not_visited"),
+        replace(answer, visit_date="", reason="2026-11-01"),
+        replace(answer, note=""),
+    ]
     different = {
-        rules.request_hash(TASK.task_uuid, answer, 0),
-        rules.request_hash(UUID(int=2), answer, 0),
-        rules.request_hash(TASK.task_uuid, answer, 1),
-        rules.request_hash(TASK.task_uuid, replace(answer, outcome="not_visited"), 0),
-        rules.request_hash(TASK.task_uuid, replace(answer, visit_date="", reason="2026-11-01"), 0),
-        rules.request_hash(TASK.task_uuid, replace(answer, note=""), 0),
+        rules.request_hash(UUID(int=2), Sent(answer, 0, "key")),
+        rules.request_hash(TASK.task_uuid, Sent(answer, 1, "key")),
+        *(rules.request_hash(TASK.task_uuid, Sent(one, 0, "key")) for one in answers),
     }
     assert len(different) == 6
 
