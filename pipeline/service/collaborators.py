@@ -86,7 +86,7 @@ def visit(request: Request) -> Iterator[Visit]:
         )
         yield Visit(connection, viewer, now, collaborators)
     if request.method not in SAFE:
-        collaborators.waking.is_due()
+        collaborators.waking.wake_soon()
 
 
 def session_of(

@@ -25,17 +25,17 @@ class Waking:
     def __init__(self, connections: Connections, wake: Wake) -> None:
         self._connections = connections
         self._wake = wake
-        self._is_due = asyncio.Event()
+        self._wanted = asyncio.Event()
 
-    def is_due(self) -> None:
+    def wake_soon(self) -> None:
         """Something was committed that can be sent."""
-        self._is_due.set()
+        self._wanted.set()
 
     async def follow(self) -> None:
         """Until it is cancelled."""
         while True:
-            await self._is_due.wait()
-            self._is_due.clear()
+            await self._wanted.wait()
+            self._wanted.clear()
             await turns.run(self._give_notice)
             await asyncio.sleep(_SECONDS_BETWEEN)
 

@@ -58,8 +58,8 @@ def _keep() -> Statement:
             moment,
         ),
     )
-    # A key that somebody took a moment ago must name his answer, not this one, and there is no
-    # answer without a key: it names none, which is an error, and nothing is kept.
+    # Somebody may have taken the key since it was looked for. It goes on naming his answer, and no
+    # answer is kept without its key: that it would name none is an error, and undoes all of this.
     has_expired = key.created_at < named.excluded.created_at - KEY_LIVES
     named = named.on_conflict_do_update(
         index_elements=[key.user_name, key.key],
