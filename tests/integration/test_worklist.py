@@ -71,13 +71,16 @@ def instance_name(connection: Connection) -> str:
 
 
 def wait_until_somebody_waits(connection: Connection) -> None:
-    """For a lock that this connection holds."""
-    blocked = text("""
-        select count(*) from pg_stat_activity
-        where pg_backend_pid() = any(pg_blocking_pids(pid))
+    """For a lock that this connection holds. Who else is there is told anew by `pg_locks` only."""
+    waiting = text("""
+        select count(*) from pg_locks
+        where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))
     """)
-    while not connection.execute(blocked).scalar_one():
+    for _ in range(1500):
+        if connection.execute(waiting).scalar_one():
+            return
         time.sleep(0.02)
+    pytest.fail("nobody waits")
 
 
 def test_everybody_sees_the_open_tasks_of_his_places(connection: Connection) -> None:
