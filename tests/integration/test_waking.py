@@ -1,5 +1,6 @@
 """Workers hear of what was accepted, when it can be sent and not for each answer."""
 
+import asyncio
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -8,14 +9,17 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from pipeline.database import Address, connect
+from pipeline.database import Address, Connections, connect
 from pipeline.service.app import build
+from pipeline.service.waking import Waking
 from pipeline.writeback import store
 from pipeline.writeback.rules import State
-from tests.integration.visitors import PROGRAMME_ROLES, nobody_signs_in, visitor
+from tests.integration.loop import on_a_loop
+from tests.integration.visitors import PROGRAMME_ROLES, nobody_signs_in, service, visitor
 
 pytestmark = pytest.mark.one_server
-MANY = 20
+MANY = 5
+A_WHILE, LONG_ENOUGH = 0.5, 20.0  # seconds
 
 
 @pytest.fixture
@@ -35,35 +39,48 @@ def verify(supervisor: TestClient, count: int) -> None:
     assert [one["status"] for one in outcomes["outcomes"]] == [201] * count
 
 
-def heard(worker: psycopg.Connection) -> int:
-    return len(list(worker.notifies(timeout=1)))
+def hears(worker: psycopg.Connection, seconds: float) -> bool:
+    return bool(list(worker.notifies(timeout=seconds, stop_after=1)))
 
 
-def test_workers_are_told_of_many_answers_a_few_times_and_find_the_last(
+def test_a_worker_that_looks_whenever_it_is_told_finds_every_answer(
     engine: Engine, worker: psycopg.Connection
 ) -> None:
-    found = []
-
-    def wake(connection: psycopg.Connection) -> None:
-        found.append(store.counts(connection)[State.PENDING])
-        store.wake(connection)
-
-    app = build(engine, nobody_signs_in, wake, PROGRAMME_ROLES)
-    with visitor(app, engine, "supervisor_matope") as supervisor:
-        verify(supervisor, MANY)
-        assert heard(worker) == len(found) < MANY / 2
-        assert found[-1] == MANY
+    with visitor(service(engine), engine, "supervisor_matope") as supervisor:
         supervisor.get("/api/v1/tasks")
-        assert heard(worker) == 0
+        assert not hears(worker, A_WHILE)
+        verify(supervisor, MANY)
+        while store.counts(worker)[State.PENDING] < MANY:
+            assert hears(worker, LONG_ENOUGH)
+        verify(supervisor, 1)
+        assert hears(worker, LONG_ENOUGH)
+
+
+def test_answers_of_one_moment_are_told_once(engine: Engine) -> None:
+    told: list[psycopg.Connection] = []
+
+    async def run() -> None:
+        waking = Waking(Connections(engine), told.append)
+        following = asyncio.create_task(waking.follow())
+        for _ in range(MANY):
+            waking.wake_soon()
+        async with asyncio.timeout(LONG_ENOUGH):
+            while not told:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(A_WHILE)
+        following.cancel()
+
+    on_a_loop(run)
+    assert len(told) == 1
 
 
 def test_a_notice_that_could_not_be_given_does_not_keep_back_the_next(
     engine: Engine, worker: psycopg.Connection
 ) -> None:
-    attempts = iter([psycopg.OperationalError, RuntimeError])
+    failures = iter([psycopg.OperationalError, RuntimeError])
 
     def wake(connection: psycopg.Connection) -> None:
-        for error in attempts:
+        for error in failures:
             raise error
         store.wake(connection)
 
@@ -71,6 +88,6 @@ def test_a_notice_that_could_not_be_given_does_not_keep_back_the_next(
     with visitor(app, engine, "supervisor_matope") as supervisor:
         for _ in range(2):
             verify(supervisor, 1)
-            assert heard(worker) == 0
+            assert not hears(worker, A_WHILE)
         verify(supervisor, 1)
-        assert heard(worker) == 1
+        assert hears(worker, LONG_ENOUGH)
