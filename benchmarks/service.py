@@ -301,20 +301,27 @@ class Leg:
         return load.offered(port, offered, self.rate)
 
 
-def _legs(here: Service, seconds: float, rate: float) -> list[Leg]:
-    """With as many calls as `seconds` of each take."""
+def _legs(here: Service, seconds: float, rate: float, rounds: int) -> list[Leg]:
+    """With the calls of the warm-up and of all rounds."""
     kinds = (
         ("list", rate, here.lists),
         ("page", rate * _PAGES, here.pages),
         ("search", rate, here.searches),
         ("verify", rate, here.verifications),
     )
-    return [Leg(name, pace, iter(calls(round(pace * seconds) + 1))) for name, pace, calls in kinds]
+    return [
+        Leg(
+            name,
+            pace,
+            iter(calls(round(pace * _WARM_UP_SECONDS) + rounds * round(pace * seconds))),
+        )
+        for name, pace, calls in kinds
+    ]
 
 
 def _offered(here: Service, seconds: float, rate: float, rounds: int) -> list[tuple[Leg, Load]]:
     """Each leg first for a while that does not count: the pool fills, plans are made."""
-    legs = _legs(here, _WARM_UP_SECONDS + seconds * rounds, rate)
+    legs = _legs(here, seconds, rate, rounds)
     for leg in legs:
         leg.done(here.port, _WARM_UP_SECONDS)
     return [(leg, leg.done(here.port, seconds)) for _ in range(rounds) for leg in legs]

@@ -75,5 +75,5 @@ class Entrance:
             self._take_back(attempt_id)
 
     def _take_back(self, attempt_id: UUID) -> None:
-        with self._connections.begun() as connection:
+        with self._connections.lent() as connection:
             throttle.take_back(connection, attempt_id)

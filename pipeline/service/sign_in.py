@@ -69,7 +69,7 @@ def sign_in_with_cht_session(
 
 @router.post("/sign-out")
 def sign_out(request: Request) -> Response:
-    with collaborators.of(request).connections.begun() as connection:
+    with collaborators.of(request).connections.lent() as connection:
         sessions.end(connection, collaborators.token(request))
     response = RedirectResponse("/sign-in", 303)
     _set_cookie(request, response, collaborators.cookie_name(request), "", 0)
@@ -106,7 +106,7 @@ def _told(error: WorklistError, wrong: str | None) -> tuple[str | None, int]:
 def _is_signed_in(request: Request) -> bool:
     if not collaborators.token(request):
         return False
-    with collaborators.of(request).connections.begun() as connection:
+    with collaborators.of(request).connections.lent() as connection:
         return collaborators.session_of(request, connection) is not None
 
 

@@ -26,39 +26,27 @@ def accept(
     AlreadyVerified when the answer follows another round than the last. The same key with the
     same request gives the first answer again, whatever became of the task, and changes nothing.
     """
+    request_hash = rules.request_hash(task_uuid, sent)
     try:
-        return _accept_new(connection, viewer, task_uuid, sent, now, verification_id)
+        task, answering = _open_to(connection, viewer, task_uuid)
+        rules.check_answer(sent.answer, answering.definition, answering.today)
+        verification = _next(
+            connection, viewer, task, sent, verification_id, answering.instance_name, now
+        )
+        report = _report(task, sent.answer, verification, answering.lineage)
+        if answers.keep(connection, verification, sent.key, request_hash, report):
+            return verification
+        history = store.history(connection, task.task_id)
+        raise rules.AlreadyVerified(history[0]) if history else rules.KeyReused
     except rules.KeyReused:
         raise
     except (Refused, Conflict):
         earlier = answers.remembered(connection, viewer.user_name, sent.key, now)
         if earlier is None:
             raise
-    request_hash, verification = earlier
-    if request_hash != rules.request_hash(task_uuid, sent):
+    its_hash, verification = earlier
+    if its_hash != request_hash:
         raise rules.KeyReused
-    return verification
-
-
-def _accept_new(
-    connection: sqlalchemy.Connection,
-    viewer: Viewer,
-    task_uuid: UUID,
-    sent: Sent,
-    now: datetime,
-    verification_id: UUID,
-) -> Verification:
-    """As `accept`; raises something also where the same request was accepted before."""
-    task, answering = _open_to(connection, viewer, task_uuid)
-    rules.check_answer(sent.answer, answering.definition, answering.today)
-    verification = _next(
-        connection, viewer, task, sent, verification_id, answering.instance_name, now
-    )
-    report = _report(task, sent.answer, verification, answering.lineage)
-    request_hash = rules.request_hash(task_uuid, sent)
-    if not answers.keep(connection, verification, sent.key, request_hash, report):
-        history = store.history(connection, task.task_id)
-        raise rules.AlreadyVerified(history[0]) if history else rules.KeyReused
     return verification
 
 
