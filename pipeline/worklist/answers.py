@@ -14,7 +14,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
     literal_column,
     select,
 )
@@ -36,14 +35,9 @@ def _keep() -> Statement:
     """All or nothing, in one way to PostgreSQL: the key, the answer and its report."""
     answer, key = verification.c, idempotency_key.c
     moment = _given(answer.verified_at)
-    is_known = exists().where(
-        key.user_name == _given(answer.verified_by),
-        key.key == _given(key.key),
-        key.created_at >= moment - KEY_LIVES,
-    )
     accepted = (
         insert(verification)
-        .from_select(list(answer), select(*map(_given, answer)).where(~is_known))
+        .from_select(list(answer), select(*map(_given, answer)))
         .on_conflict_do_nothing()
         .returning(answer.verification_id)
         .cte("accepted")
@@ -58,8 +52,8 @@ def _keep() -> Statement:
             moment,
         ),
     )
-    # Somebody may have taken the key since it was looked for. It goes on naming his answer, and no
-    # answer is kept without its key: that it would name none is an error, and undoes all of this.
+    # A key that is known goes on naming its answer, and no answer is kept without its key: that it
+    # would name none is an error, and undoes all of this.
     has_expired = key.created_at < named.excluded.created_at - KEY_LIVES
     named = named.on_conflict_do_update(
         index_elements=[key.user_name, key.key],
@@ -94,8 +88,8 @@ def keep(
     request_hash: bytes,
     report: Mapping[str, object],
 ) -> bool:
-    """False where its round of the task is taken or its user's key is known already; waits for
-    whoever is just taking either. Raises KeyReused where that was for another request.
+    """False where its round of the task is taken, KeyReused where its user's key is known; waits
+    for whoever is just taking either. After KeyReused a transaction is of no more use.
     """
     given = {**vars(answer), "key": key, "request_hash": request_hash, "report": Jsonb(report)}
     try:

@@ -36,8 +36,7 @@ def accept(
         report = _report(task, sent.answer, verification, answering.lineage)
         if answers.keep(connection, verification, sent.key, request_hash, report):
             return verification
-        history = store.history(connection, task.task_id)
-        raise rules.AlreadyVerified(history[0]) if history else rules.KeyReused
+        raise rules.AlreadyVerified(store.history(connection, task.task_id)[0])
     except rules.KeyReused:
         raise
     except (Refused, Conflict):
