@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
 
 from benchmarks.processes import measured_apart
 
 CONNECTIONS = 50
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+_QUIET = 0.01  # beyond, the host decides what is slow
 _LEAD = 0.5  # seconds until the first request, while connections are made
 
 
@@ -48,17 +48,24 @@ class Call:
 
 @dataclass(frozen=True)
 class Load:
-    """Latencies in milliseconds; CPU seconds of the process that sent the requests; which share of
-    the machine's time its host gave to others meanwhile, where Linux tells.
+    """The latency of each request; CPU seconds of the process that sent them; which share of the
+    machine's time its host gave to others meanwhile, where Linux tells.
     """
 
-    requests: int
+    latencies_ms: Sequence[float]
     requests_per_s: float
-    p50_ms: float
-    p99_ms: float
-    most_ms: float
     cpu_s: float
     stolen: float
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.stolen <= _QUIET
+
+
+def percentile(loads: Sequence[Load], percent: int) -> float:
+    """In milliseconds, of all requests of these loads together."""
+    every = [latency for load in loads for latency in load.latencies_ms]
+    return quantiles(every, n=100, method="inclusive")[percent - 1]
 
 
 def offered(port: int, calls: Sequence[Call], rate: float) -> Load:
@@ -168,7 +175,8 @@ def _run(
     if sender.failures:
         raise SystemExit(f"{name}: {len(sender.failures)} failed, such as {sender.failures[0]}")
     stolen = (after[0] - before[0]) / max(after[1] - before[1], 1)
-    said.send(_load(sender.latencies, took, cpu_s, stolen))
+    latencies_ms = [latency * 1000 for latency in sender.latencies]
+    said.send(Load(latencies_ms, len(latencies_ms) / took, cpu_s, stolen))
 
 
 def _machine_time() -> tuple[int, int]:
@@ -178,16 +186,3 @@ def _machine_time() -> tuple[int, int]:
         return 0, 0
     ticks = [int(each) for each in statistics.read_text().partition("\n")[0].split()[1:9]]
     return ticks[7], sum(ticks)
-
-
-def _load(latencies: list[float], took: float, cpu_s: float, stolen: float) -> Load:
-    percentiles: list[Any] = quantiles(latencies, n=100, method="inclusive")
-    return Load(
-        requests=len(latencies),
-        requests_per_s=len(latencies) / took,
-        p50_ms=percentiles[49] * 1000,
-        p99_ms=percentiles[98] * 1000,
-        most_ms=max(latencies) * 1000,
-        cpu_s=cpu_s,
-        stolen=stolen,
-    )

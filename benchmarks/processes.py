@@ -11,7 +11,10 @@ def measured_apart(run: Callable[..., None], name: str, *arguments: Any) -> Any:
     hearing, said = processes.Pipe(duplex=False)
     process = processes.Process(target=run, args=(said, name, *arguments))
     process.start()
-    process.join()
-    if process.exitcode:
-        raise SystemExit(f"{name} failed")
-    return hearing.recv()
+    said.close()  # so that reading ends when the process does
+    try:
+        return hearing.recv()
+    except EOFError:
+        raise SystemExit(f"{name} failed") from None
+    finally:
+        process.join()
