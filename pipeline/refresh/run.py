@@ -32,8 +32,6 @@ def refresh(
         raise Conflict("Another refresh of this database is running; try again when it is done.")
     try:
         started_at, current = clock(), project_hash()
-        if tier == "published":
-            store.tidy(connection)
         is_known = store.last_project_hash(connection, tier) == current
         failed = _first_failure(dbt, _steps(tier, is_known), report)
         if not failed and store.has_retired(connection) and _is_published(connection):

@@ -1,4 +1,4 @@
-"""Writes app.refresh_run; nobody else does. Tidies the tables that people's answers are in."""
+"""Writes app.refresh_run; nobody else does."""
 
 from datetime import datetime
 
@@ -50,11 +50,6 @@ def last_project_hash(connection: psycopg.Connection, tier: str) -> str | None:
         [tier],
     ).fetchone()
     return row[0] if row else None
-
-
-def tidy(connection: psycopg.Connection) -> None:
-    """Vacuums and analyzes what people answer, which autovacuum leaves to us (migration 0012)."""
-    connection.execute("vacuum (analyze) app.verification, app.outbox, app.idempotency_key")
 
 
 def has_retired(connection: psycopg.Connection) -> bool:

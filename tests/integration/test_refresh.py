@@ -213,20 +213,6 @@ def test_two_refreshes_do_not_run_at_once(programme: Programme) -> None:
     programme.refresh()
 
 
-def test_a_publication_analyzes_what_people_answer_in_place_of_autovacuum(
-    programme: Programme,
-) -> None:
-    programme.refresh("published")
-    never = programme.connection.execute("""
-        select relname from pg_class
-        where
-            relnamespace = 'app'::regnamespace
-            and relname in ('verification', 'outbox', 'idempotency_key')
-            and reltuples < 0
-    """)
-    assert never.fetchall() == []
-
-
 def test_a_broken_invariant_stops_the_publication_and_readers_keep_the_last(
     programme: Programme,
 ) -> None:
