@@ -13,8 +13,10 @@ def measured_apart(run: Callable[..., None], name: str, *arguments: Any) -> Any:
     process.start()
     said.close()  # so that reading ends when the process does
     try:
-        return hearing.recv()
+        found = hearing.recv()
     except EOFError:
-        raise SystemExit(f"{name} failed") from None
-    finally:
-        process.join()
+        found = None
+    process.join()
+    if process.exitcode or found is None:
+        raise SystemExit(f"{name} failed")
+    return found

@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -122,20 +122,14 @@ class Service:
     supervisors: Sequence[Supervisor]
     randomness: random.Random
 
-    def anybody(self) -> Supervisor:
-        return self.randomness.choice(self.supervisors)
-
     def lists(self) -> Iterator[Call]:
-        while True:
-            yield self.anybody().list()
+        return (one.list() for one in self._at_random())
 
     def pages(self) -> Iterator[Call]:
-        while True:
-            yield self.anybody().page()
+        return (one.page() for one in self._at_random())
 
     def searches(self) -> Iterator[Call]:
-        while True:
-            yield self.anybody().search(self.randomness, self.size)
+        return (one.search(self.randomness, self.size) for one in self._at_random())
 
     def verifications(self) -> Iterator[Call]:
         """Each about another open task, of supervisors at random, as their lists show them."""
@@ -147,12 +141,18 @@ class Service:
                 calls: list[Call] = []
                 for one in some:
                     left = [task_uuid for task_uuid in self._tasks(one) if task_uuid not in taken]
-                    taken.update(left[:_ANSWERED_OF_ONE])
-                    calls += [one.verify(each, self.randomness) for each in left[:_ANSWERED_OF_ONE]]
+                    chosen = left[:_ANSWERED_OF_ONE]
+                    taken.update(chosen)
+                    calls += [one.verify(task_uuid, self.randomness) for task_uuid in chosen]
                 self.randomness.shuffle(calls)
                 yield from calls
             if len(taken) == before:
                 raise SystemExit("No task is left to answer: fewer --seconds or --rounds, please.")
+
+    def _at_random(self) -> Iterator[Supervisor]:
+        """Supervisors without end."""
+        while True:
+            yield self.randomness.choice(self.supervisors)
 
     def _tasks(self, supervisor: Supervisor) -> list[str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -303,7 +303,7 @@ class Leg:
     name: str
     rate: float
     calls: Iterator[Call]
-    rounds: list[Load]
+    rounds: list[Load] = field(default_factory=list)
 
     def run(self, port: int, seconds: float) -> Load:
         offered = list(itertools.islice(self.calls, round(self.rate * seconds)))
@@ -320,10 +320,10 @@ def _offered(here: Service, seconds: float, rate: float, rounds: int) -> list[Le
     Each leg first for a while that does not count: the pool fills, plans are made.
     """
     legs = [
-        Leg("list", rate, here.lists(), []),
-        Leg("page", rate * _PAGES, here.pages(), []),
-        Leg("search", rate, here.searches(), []),
-        Leg("verify", rate, here.verifications(), []),
+        Leg("list", rate, here.lists()),
+        Leg("page", rate * _PAGES, here.pages()),
+        Leg("search", rate, here.searches()),
+        Leg("verify", rate, here.verifications()),
     ]
     for leg in legs:
         leg.run(here.port, _WARM_UP_SECONDS)
