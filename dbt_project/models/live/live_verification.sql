@@ -1,10 +1,6 @@
 -- Ours the moment they are accepted, and those that only the CHT knows, such as ones made there.
--- Copies of one report count once.
-with verification as not materialized (
-    select * from {{ ref('int_verification_accepted') }}
-),
-
-verification_report as not materialized (
+-- Copies of one report count once. Ours are looked up for each of theirs (int_verification_accepted).
+with verification_report as not materialized (
     select * from {{ ref('verification_report') }}
 )
 
@@ -22,7 +18,7 @@ select
     verification.accepted_at,
     verification.sent_at,
     verification.confirmed_at
-from verification
+from {{ ref('int_verification_accepted') }} as verification
 
 union all
 
@@ -44,15 +40,17 @@ from verification_report
 where
     verification_report.outcome in ('visited', 'not_visited')
     and not exists (
-        select from verification as own
+        select from {{ source('app', 'outbox') }} as own
         where own.report_id = verification_report.report_id
+        offset 0
     )
     and not exists (
-        select from verification as own
+        select from {{ source('app', 'verification') }} as own
         where
             own.task_id = verification_report.task_id
             and own.round = verification_report.round
             and own.verification_id::text = verification_report.verification_id
+        offset 0
     )
     and not exists (
         select from verification_report as copy

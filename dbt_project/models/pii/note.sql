@@ -1,15 +1,12 @@
 -- What documents say of people in their own words: the source of a task, and each verification.
--- The id is of one type in all three parts: only then PostgreSQL asks each part for one report.
+-- The id is of one type in all three parts: only then PostgreSQL asks each part for one report. What
+-- is ours is looked up for each (int_verification_accepted).
 with task_source as (
     select * from {{ ref('task_source') }}
 ),
 
 verification_report as (
     select * from {{ ref('verification_report') }}
-),
-
-verification as (
-    select * from {{ ref('int_verification_accepted') }}
 ),
 
 source_document as (
@@ -35,13 +32,19 @@ from source_document
 union all
 
 select
-    verification.report_id::varchar,
+    outbox.report_id::varchar,
     null,
     null,
     null,
     null,
-    nullif(verification.note, '')
-from verification
+    verification.note
+from {{ source('app', 'outbox') }} as outbox
+cross join lateral (
+    select nullif(verification.note, '') as note
+    from {{ source('app', 'verification') }} as verification
+    where verification.verification_id = outbox.verification_id
+    offset 0
+) as verification
 
 union all
 
@@ -56,6 +59,7 @@ from verification_report
 where
     not verification_report.is_void
     and not exists (
-        select from {{ ref('int_verification_accepted') }} as own
+        select from {{ source('app', 'outbox') }} as own
         where own.report_id = verification_report.report_id
+        offset 0
     )
