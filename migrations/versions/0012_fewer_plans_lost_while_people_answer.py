@@ -2,7 +2,7 @@
 
 Each vacuum and analyze of a table makes every connection of the service plan anew what reads it,
 which is 9 to 14 ms for a list, on all connections in one moment: while people answered, that was
-each minute. It still comes after the first fifty, since a plan for empty tables reads them through.
+each minute. It still comes after the first fifty.
 """
 
 from alembic import op

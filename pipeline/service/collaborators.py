@@ -102,4 +102,4 @@ def token(request: Request) -> str:
 
 def cookie_name(request: Request) -> str:
     """Behind TLS a name that browsers let no neighbouring host set."""
-    return f"__Host-{COOKIE}" if request.url.scheme == "https" else COOKIE
+    return f"__Host-{COOKIE}" if request.scope["scheme"] == "https" else COOKIE

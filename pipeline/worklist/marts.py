@@ -35,6 +35,7 @@ identified_task = Table(
     ),
     Column("task_uuid", Uuid),
     Column("flags", ARRAY(Text)),
+    Column("is_open_as_landed", Boolean),
     schema="worklist_pii",
 )
 

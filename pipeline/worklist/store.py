@@ -207,6 +207,10 @@ def _narrowed(seen: Subquery, asking: Asking) -> list[ColumnElement[bool]]:
         "reason": seen.c.verification_reason,
     }
     wanted = [column[name] == bindparam(name, type_=Text) for name in column if name in asking]
+    if "standing" in asking:
+        # what is done as landed is open no more, and our own answers to it need not be looked up
+        is_open_asked = bindparam("standing", type_=Text) == "open"
+        wanted.append(or_(~is_open_asked, seen.c.is_open_as_landed))
     if "place_uuid" in asking:
         scope = marts.place_scope.c
         is_above = scope.ancestor_uuid == bindparam("place_uuid", type_=Text)
@@ -240,7 +244,9 @@ def _others(viewer: Viewer) -> Statement:
     his = _his_places()
     seen = _seen(viewer, his).subquery("seen")
     query = _shown(seen, his).where(
-        seen.c.standing == "open", seen.c.patient_uuid == any_(_texts("patients"))
+        seen.c.standing == "open",
+        seen.c.is_open_as_landed,
+        seen.c.patient_uuid == any_(_texts("patients")),
     )
     return Statement(query.order_by(*_position(seen, "due")))
 

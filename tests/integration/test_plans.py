@@ -96,6 +96,10 @@ def test_no_request_of_a_supervisor_reads_a_large_table_through(
             "verifications": lambda: store.verifications(asked, viewer, limit=51),
         }
         _ask(connection, asked, requests)
+        looked_up = _answers_looked_up(
+            connection, asked, lambda: store.tasks(asked, viewer, limit=1)
+        )
+        assert len(found) <= looked_up < len(found) + 10  # not for what is done as landed
         _answer_most(connection)
         _ask(connection, asked, requests)
         assert len(store.tasks(asked, viewer)) < len(found) / 2
@@ -117,6 +121,17 @@ def _ask(
         up = _rows_read(connection, _UP) - up
         assert {table: rows for table, rows in up.items() if rows > ASKED} == {}, name
         assert up, name  # the counts came in
+
+
+def _answers_looked_up(
+    connection: psycopg.Connection, asked: Connection, request: Callable[[], object]
+) -> int:
+    """How often `request` looks for an answer of ours."""
+    before = _rows_read(connection, "idx_scan")["verification"]
+    request()
+    asked.exec_driver_sql("select pg_stat_force_next_flush()")
+    asked.commit()
+    return _rows_read(connection, "idx_scan")["verification"] - before
 
 
 def _leave_as_empty(connection: psycopg.Connection) -> None:

@@ -8,6 +8,7 @@ select
     task.event,
     task.state,
     task.standing,
+    task.is_open_as_landed,
     task.excluded_reason,
     task.flags
     || case
@@ -17,7 +18,7 @@ select
                 other.patient_uuid = task.patient_uuid
                 and other.definition = task.definition
                 and other.task_id <> task.task_id
-                and {{ standing('other', 'task.today') }} = 'open'
+                and {{ standing('other') }} = 'open'
         ) then array['duplicate_open']
         else '{}'::text[]
     end as flags,

@@ -25,9 +25,7 @@ select
 from (
     select
         task.*,
-        reading.today,
-        {{ standing('task', 'reading.today') }} as standing
+        {{ standing('task') }} as standing,
+        {{ standing('task', answered_in='landed_round') }} = 'open' as is_open_as_landed
     from {{ ref('int_task_answered') }} as task
-    -- the offset keeps it one value: without, every mention of it is computed for itself
-    cross join (select app.today() as today offset 0) as reading
 ) as judged

@@ -23,6 +23,7 @@ select
     task.chw_uuid,
     task.chw_name,
     task.appointment_on,
+    reading.today,
     coalesce(task.opens_on, floating.opens_on) as opens_on,
     coalesce(task.due_on, floating.due_on) as due_on,
     coalesce(task.closes_on, floating.closes_on) as closes_on,
@@ -39,6 +40,8 @@ select
     task.landed_{{ column }}{{ ',' if not loop.last }}
     {% endfor %}
 from {{ ref('task') }} as task
+-- the offset keeps it one value: without, every mention of it is computed for itself
+cross join (select app.today() as today offset 0) as reading
 left join lateral (
     select
         due.opens_on,
@@ -51,8 +54,6 @@ left join lateral (
             reading.today + coalesce(task_event.days, 0) - task_event.start_days as opens_on,
             reading.today + coalesce(task_event.days, 0) as due_on,
             reading.today + coalesce(task_event.days, 0) + task_event.end_days as closes_on
-        -- the offset keeps it one value, as in int_task_judged
-        from (select app.today() as today offset 0) as reading
     ) as due
     left join lateral (
         select

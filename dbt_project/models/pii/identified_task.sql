@@ -6,6 +6,7 @@ select
     task.definition,
     task.state,
     task.standing,
+    task.is_open_as_landed,
     task.excluded_reason,
     task.flags,
     task.patient_uuid,
