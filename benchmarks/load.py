@@ -164,22 +164,27 @@ def _run(
     numbered = enumerate(ready if seconds is None else itertools.cycle(ready))
     began = time.perf_counter() + _LEAD
     sender = _Sender(port, numbered, began, rate, began + (seconds or float("inf")))
-    prepared, before = time.process_time(), _machine_time()
+    prepared, before = time.process_time(), machine_time()
     threads = [threading.Thread(target=sender.work) for _ in range(CONNECTIONS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     took = time.perf_counter() - began
-    cpu_s, after = time.process_time() - prepared, _machine_time()
+    cpu_s, stolen = time.process_time() - prepared, stolen_since(before)
     if sender.failures:
         raise SystemExit(f"{name}: {len(sender.failures)} failed, such as {sender.failures[0]}")
-    stolen = (after[0] - before[0]) / max(after[1] - before[1], 1)
     latencies_ms = [latency * 1000 for latency in sender.latencies]
     said.send(Load(latencies_ms, len(latencies_ms) / took, cpu_s, stolen))
 
 
-def _machine_time() -> tuple[int, int]:
+def stolen_since(before: tuple[int, int]) -> float:
+    """The share of the machine's time that its host gave to others since a `machine_time`."""
+    after = machine_time()
+    return (after[0] - before[0]) / max(after[1] - before[1], 1)
+
+
+def machine_time() -> tuple[int, int]:
     """Ticks that were stolen from this machine so far, and all."""
     statistics = Path("/proc/stat")
     if not statistics.exists():

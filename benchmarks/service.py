@@ -2,8 +2,9 @@
 
 The service is `worklist serve` in a process of its own, the load comes from another. Kinds of
 requests take turns, in rounds. A round in which the host takes the cores away measures the host: it
-is told, does not count, and is repeated. Then as many lists as it takes, against pgbench with the
-same query.
+is told, does not count, and is repeated. By turns with them pgbench asks PostgreSQL the list's
+statement at the same pace, which tells what of a list's latency is the machine's. Then both as many
+as it takes.
 """
 
 import argparse
@@ -12,14 +13,16 @@ import itertools
 import json
 import random
 import re
+import resource
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -276,12 +279,19 @@ def list_query(address: Address, supervisors: int) -> str:
     return f"\\set site random(0, {supervisors - 1})\n{query};\n"
 
 
-def pgbench(address: Address, script: Path, seconds: float) -> float:
-    """Transactions a second."""
+def pgbench(address: Address, script: Path, seconds: float, rate: float | None = None) -> Load:
+    """The script over and over; or at random moments, `rate` times a second in the mean, each
+    latency from the moment that was meant. The first second does not count: connections plan.
+    """
+    said = script.with_name("pgbench")
+    for old in said.parent.glob("pgbench.*"):
+        old.unlink()
+    before, cpu_s = load.machine_time(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run(
         [
             *(str(embedded.BINARIES / "pgbench"), "--no-vacuum", "--protocol=prepared"),
-            *(f"--client={KEPT_CONNECTIONS}", f"--time={round(seconds)}", f"--file={script}"),
+            *(f"--client={KEPT_CONNECTIONS}", f"--time={round(seconds) + 1}", f"--file={script}"),
+            *("--log", f"--log-prefix={said}", *([f"--rate={rate}"] if rate else [])),
             *("--host", address.host, "--port", str(address.port)),
             *("--username", address.user, address.database),
         ],
@@ -290,60 +300,77 @@ def pgbench(address: Address, script: Path, seconds: float) -> float:
         text=True,
         check=False,
     )
-    found = re.search(r"^tps = ([0-9.]+)", done.stdout, re.MULTILINE)
-    if done.returncode or not found:
+    if done.returncode:
         raise SystemExit(f"pgbench failed: {done.stderr.strip()}")
-    return float(found.group(1))
+    stolen = load.stolen_since(before)
+    cpu_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - cpu_s
+    lines = [line.split() for each in said.parent.glob("pgbench.*") for line in _lines(each)]
+    ended = [int(line[4]) + int(line[5]) / 1e6 for line in lines]
+    latencies_ms = [
+        int(line[2]) / 1000
+        for line, moment in zip(lines, ended, strict=True)
+        if moment > min(ended) + 1
+    ]
+    return Load(latencies_ms, len(latencies_ms) / (max(ended) - min(ended) - 1), cpu_s, stolen)
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text().splitlines()
 
 
 @dataclass(frozen=True)
 class Leg:
-    """One kind of request, at its own rate in requests a second."""
+    """One kind of request, at its own rate in requests a second, for so many seconds."""
 
     name: str
     rate: float
-    calls: Iterator[Call]
+    run: Callable[[float], Load]
     rounds: list[Load] = field(default_factory=list)
-
-    def run(self, port: int, seconds: float) -> Load:
-        offered = list(itertools.islice(self.calls, round(self.rate * seconds)))
-        return load.offered(port, offered, self.rate)
 
     @property
     def quiet(self) -> list[Load]:
         return [done for done in self.rounds if done.is_quiet]
 
 
-def _offered(here: Service, seconds: float, rate: float, rounds: int) -> list[Leg]:
+def _offered(here: Service, script: Path, seconds: float, rate: float, rounds: int) -> list[Leg]:
     """Until `rounds` of each leg were quiet, or patience ends.
 
     Each leg first for a while that does not count: the pool fills, plans are made.
     """
+
+    def http(name: str, rate: float, calls: Iterator[Call]) -> Leg:
+        def run(seconds: float) -> Load:
+            offered = list(itertools.islice(calls, round(rate * seconds)))
+            return load.offered(here.port, offered, rate)
+
+        return Leg(name, rate, run)
+
     legs = [
-        Leg("list", rate, here.lists()),
-        Leg("page", rate * _PAGES, here.pages()),
-        Leg("search", rate, here.searches()),
-        Leg("verify", rate, here.verifications()),
+        http("list", rate, here.lists()),
+        Leg("pgbench", rate, partial(pgbench, here.address, script, rate=rate)),
+        http("page", rate * _PAGES, here.pages()),
+        http("search", rate, here.searches()),
+        http("verify", rate, here.verifications()),
     ]
     for leg in legs:
-        leg.run(here.port, _WARM_UP_SECONDS)
+        leg.run(_WARM_UP_SECONDS)
     for _ in range(rounds * _PATIENCE):
         for leg in legs:
             if len(leg.quiet) < rounds:
-                leg.rounds.append(leg.run(here.port, seconds))
+                leg.rounds.append(leg.run(seconds))
     return legs
 
 
-def _against_pgbench(here: Service, seconds: float, rounds: int) -> tuple[list[Load], list[float]]:
-    loads, transactions = [], []
+def _against_pgbench(
+    here: Service, script: Path, seconds: float, rounds: int
+) -> tuple[list[Load], list[Load]]:
+    """As many lists as it takes, of the service and of pgbench, by turns."""
+    ours, bare = [], []
     lists = list(itertools.islice(here.lists(), 5_000))
-    with tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder:
-        script = Path(folder) / "list.sql"
-        script.write_text(list_query(here.address, len(here.supervisors)))
-        for _ in range(rounds):
-            loads.append(load.saturating(here.port, lists, seconds))
-            transactions.append(pgbench(here.address, script, seconds))
-    return loads, transactions
+    for _ in range(rounds):
+        ours.append(load.saturating(here.port, lists, seconds))
+        bare.append(pgbench(here.address, script, seconds))
+    return ours, bare
 
 
 def _row(leg: str, loads: Sequence[Load]) -> dict[str, object]:
@@ -376,23 +403,29 @@ def main() -> None:
     options.add_argument("--rate", type=float, default=RATE, help="requests a second offered")
     options.add_argument("--rounds", type=int, default=5, help="quiet ones that are wanted")
     given = options.parse_args()
-    with service(given.tasks, given.supervisors) as here:
-        legs = _offered(here, given.seconds, given.rate, given.rounds)
-        loads, transactions = _against_pgbench(here, given.seconds, given.rounds)
-    rates = [one.requests_per_s for one in loads]
+    with (
+        service(given.tasks, given.supervisors) as here,
+        tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder,
+    ):
+        script = Path(folder) / "list.sql"
+        script.write_text(list_query(here.address, len(here.supervisors)))
+        legs = _offered(here, script, given.seconds, given.rate, given.rounds)
+        ours, bare = _against_pgbench(here, script, given.seconds, given.rounds)
     rows = [row for leg in legs for row in _rows(leg)]
-    rows += [_row("list, as many as it takes", [done]) for done in loads]
-    rows += [
-        {"leg": "pgbench, the same query", "requests/s": f"{each:,.0f}"} for each in transactions
-    ]
-    ratios = [ours / theirs for ours, theirs in zip(rates, transactions, strict=True)]
+    rows += [_row("list, as many as it takes", [done]) for done in ours]
+    rows += [_row("pgbench, as many as it takes", [done]) for done in bare]
     p99_ms = {
         f"{leg.name}_p99_ms": round(load.percentile(leg.quiet, 99), 1) if leg.quiet else None
         for leg in legs
     }
+    of_all = {leg.name: load.percentile(leg.rounds, 99) for leg in legs}
+    ratios = [
+        one.requests_per_s / other.requests_per_s for one, other in zip(ours, bare, strict=True)
+    ]
     figures = {
         **p99_ms,
-        "requests_per_s": round(median(rates)),
+        "list_p99_to_pgbench": round(of_all["list"] / of_all["pgbench"], 2),
+        "requests_per_s": round(median([one.requests_per_s for one in ours])),
         "ratio_to_pgbench": round(median(ratios), 2),
     }
     tell(
