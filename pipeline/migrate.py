@@ -7,16 +7,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg import sql
 from sqlalchemy import MetaData
 from sqlalchemy.schema import SetColumnComment, SetTableComment
 
 from pipeline import tables
+from pipeline.database import driver
 from pipeline.errors import SettingsWrong
 from pipeline.settings import PROJECT, PostgresSettings
 
 
 def migrate(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> None:
     """Brings the database up to the newest revision; does nothing when it is there already."""
+    _wait_for_vacuums(connection, postgres)
     connection.execute(sqlalchemy.text("create schema if not exists app"))
     config = _config()
     config.attributes["connection"] = connection
@@ -24,6 +27,17 @@ def migrate(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> No
     config.attributes["landing_table"] = postgres.table
     command.upgrade(config, "head")
     _describe(connection, postgres)
+
+
+def _wait_for_vacuums(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> None:
+    """Of a landing that is there already, and keeps them out until we are done: one that came by
+    meanwhile would wait for us with the lock that we need next. Others read and write on.
+    """
+    landing = sql.Identifier(postgres.schema, postgres.table)
+    asked = driver(connection)
+    found = asked.execute("select to_regclass(%s)", [landing.as_string(asked)]).fetchone()
+    if found != (None,):
+        asked.execute(sql.SQL("lock table {} in share update exclusive mode").format(landing))
 
 
 def check_current(connection: sqlalchemy.Connection) -> None:

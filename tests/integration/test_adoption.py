@@ -1,6 +1,7 @@
 """A landing that cht-sync made: taken over, or left to couch2pg and numbered by a trigger."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -114,6 +115,26 @@ def test_others_read_and_write_while_a_landing_is_adopted(
     assert written > 1
     found = connection.execute("select count(*) from v1.couchdb where _id like 'meanwhile %'")
     assert found.fetchone() == (written,)
+
+
+def test_a_migration_and_an_autovacuum_of_the_landing_do_not_stop_each_other(
+    couch2pg: Couch2pg, connection: psycopg.Connection, empty_database: Address
+) -> None:
+    """An analyze waits for whoever has changed the table's row in the catalogue, and holds a lock
+    that the migration's comments want.
+    """
+    migrating = threading.Thread(target=adopt, args=(empty_database,))
+    Adoption(connection, OWN, (SOURCE,), lambda _: None).prepare()
+    with couch2pg.connection.transaction():
+        couch2pg.connection.execute("lock table v1.couchdb in share update exclusive mode")
+        migrating.start()
+        waits = "select 1 from pg_locks where not granted and relation = 'v1.couchdb'::regclass"
+        while not connection.execute(waits).fetchone():
+            time.sleep(0.01)
+        couch2pg.connection.execute("analyze v1.couchdb")
+    migrating.join()
+    described = connection.execute("select obj_description('app.verification'::regclass)")
+    assert described.fetchone() != (None,)
 
 
 def test_a_landing_in_use_is_waited_for_no_longer_than_writers_can_wait(

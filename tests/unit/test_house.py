@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "processes": set(),
     "listening": {"errors", "processes"},
     "continuous": {"errors"},
-    "migrate": {"errors", "settings", "tables"},
+    "migrate": {"database", "errors", "settings", "tables"},
     "adoption": {"errors", "sync"},
     "status": {"database", "refresh", "sync", "writeback"},
     "cht": {"errors"},
