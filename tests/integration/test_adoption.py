@@ -129,7 +129,7 @@ def test_a_migration_and_an_autovacuum_of_the_landing_do_not_stop_each_other(
         couch2pg.connection.execute("lock table v1.couchdb in share update exclusive mode")
         migrating.start()
         waits = "select 1 from pg_locks where not granted and relation = 'v1.couchdb'::regclass"
-        while not connection.execute(waits).fetchone():
+        while migrating.is_alive() and not connection.execute(waits).fetchone():
             time.sleep(0.01)
         couch2pg.connection.execute("analyze v1.couchdb")
     migrating.join()

@@ -113,9 +113,7 @@ def _ask(
     """None reads a large table through, from one end of an index to the other neither."""
     for name, request in requests.items():
         through, up = _rows_read(connection, "seq_tup_read"), _rows_read(connection, _UP)
-        request()
-        asked.exec_driver_sql("select pg_stat_force_next_flush()")
-        asked.commit()
+        _finish(asked, request)
         through = _rows_read(connection, "seq_tup_read") - through
         assert {table: rows for table, rows in through.items() if rows > SMALL} == {}, name
         up = _rows_read(connection, _UP) - up
@@ -128,10 +126,15 @@ def _answers_looked_up(
 ) -> int:
     """How often `request` looks for an answer of ours."""
     before = _rows_read(connection, "idx_scan")["verification"]
+    _finish(asked, request)
+    return _rows_read(connection, "idx_scan")["verification"] - before
+
+
+def _finish(asked: Connection, request: Callable[[], object]) -> None:
+    """With its counts handed in."""
     request()
     asked.exec_driver_sql("select pg_stat_force_next_flush()")
     asked.commit()
-    return _rows_read(connection, "idx_scan")["verification"] - before
 
 
 def _leave_as_empty(connection: psycopg.Connection) -> None:
