@@ -283,39 +283,38 @@ def pgbench(address: Address, script: Path, seconds: float, rate: float | None =
     """The script over and over; or at random moments, `rate` times a second in the mean, each
     latency from the moment that was meant. The first second does not count: connections plan.
     """
-    said = script.with_name("pgbench")
-    for old in said.parent.glob("pgbench.*"):
-        old.unlink()
-    before, cpu_s = load.machine_time(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    done = subprocess.run(
-        [
-            *(str(embedded.BINARIES / "pgbench"), "--no-vacuum", "--protocol=prepared"),
-            *(f"--client={KEPT_CONNECTIONS}", f"--time={round(seconds) + 1}", f"--file={script}"),
-            *("--log", f"--log-prefix={said}", *([f"--rate={rate}"] if rate else [])),
-            *("--host", address.host, "--port", str(address.port)),
-            *("--username", address.user, address.database),
-        ],
-        env={"PGPASSWORD": address.password, "PGOPTIONS": address.options + PLANNING},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"pgbench failed: {done.stderr.strip()}")
-    stolen = load.stolen_since(before)
-    cpu_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - cpu_s
-    lines = [line.split() for each in said.parent.glob("pgbench.*") for line in _lines(each)]
+    before, cpu_s = load.machine_time(), _cpu_s_of_commands()
+    with tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder:
+        done = subprocess.run(
+            [
+                *(str(embedded.BINARIES / "pgbench"), "--no-vacuum", "--protocol=prepared"),
+                *(f"--client={KEPT_CONNECTIONS}", f"--time={round(seconds) + 1}"),
+                *(f"--file={script}", *([f"--rate={rate}"] if rate else [])),
+                *("--log", f"--log-prefix={folder}/pgbench"),
+                *("--host", address.host, "--port", str(address.port)),
+                *("--username", address.user, address.database),
+            ],
+            env={"PGPASSWORD": address.password, "PGOPTIONS": address.options + PLANNING},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"pgbench failed: {done.stderr.strip()}")
+        stolen, cpu_s = load.stolen_since(before), _cpu_s_of_commands() - cpu_s
+        [log] = Path(folder).iterdir()
+        lines = [line.split() for line in log.read_text().splitlines()]
     ended = [int(line[4]) + int(line[5]) / 1e6 for line in lines]
+    began, end = min(ended) + 1, max(ended)
     latencies_ms = [
-        int(line[2]) / 1000
-        for line, moment in zip(lines, ended, strict=True)
-        if moment > min(ended) + 1
+        int(line[2]) / 1000 for line, moment in zip(lines, ended, strict=True) if moment > began
     ]
-    return Load(latencies_ms, len(latencies_ms) / (max(ended) - min(ended) - 1), cpu_s, stolen)
+    return Load(latencies_ms, len(latencies_ms) / (end - began), cpu_s, stolen)
 
 
-def _lines(log: Path) -> list[str]:
-    return log.read_text().splitlines()
+def _cpu_s_of_commands() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @dataclass(frozen=True)

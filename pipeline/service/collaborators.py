@@ -102,4 +102,9 @@ def token(request: Request) -> str:
 
 def cookie_name(request: Request) -> str:
     """Behind TLS a name that browsers let no neighbouring host set."""
-    return f"__Host-{COOKIE}" if request.scope["scheme"] == "https" else COOKIE
+    return f"__Host-{COOKIE}" if is_behind_tls(request) else COOKIE
+
+
+def is_behind_tls(request: Request) -> bool:
+    """By the scope: `request.url` would be composed for it."""
+    return request.scope["scheme"] == "https"  # type: ignore[no-any-return]

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.service import frame, language, rendering, texts
-from pipeline.service.collaborators import Visit, visit
+from pipeline.service.collaborators import Visit, is_behind_tls, visit
 from pipeline.service.route import Route
 from pipeline.service.view import ORDERS, PAGE_LENGTH, View, uuid
 from pipeline.worklist import notes, programme, rules, store
@@ -211,7 +211,7 @@ def choose_language(
             path="/",
             httponly=True,
             samesite="lax",
-            secure=request.url.scheme == "https",
+            secure=is_behind_tls(request),
         )
     return response
 

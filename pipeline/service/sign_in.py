@@ -151,7 +151,7 @@ def _set_cookie(request: Request, response: Response, name: str, value: str, sec
         path="/",
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=collaborators.is_behind_tls(request),
     )
 
 

@@ -24,12 +24,14 @@ from sqlalchemy import (
     Text,
     Uuid,
     all_,
+    and_,
     any_,
     bindparam,
     cast,
     desc,
     false,
     func,
+    literal,
     or_,
     select,
     true,
@@ -200,7 +202,6 @@ def _list(viewer: Viewer, asking: Asking, order: str, begun: int) -> Statement:
 def _narrowed(seen: Subquery, asking: Asking) -> list[ColumnElement[bool]]:
     """What of the viewer's tasks is wanted; `_values` are its parameters."""
     column = {
-        "standing": seen.c.standing,
         "state": seen.c.state,
         "definition": seen.c.definition,
         "area_uuid": seen.c.area_uuid,
@@ -208,9 +209,7 @@ def _narrowed(seen: Subquery, asking: Asking) -> list[ColumnElement[bool]]:
     }
     wanted = [column[name] == bindparam(name, type_=Text) for name in column if name in asking]
     if "standing" in asking:
-        # what is done as landed is open no more, and our own answers to it need not be looked up
-        is_open_asked = bindparam("standing", type_=Text) == "open"
-        wanted.append(or_(~is_open_asked, seen.c.is_open_as_landed))
+        wanted.append(_stands(seen, bindparam("standing", type_=Text)))
     if "place_uuid" in asking:
         scope = marts.place_scope.c
         is_above = scope.ancestor_uuid == bindparam("place_uuid", type_=Text)
@@ -223,6 +222,12 @@ def _narrowed(seen: Subquery, asking: Asking) -> list[ColumnElement[bool]]:
     if "search" in asking:
         wanted.append(_matches(seen))
     return wanted
+
+
+def _stands(seen: Subquery, standing: ColumnElement[str]) -> ColumnElement[bool]:
+    """What is not open as landed is not open at all; our own answers to it are not looked up."""
+    may_stand = or_(standing != "open", seen.c.is_open_as_landed)
+    return and_(seen.c.standing == standing, may_stand)
 
 
 def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dict[str, list[Task]]:
@@ -244,9 +249,7 @@ def _others(viewer: Viewer) -> Statement:
     his = _his_places()
     seen = _seen(viewer, his).subquery("seen")
     query = _shown(seen, his).where(
-        seen.c.standing == "open",
-        seen.c.is_open_as_landed,
-        seen.c.patient_uuid == any_(_texts("patients")),
+        _stands(seen, literal("open")), seen.c.patient_uuid == any_(_texts("patients"))
     )
     return Statement(query.order_by(*_position(seen, "due")))
 

@@ -202,14 +202,14 @@ def _sizes(connection: psycopg.Connection) -> Counter[str]:
 
 
 def _rows_read(connection: psycopg.Connection, counter: str) -> Counter[str]:
-    """Rows that scans of a kind have returned so far, by table."""
+    """What a counter of PostgreSQL's says so far, by table."""
     _wait_for_the_counts(connection)
     query = sql.SQL("""
         select relname, coalesce({counter}, 0)
         from pg_stat_user_tables
         where
             schemaname in ('v1', 'worklist_build')
-            or schemaname = 'app' and relname in ('verification', 'outbox')
+            or (schemaname = 'app' and relname in ('verification', 'outbox'))
     """)
     rows = connection.execute(query.format(counter=sql.Identifier(counter))).fetchall()
     return Counter(dict(rows))
