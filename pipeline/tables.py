@@ -132,9 +132,6 @@ task_definition = Table(
     Column("applies_if", JSONPATH, comment="a predicate over the whole document"),
     Column("appointment_path", ARRAY(Text), comment="where the missed appointment's day stands"),
     Column("contact_label_path", ARRAY(Text), comment="where the name to show stands"),
-    Column("is_resolved_by_default", Boolean, nullable=False),
-    Column("default_form", Text, comment="the first report action's form"),
-    Column("newer_report_forms", ARRAY(Text), nullable=False),
     Column("is_resolved_when_cleared", Boolean, nullable=False, comment="of scheduled tasks"),
     Column("excludes_muted_or_dead", Boolean, nullable=False),
     Column("priority_level", Integer),
@@ -142,6 +139,15 @@ task_definition = Table(
     Column("roles", ARRAY(Text), nullable=False, comment="who is assigned"),
     Column("reasons", ARRAY(Text), nullable=False, comment="offered for not_visited, in order"),
     Column("hash", Text, nullable=False, comment="of everything that derived rows depend on"),
+    Column("tracing_forms", ARRAY(Text), nullable=False, comment="a report means: somebody went"),
+    Column("trace_outcome_path", ARRAY(Text), comment="where such a report says what was found"),
+    Column("reasons_not_to_trace", ARRAY(Text), nullable=False, comment="nobody is sent for these"),
+    Column(
+        "is_verified_in_cht",
+        Boolean,
+        nullable=False,
+        comment="whether verifications made in the CHT itself count",
+    ),
     CheckConstraint(
         "applies_to in ('reports', 'contacts', 'scheduled_tasks')",
         name="task_definition_applies_to_known",
@@ -170,6 +176,26 @@ task_event = Table(
     comment="one row per event of a task definition",
 )
 
+task_resolver = Table(
+    "task_resolver",
+    metadata,
+    Column(
+        "definition",
+        Text,
+        ForeignKey("app.task_definition.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("resolver", Integer, primary_key=True, comment="position in tasks.yml"),
+    Column("alternative", Integer, nullable=False, comment="those of one are all needed"),
+    Column("form", Text, nullable=False, comment="of the report that resolves"),
+    Column("is_default", Boolean, nullable=False, comment="inside the window; else later"),
+    Column("condition", JSONPATH, comment="a predicate over the report"),
+    Column("source_path", ARRAY(Text), comment="where the report must hold the source's id"),
+    Column("visit_path", ARRAY(Text), comment="a day not before the appointment"),
+    schema="app",
+    comment="one row per report that a definition's resolvedIf names",
+)
+
 verification = Table(
     "verification",
     metadata,
@@ -184,6 +210,8 @@ verification = Table(
     Column("report_id", Text, nullable=False, comment="_id of the verification report"),
     Column("verified_by", Text, nullable=False, comment="the supervisor's user name"),
     Column("verified_at", Moment, nullable=False),
+    Column("appointment_on", Date, comment="the appointment it answers; null where unknown"),
+    Column("patient_uuid", Text, comment="whose; null where unknown"),
     UniqueConstraint("task_id", "round", name="verification_one_per_round"),
     UniqueConstraint("report_id", name="verification_one_per_report"),
     CheckConstraint("round >= 1", name="verification_rounds_from_one"),

@@ -25,3 +25,13 @@
         ))
     {%- endif -%}
 {% endmacro %}
+
+{#- Rows of documents that changed, and of definitions that changed or were dropped. -#}
+{% macro delete_changed_findings() %}
+    {{ delete_changed_documents() }}
+    {%- if is_incremental() -%}
+        ;
+        delete from {{ this }} as known
+        where {{ is_changed_definition('known.definition') }}
+    {%- endif -%}
+{% endmacro %}

@@ -21,3 +21,14 @@
         ))
     {%- endif -%}
 {% endmacro %}
+
+{#- Whether a definition is not as it was when every task was last asked for, or is gone. -#}
+{% macro is_changed_definition(name) -%}
+    not exists (
+        select from {{ source('build', 'refreshed_definition') }} as refreshed
+        inner join {{ source('app', 'task_definition') }} as definition
+            on refreshed.definition = definition.name
+            and refreshed.hash = definition.hash
+        where refreshed.definition = {{ name }}
+    )
+{%- endmacro %}

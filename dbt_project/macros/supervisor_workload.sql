@@ -8,6 +8,10 @@ supervisor_scope as (
     select * from {{ ref('live_supervisor_scope') }}
 ),
 
+user_account as (
+    select * from {{ ref('live_user_account') }}
+),
+
 programme as (
     select * from {{ source('app', 'programme') }}
 ),
@@ -29,12 +33,18 @@ task as (
     inner join supervisor_scope
         on history.place_uuid = supervisor_scope.place_uuid
         and history.definition = supervisor_scope.definition
-    where history.standing not in ('withdrawn', 'excluded')
+    where history.standing not in ('repeated', 'withdrawn', 'excluded')
 ),
 
 supervisor as (
-    select distinct supervisor_scope.supervisor
-    from supervisor_scope
+    select
+        user_account.user_name as supervisor,
+        user_account.contact_uuid
+    from user_account
+    where exists (
+        select from supervisor_scope
+        where supervisor_scope.supervisor = user_account.user_name
+    )
 )
 
 select
@@ -46,14 +56,22 @@ select
     ) as open_count,
     count(*) filter (where task.opens_on = day.day) as new_count,
     count(*) filter (
-        where task.answered_on = day.day and task.verified_by = supervisor.supervisor
+        where task.answered_on = day.day
+        and (
+            task.verified_by = supervisor.supervisor
+            or task.verification_sender_uuid = supervisor.contact_uuid
+        )
     ) as verified_count,
     count(*) filter (
         where day.day > task.due_on and day.day <= task.closes_on
         and coalesce(task.answered_on > day.day, true)
     ) as overdue_count,
     percentile_cont(0.5) within group (order by task.hours_to_answer) filter (
-        where task.answered_on = day.day and task.verified_by = supervisor.supervisor
+        where task.answered_on = day.day
+        and (
+            task.verified_by = supervisor.supervisor
+            or task.verification_sender_uuid = supervisor.contact_uuid
+        )
     ) as median_hours_to_verify
 from supervisor
 cross join day

@@ -14,6 +14,8 @@
     {{ ledger }}.due_on,
     {{ ledger }}.closes_on,
     coalesce({{ ledger }}.verified_at, {{ ledger }}.resolved_at) as answered_at,
+    {{ ledger }}.verification_answered_in,
+    {{ ledger }}.verification_sender_uuid,
     {{ ledger }}.verified_by,
     {{ ledger }}.verification_outcome,
     {{ ledger }}.verification_round,

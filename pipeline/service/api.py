@@ -33,9 +33,15 @@ from pipeline.worklist.records import (
     Verification,
 )
 
-Standing = Literal["upcoming", "open", "verified", "resolved", "expired", "withdrawn", "excluded"]
+Standing = Literal[
+    "upcoming", "open", "verified", "resolved", "expired", "repeated", "withdrawn", "excluded"
+]
 State = Literal["Draft", "Ready", "Completed", "Failed", "Cancelled"]
 Flag = Literal[
+    "ambiguous_patient",
+    "appointment_changed",
+    "bad_reported_date",
+    "distant_appointment_date",
     "unknown_patient",
     "place_from_sender",
     "no_appointment_date",
@@ -138,10 +144,14 @@ class TaskWithHistory:
     why_not: Annotated[
         str | None, Field(description="the rule against answering it; null if you may")
     ]
-    history: Annotated[list[KnownVerification], Field(description="all answers, newest first")]
+    history: Annotated[
+        list[KnownVerification],
+        Field(description="all answers, newest first; those with a void_reason answer nothing"),
+    ]
     notes: Annotated[list[TaskNote], Field(description="why it was not answered, newest first")]
     patient_reports: Annotated[
-        list[PatientReport], Field(description="appointments, visits and traces, newest first")
+        list[PatientReport],
+        Field(description="appointments, later reports and traces, newest first"),
     ]
     explanation: Annotated[list[str], Field(description="why it is in its state, in sentences")]
 
@@ -213,6 +223,8 @@ class Accepted:
     replaces: str | None
     verified_by: str
     verified_at: datetime
+    appointment_on: date | None
+    patient_uuid: str | None
 
 
 @dataclass(frozen=True)

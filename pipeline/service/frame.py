@@ -22,6 +22,10 @@ class Words:
     def reason(self, code: str) -> str:
         return self.by_key.get(code) or language.spoken().coded("reason", code)
 
+    def reasons(self, codes: str) -> str:
+        """Of a select-multiple answer, whose codes the CHT separates by spaces."""
+        return ", ".join(map(self.reason, codes.split()))
+
 
 def around(
     here: Visit, progress: Progress, current: str, shown: Iterable[str]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from pipeline.worklist.records import Filters
 
 TABS = ("open", "verified", "expired")
-MORE_TABS = ("resolved", "upcoming", "excluded", "withdrawn")
+MORE_TABS = ("resolved", "upcoming", "repeated", "excluded", "withdrawn")
 ORDERS = ("missed", "area", "due", "name")
 _TEXTS = ("q", "area", "definition", "reason", "flag")
 _YES = "true"

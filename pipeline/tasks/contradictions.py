@@ -55,7 +55,7 @@ def _resolution(task: dict[Any, Any]) -> str | None:
         return "asks for the default, which needs a report action; write actions: [{form: my_form}]"
     if how.get("cleared") and task.get("appliesTo") != "scheduled_tasks":
         return "asks for cleared, which only scheduled_tasks can be; write {newerReport: [form]}"
-    if not any(how.get(way) for way in ("default", "newerReport", "cleared")):
+    if not any(how.get(way) for way in ("default", "newerReport", "all", "cleared")):
         return "names nothing that could resolve the task; write {newerReport: [form]}"
     return None
 

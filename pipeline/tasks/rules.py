@@ -6,15 +6,16 @@ document (`fields.next_visit`) or a JSON path predicate that PostgreSQL evaluate
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from pipeline.errors import SettingsWrong
 from pipeline.tasks import wording
 from pipeline.tasks.contradictions import contradictions
-from pipeline.tasks.reading import File, Problem, read
+from pipeline.tasks.reading import File, Location, Problem, read
 
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^~\s]+$")]
@@ -49,9 +50,33 @@ class Action(_Entry):
     form: Text | None = None
 
 
+class Resolver(_Entry):
+    """A report later than the source that shows that the task is done.
+
+    `source` is a path in it that must hold the source's id, `visit` a path to a day that must not
+    lie before the appointment.
+    """
+
+    form: Text
+    if_: Annotated[Text | None, Field(alias="if")] = None
+    source: Path | None = None
+    visit: Path | None = None
+
+
+def _resolver(entry: Any) -> Any:
+    """A form's code alone stands for any report of that form."""
+    return {"form": entry} if isinstance(entry, str) else entry
+
+
+Resolvers = list[Annotated[Resolver, BeforeValidator(_resolver)]]
+
+
 class ResolvedIf(_Entry):
+    """Any of these suffices; of `all` each must be there."""
+
     default: bool = False
-    newer_report: list[Text] = []
+    newer_report: Resolvers = []
+    all: Resolvers = []
     cleared: bool = False
 
 
@@ -62,6 +87,17 @@ class Priority(_Entry):
 
 class AssignedTo(_Entry):
     roles: Annotated[list[Text], Field(min_length=1)]
+
+
+class Tracing(_Entry):
+    """What counts as looking for a patient, and for which reasons nobody goes.
+
+    `outcome` is a path in the report of a trace: what the CHW found.
+    """
+
+    forms: list[Text] = []
+    outcome: Path | None = None
+    not_for: list[Text] = []
 
 
 class Definition(_Entry):
@@ -80,6 +116,10 @@ class Definition(_Entry):
     exclude_muted_or_dead: bool = True
     assigned_to: AssignedTo
     reasons: list[Text] = []
+    tracing: Tracing = Tracing(
+        forms=["trace_follow_up"], not_for=["transferred_out", "died", "record_error"]
+    )
+    verified_in_cht: bool = True
 
     @property
     def default_form(self) -> str | None:
@@ -103,7 +143,7 @@ class Programme(_Entry):
 
     def hash(self, definition: Definition) -> str:
         """Changes with everything that rows derived from the definition depend on."""
-        shown = {"title", "icon", "priority", "assigned_to", "reasons"}
+        shown = {"title", "icon", "priority", "reasons"}
         essence = definition.model_dump(mode="json", exclude=shown)
         text = json.dumps([self.timezone, essence], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -148,21 +188,23 @@ def refusal(file_name: str, problems: list[Problem]) -> SettingsWrong:
 
 
 def predicates(file: File) -> list[tuple[int, str, str]]:
-    """Every `appliesIf` with its line and the name of its task, however wrong the rest may be."""
+    """Every predicate with its line and where it stands, however wrong the rest may be."""
     return [
-        (
-            file.line(("tasks", place, "appliesIf")),
-            wording.where(("tasks", place, "appliesIf"), file.content),
-            task["appliesIf"],
-        )
-        for place, task in enumerate(_entries(file.content))
-        if isinstance(task, dict) and isinstance(task.get("appliesIf"), str)
+        (file.line(location), wording.where(location, file.content), predicate)
+        for location, predicate in _predicates((), file.content)
     ]
 
 
-def _entries(content: Any) -> list[Any]:
-    entries = content.get("tasks") if isinstance(content, dict) else None
-    return entries if isinstance(entries, list) else []
+def _predicates(location: Location, content: Any) -> Iterator[tuple[Location, str]]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if key in ("appliesIf", "if") and isinstance(value, str):
+                yield (*location, key), value
+            else:
+                yield from _predicates((*location, str(key)), value)
+    elif isinstance(content, list):
+        for position, value in enumerate(content):
+            yield from _predicates((*location, position), value)
 
 
 def programme_row(programme: Programme) -> dict[str, Any]:
@@ -186,15 +228,16 @@ def definition_row(programme: Programme, definition: Definition) -> dict[str, An
         "applies_if": definition.applies_if,
         "appointment_path": _steps(definition.appointment_date),
         "contact_label_path": _steps(definition.contact_label),
-        "is_resolved_by_default": definition.resolved_if.default,
-        "default_form": definition.default_form,
-        "newer_report_forms": definition.resolved_if.newer_report,
         "is_resolved_when_cleared": definition.resolved_if.cleared,
         "excludes_muted_or_dead": definition.exclude_muted_or_dead,
         "priority_level": definition.priority.level if definition.priority else None,
         "priority_label": definition.priority.label if definition.priority else None,
         "roles": definition.assigned_to.roles,
         "reasons": definition.reasons,
+        "tracing_forms": definition.tracing.forms,
+        "trace_outcome_path": _steps(definition.tracing.outcome),
+        "reasons_not_to_trace": definition.tracing.not_for,
+        "is_verified_in_cht": definition.verified_in_cht,
         "hash": programme.hash(definition),
     }
 
@@ -212,6 +255,32 @@ def event_rows(definition: Definition) -> list[dict[str, Any]]:
             "end_days": event.end,
         }
         for place, event in enumerate(definition.events)
+    ]
+
+
+def resolver_rows(definition: Definition) -> list[dict[str, Any]]:
+    """The rows of `app.task_resolver`; the reports of one alternative are all needed."""
+    resolved_if = definition.resolved_if
+    alternatives = [[resolver] for resolver in resolved_if.newer_report]
+    numbered = [
+        (alternative, resolver, False)
+        for alternative, resolvers in enumerate([*alternatives, resolved_if.all], start=1)
+        for resolver in resolvers
+    ]
+    if resolved_if.default and definition.default_form:
+        numbered.insert(0, (0, Resolver(form=definition.default_form), True))
+    return [
+        {
+            "definition": definition.name,
+            "resolver": position,
+            "alternative": alternative,
+            "form": resolver.form,
+            "is_default": is_default,
+            "condition": resolver.if_,
+            "source_path": _steps(resolver.source),
+            "visit_path": _steps(resolver.visit),
+        }
+        for position, (alternative, resolver, is_default) in enumerate(numbered)
     ]
 
 

@@ -44,5 +44,9 @@ def store_definitions(
         connection,
         [row for definition in programme.tasks for row in rules.event_rows(definition)],
     )
+    store.save_resolvers(
+        connection,
+        [row for definition in programme.tasks for row in rules.resolver_rows(definition)],
+    )
     store.analyze(connection)
     return programme

@@ -1,4 +1,4 @@
-"""Writes app.programme, app.task_definition and app.task_event; nobody else does."""
+"""Writes what tasks.yml says into app.programme and app.task_…; nobody else does."""
 
 import re
 from datetime import datetime
@@ -65,10 +65,19 @@ def save_events(connection: psycopg.Connection, events: list[Row]) -> None:
         _upsert(connection, "task_event", ["definition", "event"], row)
 
 
+def save_resolvers(connection: psycopg.Connection, resolvers: list[Row]) -> None:
+    """Makes app.task_resolver hold exactly these."""
+    connection.execute("delete from app.task_resolver")
+    for row in resolvers:
+        _upsert(connection, "task_resolver", ["definition", "resolver"], row)
+
+
 def analyze(connection: psycopg.Connection) -> None:
     """Lets the planner know how few they are; autovacuum never looks at tables this small, and
     every refresh and mart joins them."""
-    connection.execute("analyze app.programme, app.task_definition, app.task_event")
+    connection.execute(
+        "analyze app.programme, app.task_definition, app.task_event, app.task_resolver"
+    )
 
 
 def _upsert(connection: psycopg.Connection, table: str, key: list[str], row: Row) -> None:

@@ -12,10 +12,12 @@ identified_task = Table(
         Column(name, Text)
         for name in (
             *("task_id", "source_id", "definition", "state", "standing"),
-            *("excluded_reason", "patient_uuid", "patient_name", "patient_id"),
+            *("excluded_reason", "appointment_task_id"),
+            *("patient_uuid", "patient_name", "patient_id"),
             *("reported_patient_uuid", "phone", "sex", "place_uuid", "place_name", "area_uuid"),
-            *("area_name", "chw_uuid", "chw_name", "resolved_by_report", "verification_outcome"),
-            *("verification_report_id", "verification_reason", "verified_by"),
+            *("area_name", "chw_uuid", "chw_name", "resolved_by_report", "resolved_by_form"),
+            *("verification_outcome", "verification_report_id", "verification_reason"),
+            *("verification_answered_in", "verification_sender_uuid", "verified_by"),
         )
     ),
     *(
@@ -26,12 +28,12 @@ identified_task = Table(
         Column(name, Integer)
         for name in (
             *("days_since_appointment", "days_overdue", "days_left", "verification_round"),
-            "last_round",
+            *("last_round", "report_count"),
         )
     ),
     *(
         Column(name, DateTime(timezone=True))
-        for name in ("reported_at", "resolved_at", "verified_at")
+        for name in ("reported_at", "last_reported_at", "resolved_at", "verified_at")
     ),
     Column("task_uuid", Uuid),
     Column("flags", ARRAY(Text)),
@@ -77,36 +79,65 @@ user_account = Table(
     schema="worklist_live",
 )
 
-verification = Table(
-    "verification",
-    _marts,
-    *(
-        Column(name, Text)
-        for name in (
-            *("report_id", "task_id", "outcome", "reason", "verified_by", "delivery"),
-            "replaces",
-        )
-    ),
-    Column("round", Integer),
-    Column("visit_on", Date),
-    Column("verified_at", DateTime(timezone=True)),
-    schema="worklist_live",
-)
+
+def _verification(name: str) -> Table:
+    return Table(
+        name,
+        _marts,
+        *(
+            Column(column, Text)
+            for column in (
+                *("report_id", "task_id", "outcome", "reason", "replaces", "answered_in"),
+                *("void_reason", "sender_uuid", "verified_by", "delivery"),
+            )
+        ),
+        Column("round", Integer),
+        Column("appointment_on", Date),
+        Column("visit_on", Date),
+        Column("verified_at", DateTime(timezone=True)),
+        schema="worklist_live",
+    )
+
+
+verification = _verification("verification")
+task_verification = _verification("task_verification")
 
 to_trace = Table(
     "to_trace",
     _marts,
     Column("task_id", Text),
     Column("patient_uuid", Text),
+    Column("traced_at", DateTime(timezone=True)),
+    Column("trace_outcome", Text),
     schema="worklist_live",
 )
 
 patient_report = Table(
     "patient_report",
     _marts,
-    *(Column(name, Text) for name in ("report_uuid", "patient_uuid", "form", "kind")),
+    *(
+        Column(name, Text)
+        for name in ("report_uuid", "patient_uuid", "form", "kind", "trace_outcome")
+    ),
     Column("reported_at", DateTime(timezone=True)),
     schema="worklist_live",
+)
+
+patient_trace = Table(
+    "patient_trace",
+    _marts,
+    *(Column(name, Text) for name in ("report_uuid", "patient_uuid", "definition")),
+    Column("traced_at", DateTime(timezone=True)),
+    Column("trace_outcome", Text),
+    schema="worklist_live",
+)
+
+contact = Table(
+    "patient",
+    _marts,
+    Column("patient_uuid", Text),
+    Column("patient_name", Text),
+    schema="worklist_pii",
 )
 
 note = Table(

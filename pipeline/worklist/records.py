@@ -47,6 +47,10 @@ class Task:
     only a programme-wide role shows the task. Where the patient is unknown, name, number and
     `reported_patient_uuid` are what the source report says. `last_round` is the highest round
     known, 0 for none: what an answer says it follows. `last_note` is the latest "cannot tell yet".
+    `appointment_task_uuid` is the task that carries the appointment, its own where it is the first
+    of `report_count` reports. `verification_answered_in` is `worklist`, or `cht` for an answer made
+    there, which names the contact that sent it. `trace_outcome` is what a CHW found, in the words
+    of the form, since the appointment.
     """
 
     task_id: str
@@ -57,6 +61,9 @@ class Task:
     standing: str
     flags: list[str]
     excluded_reason: str | None
+    appointment_task_uuid: UUID
+    report_count: int
+    last_reported_at: datetime | None
     patient_uuid: str | None
     place_uuid: str | None
     place_name: str | None
@@ -76,9 +83,12 @@ class Task:
     days_left: int
     resolved_at: datetime | None
     resolved_by_report: str | None
+    resolved_by_form: str | None
     verification_round: int | None
     verification_outcome: str | None
     verification_reason: str | None
+    verification_answered_in: str | None
+    verification_sender_name: str | None
     verified_at: datetime | None
     verified_by: str | None
     title: str
@@ -88,6 +98,8 @@ class Task:
     phone: str | None
     sex: str | None
     date_of_birth: date | None
+    traced_at: datetime | None
+    trace_outcome: str | None
     last_round: int
     last_note: str | None
     noted_by: str | None
@@ -137,18 +149,23 @@ class TaskNote:
 class PatientReport:
     """A report about a patient that a task definition or the tracing names.
 
-    `kind` is `reported` (an appointment was missed), `visited` or `traced` (a CHW went to look).
+    `kind` is `reported` (an appointment was missed), `visited` (the form can resolve it) or `traced`
+    (a CHW went to look); `trace_outcome` is what was found, in the words of the form.
     """
 
     report_uuid: str
     form: str
     kind: str
     reported_at: datetime | None
+    trace_outcome: str | None
 
 
 @dataclass(frozen=True)
 class ToTrace:
-    """A patient whose missed appointment is confirmed and whom nobody has traced since."""
+    """A patient whose missed appointment is confirmed and whom nobody has traced since.
+
+    `traced_at` and `trace_outcome` are of a trace made between the appointment and the answer.
+    """
 
     task_uuid: UUID
     patient_uuid: str
@@ -167,8 +184,12 @@ class ToTrace:
     days_since_appointment: int | None
     reason: str | None
     note: str | None
+    verification_answered_in: str | None
+    verification_sender_name: str | None
     verified_by: str | None
     verified_at: datetime | None
+    traced_at: datetime | None
+    trace_outcome: str | None
 
 
 @dataclass(frozen=True)
@@ -205,24 +226,40 @@ class Verification:
     report_id: str
     verified_by: str
     verified_at: datetime
+    appointment_on: date | None
+    patient_uuid: str | None
 
 
 @dataclass(frozen=True)
 class KnownVerification:
-    """An answer given here or landed from the CHT, with its way."""
+    """An answer given here or landed from the CHT, with its way.
+
+    One made in the CHT has no user but the contact that sent it. `void_reason` says why it answers
+    nothing: `no_outcome`, or `not_authorised`.
+    """
 
     report_id: str
     task_id: str
     task_uuid: UUID
     round: int
-    outcome: str
+    outcome: str | None
+    appointment_on: date | None
     visit_on: date | None
     reason: str | None
     note: str | None
+    answered_in: str
+    void_reason: str | None
+    sender_uuid: str | None
+    sender_name: str | None
     verified_by: str | None
     verified_at: datetime | None
     delivery: str
     replaces: str | None
+
+    @property
+    def by(self) -> str | None:
+        """Who answered, as people know them."""
+        return self.verified_by or self.sender_name
 
 
 @dataclass(frozen=True)

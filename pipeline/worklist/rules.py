@@ -27,10 +27,12 @@ WHY_NOT = {
     "contact": "Your CHT account has no contact of its own, which the report needs as its sender.",
     "scope": "This task is outside your places.",
     "upcoming": "This task has not opened yet.",
+    "repeated": "Another report about the same appointment was first: answer the task of that one.",
     "withdrawn": "The report behind this task was deleted in the CHT: there is nothing to verify.",
     "excluded": "This patient is excluded in the CHT: there is nothing to verify.",
 }
 
+_NOT_ANSWERABLE = ("upcoming", "repeated", "withdrawn", "excluded")
 
 Missing = Literal["online", "role", "place", "contact"]
 
@@ -75,7 +77,7 @@ class AlreadyVerified(Conflict):
 
     def __init__(self, standing: KnownVerification) -> None:
         when = standing.verified_at.isoformat(timespec="minutes") if standing.verified_at else "?"
-        super().__init__(f"Already verified by {standing.verified_by or '?'} at {when}.")
+        super().__init__(f"Already verified by {standing.by or '?'} at {when}.")
         self.standing = standing
 
 
@@ -136,7 +138,7 @@ def why_not(viewer: Viewer, task: Task, definition: Definition) -> str | None:
         return "contact"
     if task.facility_uuid is None:
         return "scope"
-    return task.standing if task.standing in ("upcoming", "withdrawn", "excluded") else None
+    return task.standing if task.standing in _NOT_ANSWERABLE else None
 
 
 def check_may_verify(viewer: Viewer, task: Task, definition: Definition) -> None:

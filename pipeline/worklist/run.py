@@ -8,7 +8,16 @@ import sqlalchemy
 
 from pipeline.errors import Conflict, Refused
 from pipeline.worklist import answers, notes, rules, store
-from pipeline.worklist.records import Answer, Answering, Sent, Task, TaskNote, Verification, Viewer
+from pipeline.worklist.records import (
+    Answer,
+    Answering,
+    KnownVerification,
+    Sent,
+    Task,
+    TaskNote,
+    Verification,
+    Viewer,
+)
 
 
 def accept(
@@ -36,7 +45,7 @@ def accept(
         report = _report(task, sent.answer, verification, answering.lineage)
         if answers.keep(connection, verification, sent.key, request_hash, report):
             return verification
-        raise rules.AlreadyVerified(store.history(connection, task.task_id)[0])
+        raise rules.AlreadyVerified(_answers(connection, task)[0])
     except rules.KeyReused:
         raise
     except (Refused, Conflict):
@@ -68,7 +77,7 @@ def note(
     if not text:
         raise rules.InvalidInput("note", "note_missing", "note: say why it cannot be told yet.")
     rules.check_note(text)
-    history = store.history(connection, task.task_id)
+    history = _answers(connection, task)
     if task.standing == "verified" and history:
         raise rules.AlreadyVerified(history[0])
     given = TaskNote(note_id, text, viewer.user_name, now)
@@ -100,7 +109,7 @@ def _next(
     now: datetime,
 ) -> Verification:
     """The verification of the round after the last one known, ours or landed."""
-    history = store.history(connection, task.task_id) if task.last_round else []
+    history = _answers(connection, task) if task.last_round else []
     rules.check_follows(sent.follows_round, history)
     answer, round_ = sent.answer, sent.follows_round + 1
     return Verification(
@@ -115,7 +124,14 @@ def _next(
         report_id=rules.report_id(instance_name, task.task_id, round_),
         verified_by=viewer.user_name,
         verified_at=now,
+        appointment_on=task.appointment_on,
+        patient_uuid=task.patient_uuid,
     )
+
+
+def _answers(connection: sqlalchemy.Connection, task: Task) -> list[KnownVerification]:
+    """Those that are rounds of the task, newest first."""
+    return [one for one in store.history(connection, task.task_id) if one.void_reason is None]
 
 
 def _report(

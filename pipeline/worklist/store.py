@@ -286,16 +286,20 @@ def _to_trace(viewer: Viewer) -> Statement:
     seen = _seen(viewer, his).subquery("seen")
     # looked up for each task; an offset keeps PostgreSQL from reading the ledger for each
     mart = marts.to_trace
-    is_listed = select(mart.c.task_id).where(mart.c.task_id == seen.c.task_id).offset(0)
+    of_mart = select(mart.c.traced_at, mart.c.trace_outcome)
+    listed = of_mart.where(mart.c.task_id == seen.c.task_id).offset(0).lateral("listed")
     note = _note_of(seen.c.verification_report_id)
+    sender = _name_of(seen.c.verification_sender_uuid)
     of_task = {name: seen.c[name] for name in ToTrace.__dataclass_fields__ if name in seen.c}
     reason = seen.c.verification_reason.label("reason")
+    sender_name = sender.c.patient_name.label("verification_sender_name")
     return Statement(
-        select(*of_task.values(), his.c.facility_name, reason, note.c.note)
+        select(*of_task.values(), his.c.facility_name, reason, note.c.note, sender_name, *listed.c)
         .select_from(
-            seen.join(is_listed.lateral("listed"), true())
+            seen.join(listed, true())
             .outerjoin(his, his.c.place_uuid == seen.c.place_uuid)
             .outerjoin(note, true())
+            .outerjoin(sender, true())
         )
         .where(seen.c.verification_outcome == "not_visited")
         .order_by(*_position(seen, "area"))
@@ -306,7 +310,7 @@ def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
     """What was reported of the task's patient, newest first; its own source is not repeated."""
     known = marts.patient_report.c
     rows = connection.execute(
-        select(known.report_uuid, known.form, known.kind, known.reported_at)
+        select(known.report_uuid, known.form, known.kind, known.reported_at, known.trace_outcome)
         .where(known.patient_uuid == task.patient_uuid, known.report_uuid != task.source_id)
         .order_by(func.coalesce(known.reported_at, _LONG_AGO).desc(), known.report_uuid)
     )
@@ -374,13 +378,18 @@ def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
 
 def _shown(chosen: Subquery, his: CTE) -> Select[*tuple[Any, ...]]:
     """With what is looked up for those that are shown only: the nearest of the viewer's facilities,
-    the title as tasks.yml has it now, and the latest note that was kept.
+    the title as tasks.yml has it now, the latest note that was kept, who sent an answer made in the
+    CHT, and what the last trace found.
     """
     definition, latest = tables.task_definition.c, _last_note(chosen)
+    sender, trace = _name_of(chosen.c.verification_sender_uuid), _last_trace(chosen)
     columns: dict[str, ColumnElement[Any]] = {
         **{name: chosen.c[name] for name in _FIELDS if name in chosen.c},
         **{name: his.c[name] for name in ("facility_uuid", "facility_name")},
         "title": func.coalesce(definition.title, chosen.c.definition),
+        "appointment_task_uuid": func.app.task_uuid(chosen.c.appointment_task_id),
+        "verification_sender_name": sender.c.patient_name,
+        **{name: trace.c[name] for name in ("traced_at", "trace_outcome")},
         "last_note": latest.c.note,
         **{name: latest.c[name] for name in ("noted_by", "noted_at")},
     }
@@ -388,6 +397,36 @@ def _shown(chosen: Subquery, his: CTE) -> Select[*tuple[Any, ...]]:
         chosen.outerjoin(his, his.c.place_uuid == chosen.c.place_uuid)
         .outerjoin(tables.task_definition, definition.name == chosen.c.definition)
         .outerjoin(latest, true())
+        .outerjoin(sender, true())
+        .outerjoin(trace, true())
+    )
+
+
+def _name_of(contact_uuid: ColumnElement[str]) -> FromClause:
+    known = marts.contact
+    return (
+        select(known.c.patient_name)
+        .where(known.c.patient_uuid == contact_uuid)
+        .limit(1)
+        .lateral("sender")
+    )
+
+
+def _last_trace(seen: Subquery) -> FromClause:
+    """Since the appointment, or where its day is unknown since it was reported."""
+    known = marts.patient_trace.c
+    day_began = func.app.local_midnight(seen.c.appointment_on, func.app.programme_zone())
+    since = func.coalesce(day_began, seen.c.reported_at)
+    return (
+        select(known.traced_at, known.trace_outcome)
+        .where(
+            known.patient_uuid == seen.c.patient_uuid,
+            known.definition == seen.c.definition,
+            known.traced_at >= since,
+        )
+        .order_by(known.traced_at.desc(), known.report_uuid)
+        .limit(1)
+        .lateral("trace")
     )
 
 
@@ -466,18 +505,25 @@ def _counts(viewer: Viewer) -> Statement:
 
 
 def history(connection: Connection, task_id: str) -> list[KnownVerification]:
-    """All answers of one task, newest first; ask `task` first whether the viewer sees it."""
+    """All answers of one task, void ones too, newest first; ask `task` first whether the viewer
+    sees it.
+    """
     rows = _history().rows(connection, {"task_id": task_id})
     return [KnownVerification(**row._asdict()) for row in rows]
 
 
 @lru_cache
 def _history() -> Statement:
-    known = marts.verification
-    note = _note_of(known.c.report_id)
+    known = marts.task_verification
+    note, sender = _note_of(known.c.report_id), _name_of(known.c.sender_uuid)
     return Statement(
-        select(known, func.app.task_uuid(known.c.task_id).label("task_uuid"), note.c.note)
-        .select_from(known.outerjoin(note, true()))
+        select(
+            known,
+            func.app.task_uuid(known.c.task_id).label("task_uuid"),
+            note.c.note,
+            sender.c.patient_name.label("sender_name"),
+        )
+        .select_from(known.outerjoin(note, true()).outerjoin(sender, true()))
         .where(known.c.task_id == bindparam("task_id", type_=Text))
         .order_by(known.c.round.desc(), known.c.report_id)
     )
@@ -497,10 +543,10 @@ def verifications(
 def _verifications(viewer: Viewer, *, is_begun: bool) -> Statement:
     seen = _seen(viewer, _his_places()).subquery("seen")
     known = _answers_to(seen)
-    note = _note_of(known.c.report_id)
-    query = select(known, seen.c.task_uuid, note.c.note).select_from(
-        seen.join(known, true()).outerjoin(note, true())
-    )
+    note, sender = _note_of(known.c.report_id), _name_of(known.c.sender_uuid)
+    query = select(
+        known, seen.c.task_uuid, note.c.note, sender.c.patient_name.label("sender_name")
+    ).select_from(seen.join(known, true()).outerjoin(note, true()).outerjoin(sender, true()))
     position: Position = func.coalesce(known.c.verified_at, _LONG_AGO), known.c.report_id
     if is_begun:
         before = bindparam("before", type_=DateTime(timezone=True))

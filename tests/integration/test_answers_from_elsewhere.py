@@ -31,7 +31,7 @@ class Answered(Programme):
             assert found is not None
             return found
 
-    def history(self, task: Task) -> list[tuple[str, int, str, str]]:
+    def history(self, task: Task) -> list[tuple[str, int, str | None, str]]:
         """Report, round, outcome and delivery, the newest first."""
         with self._open() as connection:
             return [

@@ -51,12 +51,25 @@ select
     staged.sex,
     app.read_day(staged.date_of_birth, 'UTC') as date_of_birth,
     staged.reported_at,
+    coalesce(staged.has_reported_date and staged.reported_at is null, false) as has_bad_date,
+    staged.saved_at,
     staged.is_dated_for_the_cht,
     staged.is_muted,
     staged.is_dead,
     staged.is_flagged_deleted,
     staged.is_altered,
     staged.is_deleted or not staged.is_contact as is_deleted,
+    {% if is_incremental() -%}
+    (
+        select jsonb_agg(distinct alias.value)
+        from jsonb_array_elements_text(
+            coalesce(known.aliases, '[]')
+            || jsonb_build_array(staged.uuid, staged.patient_id, staged.place_id)
+        ) as alias (value)
+    )
+    {%- else -%}
+    jsonb_build_array(staged.uuid, staged.patient_id, staged.place_id)
+    {%- endif %} as aliases,
     {{ this_run() }} as run_number
 from staged
 left join contact_type

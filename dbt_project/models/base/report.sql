@@ -21,7 +21,7 @@ contact as not materialized (
 {% if is_incremental() -%}
 -- what a contact that changed answers to, or answered to before
 changed_alias as (
-    select unnest(array[contact.uuid, contact.patient_id, contact.place_id]) as alias
+    select jsonb_array_elements_text(contact.aliases) as alias
     from contact
     where {{ written_since('report', 'contact.run_number') }}
 ),
@@ -46,7 +46,9 @@ changed as (
 
 {% endif -%}
 fresh as (
-    select staged.*
+    select
+        staged.*{% if is_incremental() %},
+        {{ formerly('former_keys', 'subject_key') }} as former_keys{% endif %}
     from staged
     {% if is_incremental() -%}
     left join {{ this }} as known
@@ -76,11 +78,20 @@ select
     fresh.uuid,
     fresh.form,
     fresh.reported_at,
+    coalesce(fresh.has_reported_date and fresh.reported_at is null, false) as has_bad_date,
     fresh.is_dated_for_the_cht,
     fresh.subject_reference,
     fresh.second_reference,
     coalesce(first_subject.uuid, second_subject.uuid) as subject_uuid,
-    coalesce(first_subject.uuid, second_subject.uuid, fresh.subject_reference) as subject_key,
+    coalesce(
+        first_subject.uuid,
+        second_subject.uuid,
+        case when first_subject.is_ambiguous is not true then fresh.subject_reference end
+    ) as subject_key,
+    {{ 'fresh.former_keys' if is_incremental() else "'[]'::jsonb" }} as former_keys,
+    coalesce(
+        first_subject.is_ambiguous and second_subject.uuid is null, false
+    ) as is_ambiguous,
     fresh.named_task_id,
     fresh.sender_uuid,
     fresh.sender_place_uuid,
@@ -101,11 +112,14 @@ select
     known.uuid,
     known.form,
     known.reported_at,
+    known.has_bad_date,
     known.is_dated_for_the_cht,
     known.subject_reference,
     known.second_reference,
     known.subject_uuid,
     known.subject_key,
+    known.former_keys,
+    known.is_ambiguous,
     known.named_task_id,
     known.sender_uuid,
     known.sender_place_uuid,

@@ -3,12 +3,17 @@
     indexes=[
         {'columns': ['uuid'], 'unique': true},
         {'columns': ['user_name']},
+        {'columns': ['contact_uuid']},
+        {'columns': ['run_number']},
     ],
-    pre_hook="{{ delete_changed_documents() }}",
 ) }}
 
-with staged as (
+with staged as not materialized (
     select * from {{ ref('stg_user_account') }}
+),
+
+document as not materialized (
+    select * from {{ ref('stg_document') }}
 )
 
 select
@@ -23,4 +28,23 @@ select
 from staged
 {% if is_incremental() -%}
 where staged.landed_number > {{ landed_before('user_account') }}
+-- what is no account any more stays without a name, so that what it verified is judged anew
+union all
+select
+    known.uuid,
+    null,
+    '{}',
+    '{}',
+    null,
+    false,
+    false,
+    {{ this_run() }}
+from {{ this }} as known
+where
+    known.uuid = any(array(
+        select document.uuid
+        from document
+        where document.landed_number > {{ landed_before('user_account') }}
+    ))
+    and not exists (select from staged where staged.uuid = known.uuid)
 {%- endif %}

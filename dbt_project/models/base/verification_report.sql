@@ -1,6 +1,5 @@
 {{ config(
     unique_key='report_id',
-    on_schema_change='append_new_columns',
     indexes=[
         {'columns': ['report_id'], 'unique': true},
         {'columns': ['task_id', 'round']},
@@ -10,37 +9,76 @@
 
 with staged as not materialized (
     select * from {{ ref('stg_verification_report') }}
-    where task_id is not null
 ),
 
 document as not materialized (
     select * from {{ ref('stg_document') }}
-)
+),
+
+user_account as not materialized (
+    select * from {{ ref('user_account') }}
+),
+
+-- whose contact an account is may verify with its roles, active or not
+sender_role as (
+    select
+        user_account.contact_uuid,
+        array_agg(distinct role.name order by role.name) as roles
+    from user_account
+    cross join lateral unnest(user_account.roles) as role (name)
+    where user_account.is_online
+    group by user_account.contact_uuid
+){% if is_incremental() %},
+
+changed as (
+    select document.uuid
+    from document
+    where document.landed_number > {{ landed_before('verification_report') }}
+    union
+    select known.report_id
+    from {{ this }} as known
+    left join sender_role
+        on known.sender_uuid = sender_role.contact_uuid
+    where
+        known.sender_roles is distinct from coalesce(sender_role.roles, '{}')
+        -- asked once, so that nothing is read where no account changed
+        and exists (
+            select from user_account
+            where {{ written_since('verification_report', 'user_account.run_number') }}
+        )
+){% endif %}
 
 select
     staged.report_id,
     staged.task_id,
+    {{ formerly('former_task_ids', 'task_id') if is_incremental() else "'[]'::jsonb" }}
+        as former_task_ids,
     staged.round,
     staged.outcome,
+    staged.appointment_on,
     staged.visit_on,
     staged.reason,
     staged.replaces,
     staged.note,
-    staged.verified_by,
+    staged.sender_uuid,
+    coalesce(sender_role.roles, '{}') as sender_roles,
     staged.verified_at,
-    staged.is_deleted
-    or staged.outcome is null
-    or staged.outcome not in ('visited', 'not_visited') as is_void,
+    staged.is_deleted,
     staged.verification_id,
     {{ this_run() }} as run_number
 from staged
+left join sender_role
+    on staged.sender_uuid = sender_role.contact_uuid
 {% if is_incremental() -%}
-where staged.landed_number > {{ landed_before('verification_report') }}
--- what is no verification any more stays as a void row, so that its task is judged anew
+left join {{ this }} as known
+    on staged.report_id = known.report_id
+where staged.report_id = any(array(select changed.uuid from changed))
+-- what is no verification any more stays as a deleted row, so that its task is judged anew
 union all
 select
     known.report_id,
     known.task_id,
+    known.former_task_ids,
     known.round,
     null,
     null,
@@ -49,19 +87,13 @@ select
     null,
     null,
     null,
+    '{}',
+    null,
     true,
     null,
     {{ this_run() }}
 from {{ this }} as known
 where
-    known.report_id = any(array(
-        select document.uuid
-        from document
-        where document.landed_number > {{ landed_before('verification_report') }}
-    ))
-    and known.report_id <> all(array(
-        select staged.report_id
-        from staged
-        where staged.landed_number > {{ landed_before('verification_report') }}
-    ))
+    known.report_id = any(array(select changed.uuid from changed))
+    and not exists (select from staged where staged.report_id = known.report_id)
 {%- endif %}

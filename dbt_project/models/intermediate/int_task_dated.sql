@@ -24,16 +24,19 @@ programme as (
     select * from {{ source('app', 'programme') }}
 ),
 
--- a report without a date counts from when it landed
+-- a report without a date that can be true counts from when it landed
 asking as (
     select
         false as is_contact,
         report.uuid,
         report.reported_at,
         coalesce(report.reported_at, report.saved_at) as counts_from,
-        report.is_dated_for_the_cht and report.reported_at is not null as is_dated,
+        report.is_dated_for_the_cht as is_dated,
+        report.has_bad_date,
         report.subject_key,
+        report.former_keys,
         report.subject_uuid,
+        report.is_ambiguous,
         report.sender_uuid,
         report.sender_place_uuid,
         report.is_altered,
@@ -45,10 +48,15 @@ asking as (
         true,
         contact.uuid,
         contact.reported_at,
-        contact.reported_at,
+        coalesce(
+            contact.reported_at, case when contact.has_bad_date then contact.saved_at end
+        ),
         contact.is_dated_for_the_cht,
+        contact.has_bad_date,
         contact.uuid,
+        '[]',
         contact.uuid,
+        false,
         null,
         null,
         contact.is_altered,
@@ -76,8 +84,11 @@ read as (
         asking.reported_at,
         asking.counts_from,
         asking.is_dated,
+        asking.has_bad_date,
         asking.subject_key,
+        asking.former_keys,
         asking.subject_uuid,
+        asking.is_ambiguous,
         asking.sender_uuid,
         asking.sender_place_uuid,
         asking.is_altered,
@@ -88,7 +99,9 @@ read as (
         app.read_day(task_source.appointment_text, programme.timezone) as appointment_on,
         (asking.counts_from at time zone programme.timezone)::date as reported_on,
         app.read_local_day(task_source.scheduled_text, programme.timezone) as scheduled_on,
-        app.read_day(task_source.due_text, programme.timezone) + task_event.offset_days as named_on,
+        app.readable_day(
+            app.read_day(task_source.due_text, programme.timezone) + task_event.offset_days
+        ) as named_on,
         task_event.days,
         task_event.start_days,
         task_event.end_days
@@ -136,13 +149,16 @@ select
     due.reported_at,
     due.counts_from,
     due.subject_key,
+    due.former_keys,
     due.subject_uuid,
     due.sender_uuid,
     due.sender_place_uuid,
-    due.is_altered,
     due.is_deleted,
     due.is_flagged_deleted,
     due.appointment_on,
+    coalesce(due.appointment_on, due.reported_on) as visits_from,
+    {{ appointment_key('due.definition', 'due.event', 'due.subject_uuid', 'due.appointment_on') }}
+        as appointment_key,
     due.due_on - due.start_days as opens_on,
     due.due_on,
     due.due_on + due.end_days as closes_on,
@@ -154,10 +170,15 @@ select
                 when not due.has_appointment then null
                 when coalesce(due.appointment_text, '') = '' then 'no_appointment_date'
                 when due.appointment_on is null then 'bad_appointment_date'
-                when due.appointment_on > due.reported_on then 'future_appointment_date'
+                when due.appointment_on > due.due_on then 'future_appointment_date'
+                when due.appointment_on < due.reported_on - interval '2 years'
+                    then 'distant_appointment_date'
             end,
-            case when not due.has_due_date then 'no_due_date' end
+            case when not due.has_due_date then 'no_due_date' end,
+            case when due.has_bad_date then 'bad_reported_date' end,
+            case when due.is_altered then 'text_altered' end,
+            case when due.is_ambiguous then 'ambiguous_patient' end
         ],
         null
-    ) as date_flags
+    ) as flags
 from due

@@ -6,6 +6,9 @@ select
     task.source_id,
     task.definition,
     task.event,
+    task.appointment_task_id,
+    task.report_count,
+    task.last_reported_at,
     task.state,
     task.standing,
     task.is_open_as_landed,
@@ -20,6 +23,16 @@ select
                 and other.task_id <> task.task_id
                 and {{ standing('other') }} = 'open'
         ) then array['duplicate_open']
+        else '{}'::text[]
+    end
+    || case
+        when not 'appointment_changed' = any(task.flags) and exists (
+            select from {{ ref('int_verification_accepted') }} as verification
+            where
+                verification.task_id = task.task_id
+                and verification.delivery <> 'withdrawn'
+                and not ({{ is_about_appointment('verification', 'task') }})
+        ) then array['appointment_changed']
         else '{}'::text[]
     end as flags,
     task.patient_uuid,
@@ -52,6 +65,8 @@ select
     task.verification_outcome,
     task.verification_visit_on,
     task.verification_reason,
+    task.verification_answered_in,
+    task.verification_sender_uuid,
     task.verified_by,
     task.verified_at,
     greatest(
@@ -59,7 +74,7 @@ select
         (
             select max(verification.round)
             from {{ source('app', 'verification') }} as verification
-            where verification.task_id = task.task_id
+            where verification.task_id = any(task.answered_as)
         ),
         task.landed_last_round
     ) as last_round

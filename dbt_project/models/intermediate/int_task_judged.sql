@@ -26,6 +26,6 @@ from (
     select
         task.*,
         {{ standing('task') }} as standing,
-        {{ standing('task', answered_in='landed_round') }} = 'open' as is_open_as_landed
+        {{ standing('task', round='landed_round') }} = 'open' as is_open_as_landed
     from {{ ref('int_task_answered') }} as task
 ) as judged

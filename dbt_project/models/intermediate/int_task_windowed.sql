@@ -8,6 +8,10 @@ select
     task.source_id,
     task.definition,
     task.event,
+    task.appointment_task_id,
+    task.answered_as,
+    task.report_count,
+    task.last_reported_at,
     task.reported_at,
     task.patient_uuid,
     task.patient_name,
@@ -33,8 +37,9 @@ select
     coalesce(task.resolved_by_report, floating.resolved_by_report) as resolved_by_report,
     coalesce(task.resolved_by_form, floating.resolved_by_form) as resolved_by_form,
     coalesce(task.resolved_at, floating.resolved_at) as resolved_at,
+    task.unresolved_until,
     {% for column in [
-        'report_id', 'round', 'outcome', 'visit_on', 'reason', 'verified_by', 'verified_at',
+        'report_id', 'round', 'outcome', 'visit_on', 'reason', 'sender_uuid', 'verified_at',
         'last_round'
     ] -%}
     task.landed_{{ column }}{{ ',' if not loop.last }}
@@ -61,12 +66,13 @@ left join lateral (
             report.form as resolved_by_form,
             report.reported_at as resolved_at
         from {{ ref('report') }} as report
-        inner join {{ source('app', 'task_definition') }} as task_definition
-            on report.form = task_definition.default_form
-            and task_definition.is_resolved_by_default
+        inner join {{ source('app', 'task_resolver') }} as task_resolver
+            on report.form = task_resolver.form
+            and task_resolver.is_default
         where
-            task_definition.name = task.definition
-            and report.subject_key = task.subject_key
+            task_resolver.definition = task.definition
+            and task_resolver.form <> '{{ var("verification_form") }}'
+            and report.subject_key = task.patient_uuid
             and not report.is_deleted
             and not report.is_flagged_deleted
             and coalesce(report.named_task_id, task.task_id) = task.task_id

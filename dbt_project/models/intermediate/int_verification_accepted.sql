@@ -7,6 +7,8 @@ select
     verification.verification_id,
     outbox.report_id,
     verification.task_id,
+    verification.patient_uuid,
+    verification.appointment_on,
     verification.round,
     verification.outcome,
     verification.visit_on,

@@ -4,6 +4,9 @@ select
     task.source_id,
     task.definition,
     task.event,
+    task.appointment_task_id,
+    task.report_count,
+    task.last_reported_at,
     task_definition.title,
     task_definition.priority_level,
     task.state,
@@ -32,6 +35,8 @@ select
     task.verification_outcome,
     task.verification_visit_on,
     task.verification_reason,
+    task.verification_answered_in,
+    task.verification_sender_uuid,
     task.verified_by,
     task.verified_at
 from {{ ref('int_task_described') }} as task

@@ -17,6 +17,8 @@ select
     missed_appointment.source_id,
     missed_appointment.definition,
     missed_appointment.event,
+    missed_appointment.report_count,
+    missed_appointment.last_reported_at,
     missed_appointment.title,
     missed_appointment.priority_level,
     missed_appointment.state,

@@ -2,8 +2,16 @@ with task_definition as (
     select * from {{ source('app', 'task_definition') }}
 ),
 
+task_resolver as (
+    select * from {{ source('app', 'task_resolver') }}
+),
+
 report as (
     select * from {{ ref('report') }}
+),
+
+report_finding as (
+    select * from {{ ref('report_finding') }}
 ),
 
 named as (
@@ -17,17 +25,18 @@ named as (
     union all
 
     select
-        unnest(task_definition.newer_report_forms || task_definition.default_form) as form,
+        task_resolver.form,
         'visited' as kind,
         2 as precedence
-    from task_definition
+    from task_resolver
 
     union all
 
     select
-        unnest(array['{{ var("tracing_forms") | join("', '") }}']) as form,
+        unnest(task_definition.tracing_forms) as form,
         'traced' as kind,
         0 as precedence
+    from task_definition
 ),
 
 form as (
@@ -44,7 +53,14 @@ select
     report.subject_key as patient_uuid,
     report.form,
     form.kind,
-    report.reported_at
+    report.reported_at,
+    (
+        select min(report_finding.trace_outcome)
+        from report_finding
+        where
+            report_finding.uuid = report.uuid
+            and report_finding.resolver is null
+    ) as trace_outcome
 from report
 inner join form
     on report.form = form.form

@@ -1,57 +1,56 @@
--- Only what is asked of it is computed: each patient's confirmations and reports are looked up by key.
--- The offsets keep PostgreSQL from reading all of them through for one site.
+-- Only what is asked of it is computed: each patient's confirmations and reports are looked up by
+-- key. Of several the last that was confirmed. The offsets keep PostgreSQL from reading all of them
+-- through for one site.
 with missed_appointment as (
     select * from {{ ref('live_missed_appointment') }}
 ),
 
-report as (
-    select * from {{ ref('report') }}
-),
-
-confirmed as (
-    select missed_appointment.*
-    from missed_appointment
-    where
-        {{ is_to_trace('missed_appointment') }}
-        and missed_appointment.patient_uuid is not null
-        and not exists (
-            select from {{ ref('int_task_judged') }} as later
-            where
-                later.patient_uuid = missed_appointment.patient_uuid
-                and {{ is_to_trace('later') }}
-                and (
-                    coalesce(later.verified_at, '-infinity'),
-                    missed_appointment.task_id
-                ) > (
-                    coalesce(missed_appointment.verified_at, '-infinity'),
-                    later.task_id
-                )
-            offset 0
-        )
+waiting as not materialized (
+    select * from {{ ref('int_task_to_trace') }}
 )
 
 select
-    confirmed.patient_uuid,
-    confirmed.task_id,
-    confirmed.task_uuid,
-    confirmed.definition,
-    confirmed.place_uuid,
-    confirmed.place_name,
-    confirmed.area_uuid,
-    confirmed.area_name,
-    confirmed.chw_uuid,
-    confirmed.appointment_on,
-    confirmed.days_since_appointment,
-    confirmed.verification_reason,
-    confirmed.verified_by,
-    confirmed.verified_at
-from confirmed
-where not exists (
-    select from report
+    waiting.patient_uuid,
+    waiting.task_id,
+    missed_appointment.task_uuid,
+    missed_appointment.definition,
+    missed_appointment.place_uuid,
+    missed_appointment.place_name,
+    missed_appointment.area_uuid,
+    missed_appointment.area_name,
+    missed_appointment.chw_uuid,
+    missed_appointment.appointment_on,
+    missed_appointment.days_since_appointment,
+    missed_appointment.verification_reason,
+    missed_appointment.verification_answered_in,
+    missed_appointment.verification_sender_uuid,
+    missed_appointment.verified_by,
+    missed_appointment.verified_at,
+    last_trace.traced_at,
+    last_trace.trace_form,
+    last_trace.trace_outcome
+from waiting
+inner join missed_appointment
+    on waiting.task_id = missed_appointment.task_id
+left join lateral (
+    select trace.*
+    from {{ ref('live_patient_trace') }} as trace
     where
-        report.subject_key = confirmed.patient_uuid
-        and report.form in ('{{ var("tracing_forms") | join("', '") }}')
-        and report.reported_at > confirmed.verified_at
-        and not report.is_deleted
+        trace.patient_uuid = waiting.patient_uuid
+        and trace.definition = missed_appointment.definition
+        and trace.traced_at >= coalesce(
+            app.local_midnight(missed_appointment.appointment_on, app.programme_zone()),
+            missed_appointment.reported_at
+        )
+    order by trace.traced_at desc, trace.report_uuid
+    limit 1
+) as last_trace
+    on true
+where not exists (
+    select from waiting as later
+    where
+        later.patient_uuid = waiting.patient_uuid
+        and (coalesce(later.verified_at, '-infinity'), waiting.task_id)
+        > (coalesce(waiting.verified_at, '-infinity'), later.task_id)
     offset 0
 )

@@ -10,3 +10,4 @@ select
     user_account.is_online,
     user_account.is_active
 from user_account
+where user_account.user_name is not null

@@ -7,11 +7,16 @@ with verification_report as not materialized (
 select
     verification.report_id,
     verification.task_id,
+    verification.patient_uuid,
+    verification.appointment_on,
     verification.round,
     verification.outcome,
     verification.visit_on,
     verification.reason,
     verification.replaces,
+    'worklist' as answered_in,
+    null as void_reason,
+    null as sender_uuid,
     verification.verified_by,
     verification.verified_at,
     verification.delivery,
@@ -25,20 +30,44 @@ union all
 select
     verification_report.report_id,
     verification_report.task_id,
+    report.subject_uuid,
+    verification_report.appointment_on,
     verification_report.round,
     verification_report.outcome,
     verification_report.visit_on,
     verification_report.reason,
     verification_report.replaces,
-    verification_report.verified_by,
+    'cht' as answered_in,
+    {{ void_reason('verification_report', 'verifier.roles', 'verifier.is_verified_in_cht') }}
+        as void_reason,
+    verification_report.sender_uuid,
+    null as verified_by,
     verification_report.verified_at,
-    case when verification_report.is_void then 'withdrawn' else 'landed' end as delivery,
+    case when verification_report.is_deleted then 'withdrawn' else 'landed' end as delivery,
     null as accepted_at,
     null as sent_at,
     null as confirmed_at
 from verification_report
+inner join {{ ref('report') }} as report
+    on verification_report.report_id = report.uuid
+-- who may answer this task; where it names none that is known, who may answer any
+cross join lateral (
+    select
+        array_agg(role.name) as roles,
+        bool_or(task_definition.is_verified_in_cht) as is_verified_in_cht
+    from {{ source('app', 'task_definition') }} as task_definition
+    cross join lateral unnest(task_definition.roles) as role (name)
+    where task_definition.name = coalesce(
+        (
+            select task.definition
+            from {{ ref('task') }} as task
+            where task.task_id = verification_report.task_id
+        ),
+        task_definition.name
+    )
+) as verifier
 where
-    verification_report.outcome in ('visited', 'not_visited')
+    (verification_report.outcome is not null or not verification_report.is_deleted)
     and not exists (
         select from {{ source('app', 'outbox') }} as own
         where own.report_id = verification_report.report_id
@@ -58,6 +87,6 @@ where
             copy.task_id = verification_report.task_id
             and copy.round = verification_report.round
             and copy.verification_id = verification_report.verification_id
-            and (copy.is_void, copy.report_id)
-            < (verification_report.is_void, verification_report.report_id)
+            and (copy.is_deleted, copy.report_id)
+            < (verification_report.is_deleted, verification_report.report_id)
     )

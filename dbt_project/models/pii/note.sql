@@ -57,7 +57,7 @@ select
     verification_report.note
 from verification_report
 where
-    not verification_report.is_void
+    not verification_report.is_deleted
     and not exists (
         select from {{ source('app', 'outbox') }} as own
         where own.report_id = verification_report.report_id

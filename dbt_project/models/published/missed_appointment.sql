@@ -12,6 +12,9 @@ select
     stored.source_id,
     stored.definition,
     stored.event,
+    stored.appointment_task_id,
+    stored.report_count,
+    stored.last_reported_at,
     stored.title,
     stored.priority_level,
     stored.state,
@@ -40,6 +43,8 @@ select
     stored.verification_outcome,
     stored.verification_visit_on,
     stored.verification_reason,
+    stored.verification_answered_in,
+    stored.verification_sender_uuid,
     stored.verified_by,
     stored.verified_at,
     publication.as_of

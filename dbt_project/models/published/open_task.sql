@@ -17,6 +17,8 @@ select
     ledger.source_id,
     ledger.definition,
     ledger.event,
+    ledger.report_count,
+    ledger.last_reported_at,
     ledger.title,
     ledger.priority_level,
     ledger.state,

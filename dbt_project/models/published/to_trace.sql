@@ -19,8 +19,13 @@ select
     stored.appointment_on,
     publication.published_on - stored.appointment_on as days_since_appointment,
     stored.verification_reason,
+    stored.verification_answered_in,
+    stored.verification_sender_uuid,
     stored.verified_by,
     stored.verified_at,
+    stored.traced_at,
+    stored.trace_form,
+    stored.trace_outcome,
     publication.as_of
 from stored
 cross join publication

@@ -18,7 +18,9 @@ select
     document.content ->> 'date_of_birth' as date_of_birth,
     {{ is_truthy("document.content -> 'muted'") }} as is_muted,
     {{ is_truthy("document.content -> 'date_of_death'") }} as is_dead,
-    app.read_moment(document.content ->> 'reported_date') as reported_at,
+    {{ believable_moment("document.content ->> 'reported_date'", "document.saved_at") }} as reported_at,
+    document.content ->> 'reported_date' <> '' as has_reported_date,
+    document.saved_at,
     coalesce(document.content -> 'reported_date', 'null') = 'null'
         or {{ is_dated_for_the_cht("document.content") }} as is_dated_for_the_cht,
     {{ is_contact("document.content") }} as is_contact,

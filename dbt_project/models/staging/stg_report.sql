@@ -5,7 +5,8 @@ with document as (
 select
     document.uuid,
     document.content ->> 'form' as form,
-    app.read_moment(document.content ->> 'reported_date') as reported_at,
+    {{ believable_moment("document.content ->> 'reported_date'", "document.saved_at") }} as reported_at,
+    document.content ->> 'reported_date' <> '' as has_reported_date,
     {{ is_dated_for_the_cht("document.content") }} as is_dated_for_the_cht,
     {{ first_filled([
         "document.content ->> 'patient_id'",
@@ -17,10 +18,24 @@ select
         "document.content ->> 'place_uuid'",
         "document.content -> 'fields' ->> 'place_uuid'",
     ]) }} as subject_reference,
-    {{ first_filled([
-        "document.content ->> 'patient_uuid'",
-        "document.content -> 'fields' ->> 'patient_uuid'",
-    ]) }} as second_reference,
+    -- about a place only where it names no patient
+    case
+        when {{ first_filled([
+            "document.content ->> 'patient_id'",
+            "document.content -> 'fields' ->> 'patient_id'",
+            "document.content ->> 'patient_uuid'",
+            "document.content -> 'fields' ->> 'patient_uuid'",
+        ]) }} is not null
+            then {{ first_filled([
+                "document.content ->> 'patient_uuid'",
+                "document.content -> 'fields' ->> 'patient_uuid'",
+                "document.content -> 'fields' -> 'inputs' -> 'contact' ->> '_id'",
+            ]) }}
+        else {{ first_filled([
+            "document.content ->> 'place_uuid'",
+            "document.content -> 'fields' ->> 'place_uuid'",
+        ]) }}
+    end as second_reference,
     coalesce(
         nullif(document.content -> 'fields' -> 'inputs' ->> 'task_id', ''),
         case

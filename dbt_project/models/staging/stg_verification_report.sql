@@ -9,7 +9,12 @@ select
         "document.content -> 'fields' ->> 'task_id'",
     ]) }} as task_id,
     greatest(app.read_count(document.content -> 'fields' ->> 'round'), 1) as round,
-    document.content -> 'fields' -> 'verification' ->> 'outcome' as outcome,
+    case
+        when document.content -> 'fields' -> 'verification' ->> 'outcome'
+            in ('visited', 'not_visited')
+            then document.content -> 'fields' -> 'verification' ->> 'outcome'
+    end as outcome,
+    app.read_day(document.content -> 'fields' ->> 'appointment_date', 'UTC') as appointment_on,
     app.read_day(
         document.content -> 'fields' -> 'verification' ->> 'visit_date', 'UTC'
     ) as visit_on,
@@ -17,13 +22,16 @@ select
     nullif(document.content -> 'fields' ->> 'replaces', '') as replaces,
     nullif(document.content -> 'fields' -> 'verification' ->> 'note', '') as note,
     {{ first_filled([
-        "document.content -> 'fields' ->> 'verified_by'",
         "document.content -> 'contact' ->> '_id'",
-    ]) }} as verified_by,
-    app.read_moment(document.content ->> 'reported_date') as verified_at,
+        "document.content ->> 'contact'",
+    ]) }} as sender_uuid,
+    {{ believable_moment("document.content ->> 'reported_date'", "document.saved_at") }}
+        as verified_at,
     document.is_deleted
     or {{ is_truthy("document.content -> 'deleted'") }} as is_deleted,
     nullif(document.content -> 'fields' ->> 'verification_id', '') as verification_id,
     document.landed_number
 from document
-where document.content ->> 'form' = '{{ var("verification_form") }}'
+where
+    document.content ->> 'form' = '{{ var("verification_form") }}'
+    and document.content ->> 'type' = 'data_record'

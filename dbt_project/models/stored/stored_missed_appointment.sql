@@ -10,6 +10,9 @@ select
     live.source_id,
     live.definition,
     live.event,
+    live.appointment_task_id,
+    live.report_count,
+    live.last_reported_at,
     live.title,
     live.priority_level,
     live.state,
@@ -36,6 +39,8 @@ select
     live.verification_outcome,
     live.verification_visit_on,
     live.verification_reason,
+    live.verification_answered_in,
+    live.verification_sender_uuid,
     live.verified_by,
     live.verified_at
 from live

@@ -16,6 +16,11 @@ select
     live.chw_uuid,
     live.appointment_on,
     live.verification_reason,
+    live.verification_answered_in,
+    live.verification_sender_uuid,
     live.verified_by,
-    live.verified_at
+    live.verified_at,
+    live.traced_at,
+    live.trace_form,
+    live.trace_outcome
 from live

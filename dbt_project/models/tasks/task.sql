@@ -4,33 +4,35 @@
         {'columns': ['task_id'], 'unique': true},
         {'columns': ['task_uuid'], 'unique': true},
         {'columns': ['source_id']},
-        {'columns': ['subject_key']},
+        {'columns': ['appointment_task_id']},
         {'columns': ['patient_uuid', 'definition']},
         {'columns': ['definition']},
         {'columns': ['sender_uuid']},
         {'columns': ['place_uuid']},
-        {'columns': ['resolved_by_report']},
-        {'columns': ['landed_report_id']},
         {'columns': ['due_on']},
     ],
     pre_hook="{{ delete_tasks_taken_down() }}",
     post_hook="{{ remember_definitions() }}",
 ) }}
 
-with task_source as not materialized (
-    select * from {{ ref('task_source') }}
+with reported_task as not materialized (
+    select * from {{ ref('reported_task') }}
 ),
 
 task_definition as not materialized (
     select * from {{ source('app', 'task_definition') }}
 ),
 
-dated as (
-    select * from {{ ref('int_task_dated') }}
+task_resolver as not materialized (
+    select * from {{ source('app', 'task_resolver') }}
 ),
 
 report as not materialized (
     select * from {{ ref('report') }}
+),
+
+report_finding as not materialized (
+    select * from {{ ref('report_finding') }}
 ),
 
 contact as not materialized (
@@ -43,14 +45,9 @@ place as not materialized (
 
 verification_report as not materialized (
     select * from {{ ref('verification_report') }}
-){% if is_incremental() %},
-
-changed_report as (
-    select report.*
-    from report
-    where {{ written_since('task', 'report.run_number') }}
 ),
 
+{% if is_incremental() -%}
 changed_contact as (
     select contact.*
     from contact
@@ -63,101 +60,125 @@ changed_place as (
     where {{ written_since('task', 'place.run_number') }}
 ),
 
-affected as (
-    {{ affected_tasks(this) }}
-){% endif %},
+-- a report of the form may have changed whom it is about without being read anew
+changed_verification as (
+    select verification_report.*
+    from verification_report
+    where {{ written_since('task', 'verification_report.run_number') }}
+    union
+    select verification_report.*
+    from verification_report
+    inner join report
+        on verification_report.report_id = report.uuid
+    where {{ written_since('task', 'report.run_number') }}
+),
 
+affected as materialized (
+    {{ affected_tasks() }}
+),
+
+-- with all that is about the same patients, since reports of one appointment are one task
+affected_subject as materialized (
+    select affected.subject_key from affected
+    union
+    select jsonb_array_elements_text(affected.former_keys) from affected
+    union
+    select reported_task.subject_key
+    from reported_task
+    where reported_task.task_id = any(array(select affected.task_id from affected))
+),
+
+{% endif -%}
 asked as (
-    select
-        dated.*,
-        task_definition.is_resolved_when_cleared and dated.is_cleared as is_cleared_away,
-        task_definition.excludes_muted_or_dead
-    from dated
-    inner join task_definition
-        on dated.definition = task_definition.name
+    select reported_task.*
+    from reported_task
     where
-        dated.is_applicable
+        reported_task.is_applicable
         {% if is_incremental() -%}
-        and dated.task_id = any(array(select affected.task_id from affected))
+        and (
+            reported_task.subject_key = any(array(
+                select affected_subject.subject_key from affected_subject
+            ))
+            or reported_task.task_id = any(array(select affected.task_id from affected))
+        )
         {%- endif %}
 ),
 
-resolving_form as (
-    select
-        task_definition.name as definition,
-        task_definition.default_form as form,
-        true as is_default
-    from task_definition
-    where task_definition.is_resolved_by_default
-    union all
-    select
-        task_definition.name,
-        unnest(task_definition.newer_report_forms),
-        false
-    from task_definition
+appointment as (
+    {{ appointments() }}
 ),
 
--- the earliest report that resolves; one that names a task resolves that task and no other
-resolved as (
-    select distinct on (asked.task_id)
-        asked.task_id,
-        report.uuid as resolved_by_report,
-        report.form as resolved_by_form,
-        report.reported_at as resolved_at
-    from asked
-    inner join resolving_form
-        on asked.definition = resolving_form.definition
+verification as (
+    select
+        verification_report.*,
+        report.subject_key,
+        report.subject_uuid
+    from verification_report
     inner join report
-        on asked.subject_key = report.subject_key
-        and resolving_form.form = report.form
+        on verification_report.report_id = report.uuid
+    {% if is_incremental() -%}
     where
-        not asked.is_deleted
-        and asked.source_id <> report.uuid
-        and not report.is_deleted
-        and not report.is_flagged_deleted
-        and coalesce(report.named_task_id, asked.task_id) = asked.task_id
-        and case
-            when not resolving_form.is_default
-                then report.reported_at > coalesce(asked.counts_from, '-infinity')
-            when asked.is_contact
-                then report.reported_at between asked.opens_at and asked.closes_at
-            else report.reported_at between greatest(
-                asked.opens_at, asked.counts_from + interval '1 millisecond'
-            ) and asked.closes_at
-        end
-    order by asked.task_id, report.reported_at, report.uuid
+        verification_report.task_id = any(array(select asked.task_id from asked))
+        or verification_report.report_id = any(array(
+            select about.uuid
+            from report as about
+            where
+                about.subject_key = any(array(
+                    select affected_subject.subject_key from affected_subject
+                ))
+                and about.form = '{{ var("verification_form") }}'
+        ))
+    {%- endif %}
+),
+
+answered as materialized (
+    {{ answered() }}
 ),
 
 verified as (
-    select distinct on (verification_report.task_id)
-        verification_report.*
-    from verification_report
-    inner join asked
-        on verification_report.task_id = asked.task_id
-    where not verification_report.is_void
-    order by verification_report.task_id, verification_report.round desc,
-        verification_report.verified_at desc, verification_report.report_id
+    select distinct on (answered.answered_key)
+        answered.*
+    from answered
+    where
+        answered.void_reason is null
+        and not answered.is_deleted
+    order by answered.answered_key, answered.round desc, answered.verified_at desc nulls last,
+        answered.report_id
 ),
 
 -- the highest round ever answered, deleted answers included: the next one is no round twice
 last_answered as (
     select
-        verification_report.task_id,
-        max(verification_report.round) as round
-    from verification_report
-    inner join asked
-        on verification_report.task_id = asked.task_id
-    where verification_report.outcome in ('visited', 'not_visited')
-    group by verification_report.task_id
+        own.appointment_key,
+        max(answered.round) as round
+    from answered
+    cross join lateral unnest(array[answered.answered_key, answered.named_key])
+        as own (appointment_key)
+    where answered.void_reason is null
+    group by own.appointment_key
+),
+
+answered_before as (
+    select distinct answered.named_task_id as task_id
+    from answered
+    where
+        answered.void_reason is null
+        and not answered.is_deleted
+        and answered.answered_key is distinct from answered.named_key
 ),
 
 -- where the patient lives, else where the sender works
 placed as (
     select
         asked.*,
+        appointment.task_id as appointment_task_id,
+        coalesce(appointment.task_id = asked.task_id, false) as is_carrying,
         patient.uuid is not null as is_patient_known,
-        patient.is_dead,
-        patient.is_muted,
+        case
+            when not task_definition.excludes_muted_or_dead then null
+            when patient.is_dead then 'deceased'
+            when patient.is_muted then 'muted'
+        end as excluded_reason,
         {% for column in ['contact_name', 'phone', 'sex', 'date_of_birth'] -%}
         case when not patient.is_deleted then patient.{{ column }} end as {{ column }},
         {% endfor -%}
@@ -171,6 +192,10 @@ placed as (
             else sender.uuid
         end as place_uuid
     from asked
+    inner join task_definition
+        on asked.definition = task_definition.name
+    inner join appointment
+        on asked.appointment_key = appointment.appointment_key
     left join contact as patient
         on asked.subject_uuid = patient.uuid
     left join contact as sender
@@ -184,8 +209,16 @@ select
     placed.source_id,
     placed.definition,
     placed.event,
+    case when placed.is_withdrawn then placed.task_id else placed.appointment_task_id end
+        as appointment_task_id,
+    case
+        when placed.is_carrying then appointment.task_ids
+        when placed.is_withdrawn then array[placed.task_id]
+        else '{}'
+    end as answered_as,
+    appointment.report_count,
+    appointment.last_reported_at,
     placed.reported_at,
-    placed.subject_key,
     placed.subject_uuid as patient_uuid,
     coalesce(
         placed.contact_label, placed.contact_name, placed.reported_patient_name
@@ -203,50 +236,51 @@ select
     place.chw_uuid,
     place.chw_name,
     placed.appointment_on,
-    placed.opens_on,
+    case when placed.is_carrying then appointment.opens_on else placed.opens_on end as opens_on,
     placed.due_on,
-    placed.closes_on,
-    placed.date_flags
+    case when placed.is_carrying then appointment.closes_on else placed.closes_on end as closes_on,
+    placed.flags
     || case
-        when not placed.is_patient_known then array['unknown_patient', 'place_from_sender']
-        else '{}'::text[]
+        when placed.is_patient_known then '{}'::text[]
+        when 'ambiguous_patient' = any(placed.flags) then array['place_from_sender']
+        else array['unknown_patient', 'place_from_sender']
     end
-    || case when placed.is_altered then array['text_altered'] else '{}'::text[] end
     || case
         when coalesce(place.is_orphan or place.is_deleted, true) then array['orphan_place']
         else '{}'::text[]
+    end
+    || case
+        when answered_before.task_id is not null then array['appointment_changed']
+        else '{}'::text[]
     end as flags,
-    placed.is_deleted or placed.is_flagged_deleted as is_withdrawn,
-    case
-        when not placed.excludes_muted_or_dead then null
-        when placed.is_dead then 'deceased'
-        when placed.is_muted then 'muted'
-    end as excluded_reason,
-    case
-        when resolved.task_id is not null then resolved.resolved_by_report
-        when placed.is_cleared_away then placed.source_id
-    end as resolved_by_report,
-    resolved.resolved_by_form,
-    coalesce(resolved.resolved_at, case when placed.is_cleared_away then placed.cleared_at end)
-        as resolved_at,
+    placed.is_withdrawn,
+    placed.excluded_reason,
+    {% for column in ['resolved_by_report', 'resolved_by_form', 'resolved_at'] -%}
+    case when placed.is_carrying then appointment.{{ column }} else placed.{{ column }} end
+        as {{ column }},
+    {% endfor -%}
+    case when placed.is_carrying then appointment.unresolved_until end as unresolved_until,
     verified.report_id as landed_report_id,
     verified.round as landed_round,
     verified.outcome as landed_outcome,
     verified.visit_on as landed_visit_on,
     verified.reason as landed_reason,
-    verified.verified_by as landed_verified_by,
+    verified.sender_uuid as landed_sender_uuid,
     verified.verified_at as landed_verified_at,
     last_answered.round as landed_last_round,
     {{ this_run() }} as run_number
 from placed
 left join place
     on placed.place_uuid = place.place_uuid
-left join resolved
-    on placed.task_id = resolved.task_id
+inner join appointment
+    on placed.appointment_key = appointment.appointment_key
 left join verified
-    on placed.task_id = verified.task_id
+    on placed.appointment_key = verified.answered_key
+    and (placed.is_carrying or appointment.task_id is null)
 left join last_answered
-    on placed.task_id = last_answered.task_id
+    on placed.appointment_key = last_answered.appointment_key
+left join answered_before
+    on placed.task_id = answered_before.task_id
 {% if not is_incremental() -%}
 -- a supervisor's tasks side by side on the disk, since nobody reads one of them alone
 order by placed.place_uuid

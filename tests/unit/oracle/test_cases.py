@@ -44,7 +44,7 @@ def test_a_case_becomes_a_valid_definition() -> None:
     (definition,) = rules.parse(tasks_yml("UTC", [own(CASE)])).tasks
     assert definition.applies_to_type == ["1000001.trace"]
     assert definition.default_form == "1000001.home_visit"
-    assert definition.resolved_if.newer_report == ["1000001.V"]
+    assert [one.form for one in definition.resolved_if.newer_report] == ["1000001.V"]
 
 
 def test_a_definition_for_every_form_keeps_to_its_own_case() -> None:

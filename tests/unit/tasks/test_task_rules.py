@@ -43,9 +43,41 @@ def test_what_is_left_out_means_what_it_means_in_the_cht() -> None:
 
 def test_given_resolved_if_counts_the_default_only_when_it_is_named() -> None:
     text = SMALL + "    resolvedIf: {newerReport: [visit]}\n"
-    row = rules.definition_row(rules.parse(text), rules.parse(text).tasks[0])
-    assert row["is_resolved_by_default"] is False
-    assert row["newer_report_forms"] == ["visit"]
+    rows = rules.resolver_rows(rules.parse(text).tasks[0])
+    assert [(row["form"], row["is_default"]) for row in rows] == [("visit", False)]
+
+
+def test_a_resolver_may_ask_for_more_than_a_form_alone_or_together_with_others() -> None:
+    text = SMALL + (
+        "    resolvedIf:\n"
+        "      default: true\n"
+        "      newerReport: [visit, {form: referral, if: '$.fields.attended == \"yes\"'}]\n"
+        "      all: [{form: call, source: fields.inputs.source_id}, {form: seen, visit: fields.day}]\n"
+    )
+    rows = rules.resolver_rows(rules.parse(text).tasks[0])
+    assert [(row["alternative"], row["form"]) for row in rows] == [
+        *[(0, "answer"), (1, "visit"), (2, "referral")],
+        *[(3, "call"), (3, "seen")],
+    ]
+    assert rows[2]["condition"] == '$.fields.attended == "yes"'
+    assert rows[3]["source_path"] == ["fields", "inputs", "source_id"]
+    assert rows[4]["visit_path"] == ["fields", "day"]
+
+
+def test_what_a_resolver_says_wrong_is_told_with_its_line() -> None:
+    text = SMALL + "    resolvedIf:\n      newerReport:\n        - {from: visit}\n"
+    assert _complaints(text) == [
+        "tasks.yml:13: task verify: resolvedIf.newerReport.0.form is missing; write a form's code",
+        "tasks.yml:13: task verify: resolvedIf.newerReport.0.from is not a key that is known here;"
+        " did you mean form?",
+    ]
+
+
+def test_tracing_left_out_means_the_follow_up_form_and_nobody_sent_to_the_dead() -> None:
+    row = rules.definition_row(rules.parse(SMALL), rules.parse(SMALL).tasks[0])
+    assert row["tracing_forms"] == ["trace_follow_up"]
+    assert "died" in row["reasons_not_to_trace"]
+    assert row["is_verified_in_cht"] is True
 
 
 def test_every_error_is_told_at_once_with_line_key_and_what_to_write_instead() -> None:
