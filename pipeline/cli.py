@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -331,14 +331,27 @@ def tasks_command(context: click.Context, user_name: str | None, form: str) -> N
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.pass_obj
 def check_command(settings: Settings, file: Path | None) -> None:
-    """Tell everything that is wrong with a tasks.yml."""
+    """Tell everything that is wrong with a tasks.yml, and warn of what the CHT does not know."""
     path = file or settings.tasks_file
+    text, documents = steps.read(path), steps.landing(settings).documents
     with (
         steps.open_database(settings, must_be_current=False) as address,
         database.connect(address) as connection,
     ):
-        programme = defining.check(connection, steps.read(path), path.name)
-    say(f"{path.name}: {len(programme.tasks)} task definitions, nothing wrong.")
+        programme = defining.check(connection, text, path.name)
+        warnings = defining.unknown_names(connection, text, documents)
+    for warning in warnings or ():
+        say(f"{path.name}:{warning.line}: warning: {warning.sentence}")
+    if warnings is None:
+        say(
+            f"{path.name}: its forms, roles and contact types were not compared with the CHT, of "
+            "which no document can be read here; run `worklist sync --once` first."
+        )
+    say(f"{path.name}: {len(programme.tasks)} task definitions, nothing wrong{_counted(warnings)}.")
+
+
+def _counted(warnings: Sequence[object] | None) -> str:
+    return f", warnings: {len(warnings)}" if warnings else ""
 
 
 @tasks_command.command("explain")

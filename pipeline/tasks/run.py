@@ -3,8 +3,9 @@
 from datetime import datetime
 
 import psycopg
+from psycopg import sql
 
-from pipeline.tasks import rules, store
+from pipeline.tasks import names, rules, store
 from pipeline.tasks.reading import File, Problem, read
 
 
@@ -28,6 +29,24 @@ def _not_evaluable(connection: psycopg.Connection, file: File) -> list[Problem]:
         for line, where, predicate in rules.predicates(file)
         if (complaint := store.predicate_error(connection, predicate))
     ]
+
+
+def unknown_names(
+    connection: psycopg.Connection, text: str, documents: sql.Identifier
+) -> list[Problem] | None:
+    """The forms, roles and contact types of a valid tasks.yml that nothing landed knows, by line.
+
+    `documents` is the landing's table; None where no document of it can be read.
+    """
+    if not store.has_landed(connection, documents):
+        return None
+    file = read(text)
+    named = names.names(file.content)
+    forms = [one.name for one in named if one.kind is names.Kind.FORM]
+    known = store.configured_names(connection, documents, forms)
+    if names.unknown(file, named, known):
+        known |= store.used_names(connection, documents)
+    return sorted(names.unknown(file, named, known), key=lambda problem: problem.line)
 
 
 def store_definitions(

@@ -1,4 +1,8 @@
-"""Writes what tasks.yml says into app.programme and app.task_…; nobody else does."""
+"""Writes what tasks.yml says into app.programme and app.task_…; nobody else does.
+
+Reads which names the landed documents know, for `worklist tasks check`, which may come before the
+first refresh.
+"""
 
 import re
 from datetime import datetime
@@ -6,6 +10,8 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+
+from pipeline.tasks.names import Kind
 
 Row = dict[str, Any]
 
@@ -37,6 +43,117 @@ def _variables(path: str) -> list[str]:
     """The variables of a path as PostgreSQL writes it: a $ before a quoted name."""
     quoted = re.finditer(r'(\$?)"(?:[^"\\]|\\.)*"', path)
     return [found.group() for found in quoted if found.group(1)]
+
+
+def has_landed(connection: psycopg.Connection, documents: sql.Identifier) -> bool:
+    """Whether there is any document to compare with, in a landing that this account may read."""
+    statement = sql.SQL("select exists ({} select from landed)").format(_landed(documents))
+    try:
+        with connection.transaction():
+            row = connection.execute(statement).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+        return False
+    return bool(row and row[0])
+
+
+def configured_names(
+    connection: psycopg.Connection, documents: sql.Identifier, forms: list[str]
+) -> set[tuple[Kind, str]]:
+    """What the CHT's settings name, and which of `forms` are uploaded; looks up a few documents."""
+    statement = sql.SQL("""
+        {landed},
+        settings as (
+            select landed.doc -> 'settings' as content
+            from landed
+            where landed._id = 'settings'
+        ),
+
+        named as (
+            select
+                'role' as kind,
+                jsonb_path_query(content, '$.roles.keyvalue().key', silent => true) as name
+            from settings
+            union all
+            select 'form', jsonb_path_query(content, '$.forms.keyvalue().key', silent => true)
+            from settings
+            union all
+            select
+                'contact type',
+                jsonb_path_query(content, '$.contact_types[*].id', silent => true)
+            from settings
+        )
+
+        select named.kind, named.name #>> '{{}}'
+        from named
+        union
+        select 'form', substr(landed._id, length('form:') + 1)
+        from landed
+        where landed._id = any(%(ids)s)
+    """).format(landed=_landed(documents))
+    return _names(connection, statement, {"ids": [f"form:{form}" for form in forms]})
+
+
+def used_names(connection: psycopg.Connection, documents: sql.Identifier) -> set[tuple[Kind, str]]:
+    """The form of every report and form document, the type of every contact, the roles of every
+    user; reads the whole landing.
+    """
+    statement = sql.SQL("""
+        {landed},
+        used as materialized (
+            select distinct
+                landed.doc ->> 'type' as type,
+                case landed.doc ->> 'type'
+                    when 'data_record' then landed.doc ->> 'form'
+                    when 'form' then coalesce(
+                        landed.doc ->> 'internalId', substr(landed._id, length('form:') + 1)
+                    )
+                    when 'contact' then landed.doc ->> 'contact_type'
+                end as name,
+                case landed.doc ->> 'type'
+                    when 'user-settings' then landed.doc -> 'roles'
+                end as roles
+            from landed
+        ),
+
+        named as (
+            select 'form' as kind, used.name
+            from used
+            where used.type in ('data_record', 'form')
+            union all
+            select 'contact type', case used.type when 'contact' then used.name else used.type end
+            from used
+            where used.type in (
+                'contact', 'person', 'clinic', 'health_center', 'district_hospital'
+            )
+            union all
+            select 'role', jsonb_path_query(used.roles, '$[*]', silent => true) #>> '{{}}'
+            from used
+        )
+
+        select distinct named.kind, named.name
+        from named
+        where named.name <> ''
+    """).format(landed=_landed(documents))
+    return _names(connection, statement, {})
+
+
+def _landed(documents: sql.Identifier) -> sql.Composed:
+    """The documents of the database that tasks come from."""
+    return sql.SQL("""
+        with landed as not materialized (
+            select documents._id, documents.doc
+            from {documents} as documents
+            where
+                documents.source = (select instance.source from app.instance)
+                and documents._deleted is not true
+        )
+    """).format(documents=documents)
+
+
+def _names(
+    connection: psycopg.Connection, statement: sql.Composed, values: Row
+) -> set[tuple[Kind, str]]:
+    return {(Kind(kind), name) for kind, name in connection.execute(statement, values)}
 
 
 def save_programme(connection: psycopg.Connection, programme: Row, stored_at: datetime) -> None:

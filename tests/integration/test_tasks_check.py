@@ -5,10 +5,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
+from pipeline.database import Address, connect
 from pipeline.errors import SettingsWrong
 from pipeline.tasks import run as defining
+from tests.integration.programme import SHIPPED, Programme
 
+DOCUMENTS = sql.Identifier("v1", "couchdb")
 IMPLEMENTERS = Path(__file__).parents[2] / "docs" / "implementers.md"
 TEXT = """\
 timezone: Africa/Blantyre
@@ -69,3 +73,111 @@ def test_postgresql_can_evaluate_the_examples_of_the_implementers_page(
 ) -> None:
     for example in re.findall(r"```yaml\n(.*?)```", IMPLEMENTERS.read_text(), re.DOTALL):
         assert defining.check(connection, example, "implementers.md").tasks
+
+
+def told(programme: Programme, text: str) -> list[str]:
+    warnings = defining.unknown_names(programme.connection, text, DOCUMENTS)
+    assert warnings is not None
+    return [f"{warning.line}: {warning.sentence}" for warning in warnings]
+
+
+def test_the_names_of_the_shipped_file_are_known_to_the_recorded_cht(
+    programme: Programme,
+) -> None:
+    assert told(programme, SHIPPED) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "warning"),
+    [
+        (
+            "areaType: chw_area",
+            "areaType: chw-area",
+            "5: areaType names the contact type chw-area, which nothing that landed knows; "
+            "did you mean chw_area?",
+        ),
+        (
+            "appliesToType: [trace]",
+            "appliesToType: [trace, Trace]",
+            "14: task verify-missed-appointment: appliesToType.1 names the form Trace, which "
+            "nothing that landed knows; did you mean trace?",
+        ),
+        (
+            "newerReport: [visit_verification]",
+            "newerReport: [delivery]",
+            "21: task verify-missed-appointment: resolvedIf.newerReport.0 names the form "
+            "delivery, which nothing that landed knows",
+        ),
+        (
+            "{form: missed_appointment_verification}",
+            "{form: missed_apointment_verification}",
+            "22: task verify-missed-appointment: actions.0.form names the form "
+            "missed_apointment_verification, which nothing that landed knows; "
+            "did you mean missed_appointment_verification?",
+        ),
+        (
+            "roles: [site_supervisor]",
+            "roles: [site_supervisors]",
+            "25: task verify-missed-appointment: assignedTo.roles.0 names the role "
+            "site_supervisors, which nothing that landed knows; did you mean site_supervisor?",
+        ),
+    ],
+)
+def test_a_name_that_nothing_landed_knows_is_warned_of(
+    programme: Programme, right: str, wrong: str, warning: str
+) -> None:
+    assert right in SHIPPED
+    assert told(programme, SHIPPED.replace(right, wrong)) == [warning]
+
+
+def test_contacts_are_asked_by_contact_type_and_a_form_is_none(programme: Programme) -> None:
+    text = SHIPPED.replace("appliesTo: reports", "appliesTo: contacts")
+    assert told(programme, text) == [
+        "14: task verify-missed-appointment: appliesToType.0 names the contact type trace, which "
+        "nothing that landed knows"
+    ]
+    assert told(programme, text.replace("[trace]", "[household]")) == []
+
+
+def test_a_name_is_known_by_the_settings_or_by_a_document_that_uses_it(
+    programme: Programme,
+) -> None:
+    text = (
+        SHIPPED.replace("chw_area", "ward")
+        .replace("[trace]", "[P, A, sickness]")
+        .replace("[site_supervisor]", "[nurse, matron]")
+    )
+    assert len(told(programme, text)) == 6
+    settings = programme.document("settings")
+    settings["settings"]["forms"] = {"P": {}}
+    settings["settings"]["roles"]["nurse"] = {}
+    programme.save(settings)
+    programme.save({"_id": "a1", "type": "data_record", "form": "A"})
+    programme.save({"_id": "form:sick:ness", "type": "form", "internalId": "sickness"})
+    programme.save({"_id": "w1", "type": "contact", "contact_type": "ward"})
+    programme.save(
+        {"_id": "org.couchdb.user:m", "type": "user-settings", "name": "m", "roles": ["matron"]}
+    )
+    assert told(programme, text) == []
+
+    programme.delete("a1")
+    assert [warning.split(" names ")[1] for warning in told(programme, text)] == [
+        "the form A, which nothing that landed knows"
+    ]
+
+
+def test_another_landed_database_knows_nothing(programme: Programme) -> None:
+    programme.connection.execute(
+        "insert into v1.couchdb (_id, source, doc) values ('x', 'other/medic', %s)",
+        ['{"type": "data_record", "form": "elsewhere"}'],
+    )
+    assert len(told(programme, SHIPPED.replace("[trace]", "[elsewhere]"))) == 1
+
+
+def test_without_landed_documents_nothing_is_compared(
+    connection: psycopg.Connection, empty_database: Address
+) -> None:
+    assert defining.unknown_names(connection, SHIPPED, DOCUMENTS) is None
+    with connect(empty_database) as unmigrated:
+        assert defining.unknown_names(unmigrated, SHIPPED, DOCUMENTS) is None
+        assert defining.check(unmigrated, SHIPPED, "tasks.yml").tasks
