@@ -25,24 +25,23 @@ from pipeline.settings import Settings
 from pipeline.sync.waiting import Waiting
 from pipeline.tasks import run as defining
 from pipeline.terminal import say, table
-from pipeline.worklist import facts
 from pipeline.worklist import store as worklist_store
-from pipeline.worklist.explaining import explain, explain_absence
+from pipeline.worklist.explanation import explanation
 from pipeline.writeback import queue
 from pipeline.writeback import store as outbox_store
 from pipeline.writeback.rules import State
 
 _SECONDS_BETWEEN_TURNS = 1.0
-_TASK_COLUMNS = (
-    "patient_name",
-    "patient_id",
-    "phone",
-    "area_name",
-    "appointment_on",
-    "days_since_appointment",
-    "closes_on",
-    "flags",
-)
+_TASK_COLUMNS = {  # by heading
+    "patient": "patient_name",
+    "number": "patient_id",
+    "phone": "phone",
+    "area": "area_name",
+    "appointment": "appointment_on",
+    "days since": "days_since_appointment",
+    "closes": "closes_on",
+    "flags": "flags",
+}
 
 
 class _Commands(click.Group):
@@ -324,7 +323,8 @@ def tasks_command(context: click.Context, user_name: str | None, form: str) -> N
     if form == "json":
         click.echo(_json(rows))
     else:
-        click.echo(table(rows, _TASK_COLUMNS))
+        shown = [{heading: row[name] for heading, name in _TASK_COLUMNS.items()} for row in rows]
+        click.echo(table(shown, list(_TASK_COLUMNS)))
 
 
 @tasks_command.command("check")
@@ -355,17 +355,16 @@ def _counted(warnings: Sequence[object] | None) -> str:
 
 
 @tasks_command.command("explain")
-@click.argument("name", metavar="TASK_ID")
+@click.argument("words", nargs=-1, required=True, metavar="TASK_OR_PATIENT")
 @click.pass_obj
-def explain_command(settings: Settings, name: str) -> None:
-    """Tell why a task is in its state, or why a report or contact gave none.
+def explain_command(settings: Settings, words: tuple[str, ...]) -> None:
+    """Tell why a task is in its state, or why a patient, report or contact gave none.
 
-    TASK_ID is the id or uuid of a task, or the id of the document that it comes from.
+    TASK_OR_PATIENT is the id or uuid of a task, the id of a document, or a patient's number or
+    name. What is printed holds names.
     """
     with steps.open_database(settings) as address, database.connect(address) as connection:
-        found = [explain(task) for task in facts.of_tasks(connection, name)]
-        if not found:
-            found = [explain_absence(name, facts.of_document(connection, name))]
+        found = explanation(connection, " ".join(words))
     click.echo("\n\n".join("\n".join(sentences) for sentences in found))
 
 

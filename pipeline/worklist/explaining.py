@@ -95,7 +95,7 @@ def explain(facts: Facts, *, names_readers: bool = True) -> list[str]:
 
 def _origin(facts: Facts) -> Iterator[str]:
     kind = "contact" if facts.applies_to == "contacts" else "report"
-    since = f", of {_moment(facts.reported_at, facts.zone)}" if facts.reported_at else ""
+    since = f", of {moment(facts.reported_at, facts.zone)}" if facts.reported_at else ""
     yield (
         f"The {kind} {facts.source_id}{since} asks for it: "
         f"definition {facts.definition}, event {facts.event}."
@@ -140,7 +140,7 @@ _EXCLUDED = {"deceased": "has a date of death", "muted": "is muted", "": "gets n
 
 
 def _resolved(facts: Facts) -> str:
-    when = f", of {_moment(facts.resolved_at, facts.zone)}" if facts.resolved_at else ""
+    when = f", of {moment(facts.resolved_at, facts.zone)}" if facts.resolved_at else ""
     if facts.resolved_by_form is None:
         return f"The scheduled task was cleared{when}."
     form = facts.resolved_by_form
@@ -159,7 +159,7 @@ def _waits_for(facts: Facts) -> Iterator[str]:
 
 def _answers(facts: Facts) -> Iterator[str]:
     for answer in facts.answers:
-        when = f" at {_moment(answer.verified_at, facts.zone)}" if answer.verified_at else ""
+        when = f" at {moment(answer.verified_at, facts.zone)}" if answer.verified_at else ""
         yield (
             f"Round {answer.round}: {answer.outcome}, by {answer.verified_by or 'somebody'}{when}, "
             f"report {answer.report_id}, {answer.delivery}."
@@ -178,21 +178,21 @@ def _readers(facts: Facts) -> Iterator[str]:
         )
 
 
-def explain_absence(source_id: str, considered: Sequence[Considered]) -> list[str]:
+def explain_absence(considered: Sequence[Considered]) -> list[str]:
     """Why a document gave no task."""
-    if not considered:
-        return [
-            f"No document {source_id} is known as of the last refresh: it has not landed, was "
-            "purged in the CHT, or could not be stored (`worklist status` counts those)."
-        ]
     document = considered[0]
     if document.kind is None:
-        return [f"{source_id} is neither a report nor a contact, and gives no task."]
+        return [f"{document.source_id} is neither a report nor a contact, and gives no task."]
     deleted = " It is deleted in the CHT." if document.is_deleted else ""
     return [
-        f"{source_id} is a {document.kind} of type {document.type or 'none'}.{deleted}",
-        *(f"Definition {one.definition}: {_refusal(one)}." for one in considered),
+        f"{document.source_id} is a {document.kind} of type {document.type or 'none'}.{deleted}",
+        *refusals(considered),
     ]
+
+
+def refusals(considered: Sequence[Considered]) -> list[str]:
+    """What each definition makes of a document that gave it no task."""
+    return [f"Definition {one.definition}: {_refusal(one)}." for one in considered]
 
 
 def _refusal(considered: Considered) -> str:
@@ -203,5 +203,5 @@ def _refusal(considered: Considered) -> str:
     return "it does not ask documents of this type"
 
 
-def _moment(moment: datetime, zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+def moment(then: datetime, zone: str) -> str:
+    return f"{then.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"

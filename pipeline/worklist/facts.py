@@ -1,9 +1,10 @@
 """The facts behind an explanation, from the live marts. Commits nothing."""
 
 import re
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from pipeline.worklist.explaining import Answered, Considered, Facts
@@ -13,9 +14,28 @@ _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 def of_tasks(connection: psycopg.Connection, name: str) -> list[Facts]:
     """The facts of the task of this id or uuid, or of every task of this source document."""
+    return _tasks(
+        connection,
+        """
+        ledger.task_id = %(name)s
+        or ledger.source_id = %(name)s
+        or ledger.task_uuid = any(%(uuids)s::uuid[])
+        """,
+        {"name": name, "uuids": [name] if _UUID.fullmatch(name) else []},
+    )
+
+
+def of_patient(connection: psycopg.Connection, patient_uuid: str) -> list[Facts]:
+    """The facts of every task about this contact."""
+    return _tasks(connection, "ledger.patient_uuid = %(uuid)s", {"uuid": patient_uuid})
+
+
+def _tasks(
+    connection: psycopg.Connection, condition: LiteralString, values: dict[str, Any]
+) -> list[Facts]:
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
-            """
+            sql.SQL("""
             select
                 ledger.task_id,
                 ledger.source_id,
@@ -46,13 +66,10 @@ def of_tasks(connection: psycopg.Connection, name: str) -> list[Facts]:
             from worklist_live.missed_appointment as ledger
             inner join app.task_definition
                 on ledger.definition = task_definition.name
-            where
-                ledger.task_id = %(name)s
-                or ledger.source_id = %(name)s
-                or ledger.task_uuid = any(%(uuids)s::uuid[])
+            where {condition}
             order by ledger.task_id
-            """,
-            {"name": name, "uuids": [name] if _UUID.fullmatch(name) else []},
+            """).format(condition=sql.SQL(condition)),
+            values,
         ).fetchall()
     return [_with_people(connection, row) for row in rows]
 

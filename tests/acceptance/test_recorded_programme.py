@@ -1,6 +1,7 @@
 """The recorded programme as of 2026-11-20, asked by the commands: what must come out."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ import pytest
 
 from pipeline.database import Address, connect
 from tests.conftest import Worklist, worklist_for
+from tests.integration.programme import SHIPPED
 
 COLUMNS = {
     *("task_id", "task_uuid", "source_id", "definition", "state", "standing", "flags"),
     *("patient_uuid", "place_uuid", "place_name", "area_uuid", "area_name"),
     *("facility_uuid", "facility_name", "appointment_on", "days_since_appointment"),
-    *("opens_on", "due_on", "closes_on", "days_overdue", "patient_name"),
+    *("opens_on", "due_on", "closes_on", "days_overdue", "patient_name", "patient_id"),
 }
 LISUNGWI = "5638ab2b-8cb9-5606-b5e2-8779d0c6c201"
 MATOPE = "9f11d489-6182-5d77-9f70-85b208b801b2"
@@ -209,4 +211,49 @@ def test_a_task_and_a_document_without_one_are_explained(
     assert "the patient has a date of death" in worklist.must("tasks", "explain", dead)
     assert "of form visit_verification" in worklist.must("tasks", "explain", resolved)
     assert "does not ask documents of this type" in worklist.must("tasks", "explain", form)
-    assert "No document nothing is known" in worklist.must("tasks", "explain", "nothing")
+
+
+def test_a_listed_patient_is_explained_by_number_and_name_and_a_stranger_is_not(
+    worklist: Worklist,
+) -> None:
+    task = _tasks(worklist, "supervisor_matope")[0]
+    headings, first, *_ = worklist.must("tasks", "--user", "supervisor_matope").splitlines()
+    assert headings.split()[:3] == ["patient", "number", "phone"]
+    assert task["patient_id"] in first
+
+    by_number = worklist.must("tasks", "explain", task["patient_id"])
+    assert by_number.startswith(f"{task['patient_name']}, number {task['patient_id']}, in ")
+    assert f"\n\n{task['task_id']} is Ready (open).\n" in by_number
+    assert task["patient_uuid"] in worklist.must("tasks", "explain", *task["patient_name"].split())
+
+    nothing = worklist("tasks", "explain", "No", "Such", "Patient")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert nothing.stderr.startswith("No task, document or patient of this id, number or name")
+    assert "Such" not in nothing.stderr
+
+
+def test_a_check_warns_of_unknown_names_and_still_succeeds(
+    worklist: Worklist, tmp_path: Path
+) -> None:
+    path = tmp_path / "ours.yml"
+    path.write_text(SHIPPED.replace("[site_supervisor]", "[site_supervisors]"))
+    checked = worklist("tasks", "check", str(path))
+    assert (checked.returncode, checked.stdout) == (0, "")
+    assert re.fullmatch(
+        r"ours.yml:25: warning: task verify-missed-appointment: assignedTo.roles.0 names the role "
+        r"site_supervisors, .*did you mean site_supervisor\?\n"
+        r"ours.yml: 1 task definitions, nothing wrong, warnings: 1.\n",
+        checked.stderr,
+    )
+
+
+def test_a_check_before_the_first_sync_says_that_it_could_not_compare(
+    empty_database: Address, home: Path
+) -> None:
+    checked = worklist_for(empty_database, "http://127.0.0.1:9", home)("tasks", "check")
+    assert checked.returncode == 0
+    assert checked.stderr.splitlines() == [
+        "tasks.yml: its forms, roles and contact types were not compared with the CHT, of which no "
+        "document can be read here; run `worklist sync --once` first.",
+        "tasks.yml: 1 task definitions, nothing wrong.",
+    ]
