@@ -144,15 +144,16 @@ def test_a_name_is_known_by_the_settings_or_by_a_document_that_uses_it(
 ) -> None:
     text = (
         SHIPPED.replace("chw_area", "ward")
-        .replace("[trace]", "[P, A, sickness]")
+        .replace("[trace]", "[P, A, B, sickness]")
         .replace("[site_supervisor]", "[nurse, matron]")
     )
-    assert len(told(programme, text)) == 6
+    assert len(told(programme, text)) == 7
     settings = programme.document("settings")
     settings["settings"]["forms"] = {"P": {}}
     settings["settings"]["roles"]["nurse"] = {}
     programme.save(settings)
     programme.save({"_id": "a1", "type": "data_record", "form": "A"})
+    programme.save({"_id": "form:B", "type": "form"})
     programme.save({"_id": "form:sick:ness", "type": "form", "internalId": "sickness"})
     programme.save({"_id": "w1", "type": "contact", "contact_type": "ward"})
     programme.save(
@@ -161,8 +162,10 @@ def test_a_name_is_known_by_the_settings_or_by_a_document_that_uses_it(
     assert told(programme, text) == []
 
     programme.delete("a1")
+    programme.delete("form:B")
     assert [warning.split(" names ")[1] for warning in told(programme, text)] == [
-        "the form A, which nothing that landed knows"
+        "the form A, which nothing that landed knows",
+        "the form B, which nothing that landed knows",
     ]
 
 
