@@ -3,24 +3,44 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
 class Answered:
-    """One answer of the task, ours or landed."""
+    """One answer of the task, ours or landed; one with a `void_reason` answers nothing."""
 
     report_id: str
     round: int
-    outcome: str
+    outcome: str | None
+    appointment_on: date | None
+    answered_in: str
+    void_reason: str | None
+    sender_uuid: str | None
     verified_by: str | None
     verified_at: datetime | None
     delivery: str
 
 
 @dataclass(frozen=True)
+class Resolver:
+    """A report that resolves the task; those of one alternative are all needed."""
+
+    alternative: int
+    form: str
+    is_default: bool
+    condition: str | None
+    source_path: Sequence[str] | None
+    visit_path: Sequence[str] | None
+
+
+@dataclass(frozen=True)
 class Facts:
-    """What decides a task; `supervisors` are the names of those who see it while it is open."""
+    """What decides a task; `supervisors` are the names of those who see it while it is open.
+
+    `appointment_task_id` carries the appointment, which `report_count` reports are about.
+    """
 
     task_id: str
     source_id: str
@@ -29,6 +49,9 @@ class Facts:
     state: str
     standing: str
     excluded_reason: str | None
+    appointment_task_id: str
+    report_count: int
+    last_reported_at: datetime | None
     flags: Sequence[str]
     patient_uuid: str | None
     place_uuid: str | None
@@ -40,14 +63,13 @@ class Facts:
     resolved_by_report: str | None
     resolved_by_form: str | None
     resolved_at: datetime | None
+    verification_round: int | None
     applies_to: str
-    default_form: str | None
-    newer_report_forms: Sequence[str]
-    is_resolved_by_default: bool
     is_resolved_when_cleared: bool
     roles: Sequence[str]
     today: date
     zone: str
+    resolvers: Sequence[Resolver] = ()
     answers: Sequence[Answered] = ()
     supervisors: Sequence[str] = ()
 
@@ -66,11 +88,16 @@ class Considered:
 
 
 _FLAGS = {
+    "ambiguous_patient": "several contacts have the number in the report, and no uuid decides",
+    "appointment_changed": "it was answered for another appointment, before the report was edited",
+    "bad_reported_date": "the date of the report cannot be read or cannot be true; when it landed "
+    "counts",
+    "distant_appointment_date": "the appointment is more than two years before the report",
     "unknown_patient": "no contact answers to the reference in the report",
     "place_from_sender": "so the task went to the place of the report's sender",
     "no_appointment_date": "the day of the appointment is missing",
     "bad_appointment_date": "the day of the appointment cannot be read",
-    "future_appointment_date": "the day of the appointment is later than the report",
+    "future_appointment_date": "the day of the appointment is later than the day the task is due",
     "no_due_date": "the CHT would read no due date; the day of the report counts",
     "text_altered": "the document held a character that could not be stored",
     "duplicate_open": "the same patient has another open task of this definition",
@@ -100,12 +127,17 @@ def _origin(facts: Facts) -> Iterator[str]:
         f"The {kind} {facts.source_id}{since} asks for it: "
         f"definition {facts.definition}, event {facts.event}."
     )
-    if facts.patient_uuid is None:
+    if "ambiguous_patient" in facts.flags:
+        yield "Several contacts have the number that it names, so that it is about none of them."
+    elif facts.patient_uuid is None:
         yield "Nobody knows the patient whom it names."
     elif facts.patient_uuid != facts.source_id:
         yield f"It is about {facts.patient_uuid}."
     if facts.appointment_on:
         yield f"The appointment was on {facts.appointment_on}."
+    if facts.report_count > 1 and facts.last_reported_at:
+        last = moment(facts.last_reported_at, facts.zone)
+        yield f"{facts.report_count} reports are about this appointment, the last of {last}."
 
 
 def _window(facts: Facts) -> Iterator[str]:
@@ -118,10 +150,13 @@ def _window(facts: Facts) -> Iterator[str]:
 def _decision(facts: Facts) -> Iterator[str]:
     """What made it what it is; the first that holds, in the order of the standings."""
     match facts.standing:
-        case "verified" if not facts.answers:
-            yield f"The verification report {facts.resolved_by_report} answers it."
+        case "repeated":
+            yield (
+                "The appointment was reported before; "
+                f"{facts.appointment_task_id} is the task that stands for it."
+            )
         case "verified":
-            yield f"The answer of round {facts.answers[0].round} counts."
+            yield f"The answer of round {facts.verification_round} counts."
         case "withdrawn":
             yield "It was withdrawn: the document is deleted in the CHT."
         case "excluded":
@@ -144,14 +179,29 @@ def _resolved(facts: Facts) -> str:
     if facts.resolved_by_form is None:
         return f"The scheduled task was cleared{when}."
     form = facts.resolved_by_form
-    return f"The report {facts.resolved_by_report} of form {form}{when} resolves it."
+    asked = [_asked(one) for one in facts.resolvers if one.form == form]
+    why = f": the definition is resolved by {' or '.join(asked)}" if asked else ""
+    return f"The report {facts.resolved_by_report} of form {form}{when} resolves it{why}."
+
+
+def _asked(resolver: Resolver) -> str:
+    """What a report must be to resolve the task."""
+    said = f"a {'' if resolver.is_default else 'later '}report of form {resolver.form}"
+    if resolver.is_default:
+        said += " inside the window"
+    if resolver.condition:
+        said += f" for which {resolver.condition} is true"
+    if resolver.source_path:
+        said += f" that names the source at {'.'.join(resolver.source_path)}"
+    if resolver.visit_path:
+        said += f" whose day at {'.'.join(resolver.visit_path)} is not before the appointment"
+    return said
 
 
 def _waits_for(facts: Facts) -> Iterator[str]:
-    if facts.is_resolved_by_default:
-        yield f"A report of form {facts.default_form} inside the window would resolve it."
-    if facts.newer_report_forms:
-        yield f"A later report of form {' or '.join(facts.newer_report_forms)} would resolve it."
+    for _, alternative in groupby(facts.resolvers, key=lambda one: one.alternative):
+        asked = " and ".join(map(_asked, alternative))
+        yield f"{asked[0].upper()}{asked[1:]} would resolve it."
     if facts.is_resolved_when_cleared:
         yield "It would be resolved when the scheduled task is cleared."
     yield "A verification would close it."
@@ -160,10 +210,25 @@ def _waits_for(facts: Facts) -> Iterator[str]:
 def _answers(facts: Facts) -> Iterator[str]:
     for answer in facts.answers:
         when = f" at {moment(answer.verified_at, facts.zone)}" if answer.verified_at else ""
+        day = answer.appointment_on
+        other = f" for the appointment of {day}" if day and day != facts.appointment_on else ""
+        void = f"; it does not count: {_VOID[answer.void_reason]}" if answer.void_reason else ""
         yield (
-            f"Round {answer.round}: {answer.outcome}, by {answer.verified_by or 'somebody'}{when}, "
-            f"report {answer.report_id}, {answer.delivery}."
+            f"Round {answer.round}: {answer.outcome or 'no outcome'}{other}, by "
+            f"{_answered_by(answer)}{when}, report {answer.report_id}, {answer.delivery}{void}."
         )
+
+
+_VOID = {
+    "no_outcome": "it says neither visited nor not_visited",
+    "not_authorised": "its sender is not the contact of an online user who may verify",
+}
+
+
+def _answered_by(answer: Answered) -> str:
+    if answer.answered_in == "cht":
+        return f"the contact {answer.sender_uuid or 'nobody'} in the CHT"
+    return answer.verified_by or "somebody"
 
 
 def _readers(facts: Facts) -> Iterator[str]:

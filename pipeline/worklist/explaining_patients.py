@@ -80,11 +80,13 @@ def explain_reports(reports: Sequence[Report]) -> list[str]:
 
 
 def _of_somebody_else(report: Report, number: str | None) -> str:
-    if report.patient_uuid is None:
+    if report.is_ambiguous:
         return (
             f"{_report(report)} names nobody but the number {number}, which several contacts "
             "have, so it counts for none of them."
         )
+    if report.patient_uuid is None:
+        return f"{_report(report)} names the number {number}, but nobody who is known."
     return f"{_report(report)} names the number {number}, but is about {report.patient_uuid}."
 
 

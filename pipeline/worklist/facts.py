@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
-from pipeline.worklist.explaining import Answered, Considered, Facts
+from pipeline.worklist.explaining import Answered, Considered, Facts, Resolver
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -44,6 +44,9 @@ def _tasks(
                 ledger.state,
                 ledger.standing,
                 ledger.excluded_reason,
+                ledger.appointment_task_id,
+                ledger.report_count,
+                ledger.last_reported_at,
                 ledger.flags,
                 ledger.patient_uuid,
                 ledger.place_uuid,
@@ -55,10 +58,8 @@ def _tasks(
                 ledger.resolved_by_report,
                 ledger.resolved_by_form,
                 ledger.resolved_at,
+                ledger.verification_round,
                 task_definition.applies_to,
-                task_definition.default_form,
-                task_definition.newer_report_forms,
-                task_definition.is_resolved_by_default,
                 task_definition.is_resolved_when_cleared,
                 task_definition.roles,
                 app.today() as today,
@@ -75,9 +76,31 @@ def _tasks(
 
 
 def _with_people(connection: psycopg.Connection, row: dict[str, Any]) -> Facts:
-    answers = _answers(connection, row["task_id"])
-    supervisors = _supervisors(connection, row["place_uuid"], row["definition"])
-    return Facts(**row, answers=answers, supervisors=supervisors)
+    return Facts(
+        **row,
+        resolvers=_resolvers(connection, row["definition"]),
+        answers=_answers(connection, row["task_id"]),
+        supervisors=_supervisors(connection, row["place_uuid"], row["definition"]),
+    )
+
+
+def _resolvers(connection: psycopg.Connection, definition: str) -> list[Resolver]:
+    with connection.cursor(row_factory=class_row(Resolver)) as cursor:
+        return cursor.execute(
+            """
+            select
+                task_resolver.alternative,
+                task_resolver.form,
+                task_resolver.is_default,
+                task_resolver.condition::text as condition,
+                task_resolver.source_path,
+                task_resolver.visit_path
+            from app.task_resolver
+            where task_resolver.definition = %s
+            order by task_resolver.resolver
+            """,
+            [definition],
+        ).fetchall()
 
 
 def _answers(connection: psycopg.Connection, task_id: str) -> list[Answered]:
@@ -89,12 +112,16 @@ def _answers(connection: psycopg.Connection, task_id: str) -> list[Answered]:
                 verification.report_id,
                 verification.round,
                 verification.outcome,
+                verification.appointment_on,
+                verification.answered_in,
+                verification.void_reason,
+                verification.sender_uuid,
                 verification.verified_by,
                 verification.verified_at,
                 verification.delivery
-            from worklist_live.verification
+            from worklist_live.task_verification as verification
             where verification.task_id = %s
-            order by verification.round desc, verification.verified_at desc
+            order by verification.round desc, verification.verified_at desc nulls last
             """,
             [task_id],
         ).fetchall()

@@ -1,8 +1,5 @@
 """Patients as people name them, and the reports that name them, as of the last refresh. Commits
 nothing.
-
-Names, numbers and places come from the live marts. They do not hold reports that gave no task, or
-that name nobody, so that these are looked up among all reports.
 """
 
 import re
@@ -44,6 +41,7 @@ class Report:
     reported_at: datetime | None
     zone: str
     patient_uuid: str | None
+    is_ambiguous: bool
     is_form_asked: bool
     has_task: bool
     considered: Sequence[Considered] = ()
@@ -136,11 +134,12 @@ def reports(
         return cursor.execute(
             """
             select
-                report.uuid as report_uuid,
+                report.report_uuid,
                 report.form,
                 report.reported_at,
                 app.programme_zone() as zone,
-                report.subject_uuid as patient_uuid,
+                report.patient_uuid,
+                report.is_ambiguous,
                 exists (
                     select from app.task_definition
                     where
@@ -152,16 +151,17 @@ def reports(
                 ) as is_form_asked,
                 exists (
                     select from worklist_live.missed_appointment as ledger
-                    where ledger.source_id = report.uuid
+                    where ledger.source_id = report.report_uuid
                 ) as has_task
-            from worklist_build.report
+            from worklist_live.report_subject as report
             where
-                not report.is_deleted
-                and (
-                    report.subject_key = %(patient_uuid)s
-                    or report.subject_reference = %(number)s
-                )
-            order by is_form_asked desc, has_task, report.reported_at desc nulls last, report.uuid
+                report.subject_key = %(patient_uuid)s
+                or report.subject_reference = %(number)s
+            order by
+                is_form_asked desc,
+                has_task,
+                report.reported_at desc nulls last,
+                report.report_uuid
             limit %(limit)s
             """,
             {"patient_uuid": patient_uuid, "number": number, "limit": MOST + 1},

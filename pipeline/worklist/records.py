@@ -149,8 +149,8 @@ class TaskNote:
 class PatientReport:
     """A report about a patient that a task definition or the tracing names.
 
-    `kind` is `reported` (an appointment was missed), `visited` (the form can resolve it) or `traced`
-    (a CHW went to look); `trace_outcome` is what was found, in the words of the form.
+    `kind` is `reported` (an appointment was missed), `visited` (the form can resolve it) or
+    `traced` (a CHW went to look); `trace_outcome` is what was found, in the words of the form.
     """
 
     report_uuid: str

@@ -52,7 +52,7 @@ def test_every_flag_and_standing_is_explained() -> None:
             "models/tasks/task.sql",
         )
     )
-    listed = ",".join(re.findall(r"then array\[([^\]]*)\]", sql))
+    listed = ",".join(re.findall(r"(?:then|else) array\[([^\]]*)\]", sql))
     words = set(re.findall(r"(?:then|else) '(\w+)'", sql)) | set(re.findall(r"'(\w+)'", listed))
     explained = {word for word in words if word.islower()}
     assert {"unknown_patient", "no_due_date", "duplicate_open", "open", "muted"} <= explained
@@ -63,7 +63,14 @@ def test_every_flag_and_standing_is_explained() -> None:
 def test_every_key_of_tasks_yml_is_explained() -> None:
     for model in (
         *(rules.Programme, rules.Timely, rules.Definition, rules.Event, rules.DueDate),
-        *(rules.Action, rules.ResolvedIf, rules.Priority, rules.AssignedTo),
+        *(
+            rules.Action,
+            rules.ResolvedIf,
+            rules.Resolver,
+            rules.Tracing,
+            rules.Priority,
+            rules.AssignedTo,
+        ),
     ):
         for field in model.model_fields.values():
             name = field.alias or ""

@@ -52,7 +52,9 @@ def test_a_resolver_may_ask_for_more_than_a_form_alone_or_together_with_others()
         "    resolvedIf:\n"
         "      default: true\n"
         "      newerReport: [visit, {form: referral, if: '$.fields.attended == \"yes\"'}]\n"
-        "      all: [{form: call, source: fields.inputs.source_id}, {form: seen, visit: fields.day}]\n"
+        "      all:\n"
+        "        - {form: call, source: fields.inputs.source_id}\n"
+        "        - {form: seen, visit: fields.day}\n"
     )
     rows = rules.resolver_rows(rules.parse(text).tasks[0])
     assert [(row["alternative"], row["form"]) for row in rows] == [

@@ -10,6 +10,7 @@ from pipeline.worklist.explaining import (
     Answered,
     Considered,
     Facts,
+    Resolver,
     explain,
     explain_absence,
 )
@@ -22,6 +23,9 @@ OPEN = Facts(
     state="Ready",
     standing="open",
     excluded_reason=None,
+    appointment_task_id="r1~verify~missed",
+    report_count=1,
+    last_reported_at=datetime(2026, 11, 3, 6, tzinfo=UTC),
     flags=["duplicate_open"],
     patient_uuid="p1",
     place_uuid="h1",
@@ -33,17 +37,33 @@ OPEN = Facts(
     resolved_by_report=None,
     resolved_by_form=None,
     resolved_at=None,
+    verification_round=None,
     applies_to="reports",
-    default_form="answer",
-    newer_report_forms=["visit"],
-    is_resolved_by_default=True,
     is_resolved_when_cleared=False,
     roles=["supervisor"],
     today=date(2026, 11, 20),
     zone="Africa/Blantyre",
+    resolvers=[
+        Resolver(0, "answer", True, None, None, None),
+        Resolver(1, "visit", False, None, None, None),
+        Resolver(2, "call", False, None, ["fields", "source"], None),
+        Resolver(2, "seen", False, '$."came" == "yes"', None, ["fields", "day"]),
+    ],
     supervisors=["esther"],
 )
-ANSWER = Answered("v1", 1, "visited", "esther", datetime(2026, 11, 20, 7, tzinfo=UTC), "sent")
+ANSWER = Answered(
+    report_id="v1",
+    round=1,
+    outcome="visited",
+    appointment_on=date(2026, 10, 21),
+    answered_in="worklist",
+    void_reason=None,
+    sender_uuid=None,
+    verified_by="esther",
+    verified_at=datetime(2026, 11, 20, 7, tzinfo=UTC),
+    delivery="sent",
+)
+FROM_CHT = replace(ANSWER, answered_in="cht", sender_uuid="c1", verified_by=None)
 
 
 def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_it() -> None:
@@ -56,6 +76,9 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
         "today is 2026-11-20.",
         "A report of form answer inside the window would resolve it.",
         "A later report of form visit would resolve it.",
+        "A later report of form call that names the source at fields.source and a later report of "
+        'form seen for which $."came" == "yes" is true whose day at fields.day is not before the '
+        "appointment would resolve it.",
         "A verification would close it.",
         "esther may see it, by the place h1.",
         "Flag duplicate_open: the same patient has another open task of this definition.",
@@ -65,14 +88,40 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"standing": "verified", "answers": [ANSWER]}, "The answer of round 1 counts."),
+        (
+            {"standing": "verified", "verification_round": 1, "answers": [ANSWER]},
+            "The answer of round 1 counts.",
+        ),
         (
             {"standing": "verified", "answers": [ANSWER]},
             "Round 1: visited, by esther at 2026-11-20 09:00, report v1, sent.",
         ),
         (
             {"standing": "resolved", "resolved_by_report": "r2", "resolved_by_form": "visit"},
-            "The report r2 of form visit resolves it.",
+            "The report r2 of form visit resolves it: the definition is resolved by a later report "
+            "of form visit.",
+        ),
+        (
+            {"answers": [replace(FROM_CHT, void_reason="not_authorised")]},
+            "Round 1: visited, by the contact c1 in the CHT at 2026-11-20 09:00, report v1, sent; "
+            "it does not count: its sender is not the contact of an online user who may verify.",
+        ),
+        (
+            {"answers": [replace(ANSWER, appointment_on=date(2026, 9, 1))]},
+            "Round 1: visited for the appointment of 2026-09-01, by esther at 2026-11-20 09:00, "
+            "report v1, sent.",
+        ),
+        (
+            {"standing": "repeated", "appointment_task_id": "r0~verify~missed"},
+            "The appointment was reported before; r0~verify~missed is the task that stands for it.",
+        ),
+        (
+            {"report_count": 5},
+            "5 reports are about this appointment, the last of 2026-11-03 08:00.",
+        ),
+        (
+            {"patient_uuid": None, "flags": ["ambiguous_patient"]},
+            "Several contacts have the number that it names, so that it is about none of them.",
         ),
         ({"standing": "resolved", "resolved_by_report": "r1"}, "The scheduled task was cleared."),
         (

@@ -14,6 +14,7 @@ REFUSED = Report(
     reported_at=datetime(2026, 11, 3, 6, tzinfo=UTC),
     zone="Africa/Blantyre",
     patient_uuid="p1",
+    is_ambiguous=False,
     is_form_asked=True,
     has_task=False,
     considered=[
@@ -21,8 +22,12 @@ REFUSED = Report(
         Considered("r1", "households", "report", "trace", False, False, False),
     ],
 )
-OF_NOBODY = replace(REFUSED, report_uuid="r2", patient_uuid=None, considered=[], has_task=True)
-OF_ANOTHER = replace(OF_NOBODY, report_uuid="r3", patient_uuid="p2", reported_at=None)
+OF_NOBODY = replace(
+    REFUSED, report_uuid="r2", patient_uuid=None, is_ambiguous=True, considered=[], has_task=True
+)
+OF_ANOTHER = replace(
+    OF_NOBODY, is_ambiguous=False, report_uuid="r3", patient_uuid="p2", reported_at=None
+)
 GAVE_NONE = [
     "The report r1 of form trace, of 2026-11-03 08:00, gave no task.",
     "Definition missed: it asks documents of this type, but its `appliesIf` is not true of this "
