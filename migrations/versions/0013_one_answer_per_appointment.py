@@ -49,7 +49,9 @@ _STATEMENTS = (
     """
     alter table app.verification
         add column appointment_on date,
-        add column patient_uuid text
+        add column patient_uuid text,
+        alter column appointment_on set statistics 10,
+        alter column patient_uuid set statistics 10
     """,
     # The functions stay `stable`: what they read depends on the zone that is passed in alone, but
     # casts between text and moments depend on settings of the session.

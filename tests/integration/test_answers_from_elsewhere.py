@@ -15,6 +15,7 @@ from pipeline.worklist.records import Answer, Sent, Task, Verification
 from tests.integration.programme import Programme
 
 SUPERVISOR = "supervisor_matope"
+SUPERVISORS_CONTACT = "7166e9b0-7d60-5e79-9ef6-6f250ebaa747"
 
 
 class Answered(Programme):
@@ -77,7 +78,7 @@ def landed(
         "form": "missed_appointment_verification",
         "content_type": "xml",
         "reported_date": 1795190000000,
-        "contact": {"_id": "somebody"},
+        "contact": {"_id": SUPERVISORS_CONTACT},
         "fields": {
             "inputs": {"source": "task", "source_id": task.source_id, "task_id": task.task_id},
             "patient_uuid": task.patient_uuid,
@@ -99,7 +100,7 @@ def filled_by_hand(task: Task, report_id: str, task_id: str = "") -> dict[str, A
         "content_type": "xml",
         "form_version": {"time": 1795000000000, "sha256": "ab"},
         "reported_date": 1795150000000,
-        "contact": {"_id": "7166e9b0-7d60-5e79-9ef6-6f250ebaa747"},
+        "contact": {"_id": SUPERVISORS_CONTACT},
         "from": "+265991000111",
         "hidden_fields": ["verification_id", "task_id", "round", "replaces", "meta"],
         "fields": {
@@ -139,7 +140,9 @@ def test_a_form_filled_in_by_hand_closes_the_patients_task(programme: Answered) 
 def test_a_form_filled_in_by_hand_that_names_its_task_answers_it(programme: Answered) -> None:
     task = programme.tasks()[0]
     trace = programme.document(task.source_id)
-    programme.save({**trace, "_id": "second-trace"})
+    fields = {**trace["fields"], "trace_details": {**trace["fields"]["trace_details"]}}
+    fields["trace_details"]["missed_appointment_date"] = "2026-10-01"
+    programme.save({**trace, "_id": "second-trace", "fields": fields})
     programme.save(filled_by_hand(task, "by-hand-for-task", task.task_id))
     programme.refresh()
     assert programme.standing("second-trace") == ("open", None, [])
@@ -182,7 +185,7 @@ def test_of_two_answers_in_one_round_the_later_counts_and_both_are_seen(
     task = programme.tasks()[0]
     programme.accept(task)
     later = landed(task, "elsewhere-1", outcome="not_visited", verification_id=str(uuid4()))
-    programme.save({**later, "reported_date": 1795999000000})
+    programme.save({**later, "reported_date": 1795255200000})
     programme.refresh()
     assert programme.task(task).verification_outcome == "not_visited"
     assert len(programme.history(task)) == 2
