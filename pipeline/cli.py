@@ -248,7 +248,11 @@ def _succeeds(step: Callable[[], object]) -> bool:
 @main.command("run")
 @click.pass_obj
 def run_command(settings: Settings) -> None:
-    """Keep everything fresh until stopped: sync, write back, refresh, publish each hour."""
+    """Keep everything fresh until stopped.
+
+    Syncs, writes back and refreshes as things change, publishes each hour, and compares with what
+    the CHT lists each day.
+    """
     with (
         steps.open_database(settings) as address,
         steps.open_cht(settings) as client,
@@ -266,6 +270,7 @@ def run_command(settings: Settings) -> None:
             write_back=lambda: steps.write_back(settings, address, client, quiet=True),
             refresh=lambda: steps.refresh(settings, address, running_dbt, "live", quiet=True),
             publish=lambda: steps.refresh(settings, address, running_dbt, "published", quiet=True),
+            reconcile=lambda: steps.reconcile(settings, address, client, quiet=True),
             clock=lambda: datetime.now(UTC),
             say=say,
         )

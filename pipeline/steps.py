@@ -243,10 +243,10 @@ def changes_of_couch2pg(
     return look
 
 
-def reconcile(settings: Settings, address: Address, client: ChtClient) -> None:
+def reconcile(settings: Settings, address: Address, client: ChtClient, quiet: bool = False) -> None:
     """Compares every landed database with the CHT, one after the other, and repairs it."""
     for name in settings.couch.databases:
-        lines = Lines(f"reconcile {name}")
+        lines = Lines(f"reconcile {name}", quiet)
         with database.connect(address, autocommit=True) as connection:
             source = settings.couch.source(name)
             sums = Reconciliation(
@@ -254,7 +254,8 @@ def reconcile(settings: Settings, address: Address, client: ChtClient) -> None:
             ).once()
         lines.finish(
             f"{sums.listed} documents listed; {sums.landed} landed that were missing or stale, "
-            f"{sums.deleted} deleted, {sums.purged} purged"
+            f"{sums.deleted} deleted, {sums.purged} purged",
+            is_worth_telling=sums.written > 0,
         )
 
 

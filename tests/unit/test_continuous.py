@@ -25,6 +25,7 @@ class Turns:
             write_back=self.step("write back"),
             refresh=self.step("refresh"),
             publish=self.step("publish"),
+            reconcile=self.step("reconcile"),
             clock=lambda: self.now,
             say=self.said.append,
         )
@@ -42,16 +43,45 @@ class Turns:
         self.cycle.turn()
         return self.done.copy()
 
+    def until_idle(self) -> list[str]:
+        """What is done beside writing back and syncing until nothing is left to do."""
+        done = [step for _ in range(8) for step in self.turn()]
+        return [step for step in done if step not in {"write back", "sync"}]
+
 
 def test_a_refresh_follows_news_and_a_publication_each_hour() -> None:
     turns = Turns()
     assert turns.turn() == ["write back", "sync", "refresh"]
     assert turns.turn() == ["write back", "sync", "publish"]
+    turns.until_idle()
     assert turns.turn() == ["write back", "sync"]
     turns.news.set()
     assert turns.turn() == ["write back", "sync", "refresh"]
     turns.now += timedelta(hours=1)
     assert turns.turn() == ["write back", "sync", "publish"]
+    assert turns.turn() == ["write back", "sync"]
+
+
+def test_a_reconciliation_follows_each_day_and_what_it_repaired_is_refreshed() -> None:
+    turns = Turns()
+    assert turns.until_idle() == ["refresh", "publish", "reconcile", "refresh"]
+    turns.now += timedelta(hours=23, minutes=59)
+    assert turns.until_idle() == ["publish"]
+    turns.now += timedelta(minutes=1)
+    assert turns.until_idle() == ["reconcile", "refresh"]
+
+
+def test_a_reconciliation_that_fails_is_begun_anew_in_an_hour() -> None:
+    turns = Turns()
+    turns.failing["reconcile"] = Unavailable("away")
+    assert turns.until_idle() == ["refresh", "publish", "refresh"]
+    assert turns.said == ["reconcile: away"]
+    del turns.failing["reconcile"]
+    turns.now += timedelta(minutes=59)
+    assert turns.until_idle() == []
+    turns.now += timedelta(minutes=1)
+    assert turns.until_idle() == ["publish", "reconcile", "refresh"]
+    assert turns.said == ["reconcile: away", "reconcile: works again"]
 
 
 def test_a_refresh_that_fails_is_tried_again_and_said_once() -> None:
