@@ -58,5 +58,5 @@ publish: env ## Bring the published marts up to date
 nightly: env ## Sync, write back, refresh and publish in one go, for cron
 	@$(WORKLIST) migrate && exec $(WORKLIST) nightly
 
-serve: env ## Show the worklist and take verifications
+serve: env ## Show the worklist, take verifications and send them
 	@exec $(WORKLIST) serve

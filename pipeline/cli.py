@@ -283,7 +283,10 @@ def run_command(settings: Settings) -> None:
 @main.command("serve")
 @click.pass_obj
 def serve_command(settings: Settings) -> None:
-    """Show the worklist and take verifications."""
+    """Show the worklist, take verifications, and send each to the CHT at once.
+
+    With the CHT away they wait and the page goes on. Write-backs elsewhere do not disturb it.
+    """
     from pipeline.service import server
 
     with steps.open_database(settings) as address, steps.open_cht(settings) as client:
@@ -295,6 +298,7 @@ def serve_command(settings: Settings) -> None:
                 steps.recognise(settings),
                 steps.ask_rights(client),
                 outbox_store.wake,
+                lambda: steps.send_beside_the_page(settings, address),
                 settings.programme_roles,
                 cht_url=settings.cht_url,
                 hold=settings.rights_hold,

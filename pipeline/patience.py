@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TypeVar
 
-from pipeline.errors import Conflict, Unavailable
+from pipeline.errors import Conflict, Unavailable, WorklistError
 
 Result = TypeVar("Result")
 
@@ -19,13 +19,14 @@ class Patience:
     """How long to wait in all for what may pass; `limit_seconds` None is for ever.
 
     The limit counts from the last time that something went well. `say` hears each reason once, and
-    once that it is over. `stop` ends a pause early.
+    once that it is over. `stop` ends a pause early. `bears` are the errors that are waited out.
     """
 
     limit_seconds: float | None
     say: Callable[[str], None]
     stop: Event = field(default_factory=Event)
     clock: Callable[[], float] = time.monotonic
+    bears: tuple[type[WorklistError], ...] = (Unavailable, Conflict)
     _pause_seconds: float = FIRST_PAUSE_SECONDS
     _began: float | None = None
     _said: str | None = None
@@ -35,7 +36,7 @@ class Patience:
         while True:
             try:
                 result = step()
-            except (Unavailable, Conflict) as error:
+            except self.bears as error:
                 self._bear(error)
             else:
                 self.went_well()
@@ -46,7 +47,7 @@ class Patience:
             self.say("Works again.")
         self._pause_seconds, self._began, self._said = FIRST_PAUSE_SECONDS, None, None
 
-    def _bear(self, error: Unavailable | Conflict) -> None:
+    def _bear(self, error: WorklistError) -> None:
         self._began = self.clock() if self._began is None else self._began
         is_over = (
             self.limit_seconds is not None

@@ -20,7 +20,7 @@ from pipeline.adoption import Adoption
 from pipeline.cht import identity
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address
-from pipeline.errors import SettingsWrong
+from pipeline.errors import Conflict, SettingsWrong, Unavailable, WorklistError
 from pipeline.patience import Patience
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
@@ -297,11 +297,16 @@ def write_back(
     return done
 
 
-def follow_outbox(settings: Settings, address: Address, client: ChtClient) -> None:
+def follow_outbox(
+    settings: Settings,
+    address: Address,
+    client: ChtClient,
+    bears: tuple[type[WorklistError], ...] = (Unavailable, Conflict),
+) -> None:
     """Sends whatever is accepted until Ctrl-C, with a new connection after each failure."""
     stop = threading.Event()
     lines = Lines("write back", quiet=True)
-    patience = Patience(None, lines.tell, stop)
+    patience = Patience(None, lines.tell, stop, bears=bears)
 
     def report(done: Summary) -> None:
         patience.went_well()
@@ -317,6 +322,14 @@ def follow_outbox(settings: Settings, address: Address, client: ChtClient) -> No
             _writing(settings, connection, client).follow(stop, report)
 
     patience.attempt(attempt)
+
+
+def send_beside_the_page(settings: Settings, address: Address) -> None:
+    """The same as a job of the service: whatever keeps it from sending is said once, and the page
+    goes on. With a client of its own, since this is a process of its own.
+    """
+    with open_cht(settings) as client:
+        follow_outbox(settings, address, client, bears=(WorklistError,))
 
 
 def _writing(

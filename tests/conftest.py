@@ -187,7 +187,7 @@ class Worklist:
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """The service as a process of its own; where it answers."""
+        """The service as a process of its own; where it answers. It must end cleanly."""
         environment = {**self.environment, "WORKLIST_PORT": str(free_port())}
         process = replace(self, environment=environment).started("serve")
         try:
@@ -197,7 +197,9 @@ class Worklist:
             yield announced.group()
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            _, said = process.communicate(timeout=20)
+        assert process.returncode == 0, said
+        assert "Traceback" not in said, said
 
     def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

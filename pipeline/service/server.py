@@ -14,6 +14,8 @@ from pipeline.service.entrance import Recognise, SignIn
 from pipeline.service.rights import AskRights, Rights
 from pipeline.service.waking import Wake
 
+Send = Callable[[], None]
+
 _MOST_PROCESSES = 4
 
 
@@ -23,6 +25,7 @@ def serve(
     recognise: Recognise,
     ask_rights: AskRights,
     wake: Wake,
+    send: Send,
     programme_roles: Sequence[str],
     *,
     cht_url: str,
@@ -33,7 +36,8 @@ def serve(
     announce: Callable[[str], None],
     last_sync: LastSync | None = None,
 ) -> None:
-    """A port of 0 is any free one; the address announced says which.
+    """A port of 0 is any free one; the address announced says which. `send` brings answers to the
+    CHT until it is interrupted.
 
     Behind one of the trusted proxies the client's address and https are taken from its
     `X-Forwarded-` headers. SettingsWrong where the port is taken.
@@ -57,6 +61,7 @@ def serve(
             {
                 **{f"service {number + 1}": serving for number in range(_process_count())},
                 "rights": rights.follow,
+                "write-back": send,
             }
         )
 

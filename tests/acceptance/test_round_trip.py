@@ -9,15 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from pipeline.database import Address, connect
-from tests.conftest import SimulatedCht, Worklist, worklist_for
+from tests.conftest import RECORDED_FEED, SimulatedCht, Worklist, worklist_for
 
 
 @pytest.fixture
 def worklist(recorded_database: Address, simulated_cht: SimulatedCht, tmp_path: Path) -> Worklist:
     return worklist_for(recorded_database, simulated_cht.url, tmp_path)
+
+
+@pytest.fixture
+def unpermitted(worklist: Worklist) -> Worklist:
+    """The same with an account that the CHT lets write nothing."""
+    return replace(
+        worklist, environment={**worklist.environment, "COUCHDB_USER": "supervisor_matope"}
+    )
 
 
 @contextmanager
@@ -45,6 +54,14 @@ def _verify(client: httpx.Client, task: dict[str, Any], key: str, **answer: Any)
 def _delivery(client: httpx.Client, report_id: str) -> str:
     rows = client.get("/api/v1/verifications").raise_for_status().json()["verifications"]
     return next(str(row["delivery"]) for row in rows if row["report_id"] == report_id)
+
+
+def _becomes(client: httpx.Client, report_id: str, delivery: str) -> bool:
+    for _ in range(200):
+        if _delivery(client, report_id) == delivery:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _in_the_cht(cht: SimulatedCht, report_id: str) -> httpx.Response:
@@ -77,11 +94,7 @@ def test_an_answer_leaves_the_list_reaches_the_cht_and_comes_back_confirmed(
         late = _verify(deputy, first, "three", outcome="not_visited")
         assert late.status_code == 409
         assert "supervisor_matope" in late.text
-        assert _delivery(supervisor, report_id) == "pending"
-        assert _in_the_cht(simulated_cht, report_id).status_code == 404
-
-        worklist.must("write-back", "--once")
-        assert _delivery(supervisor, report_id) == "sent"
+        assert _becomes(supervisor, report_id, "sent")
         report = _in_the_cht(simulated_cht, report_id).json()
         assert report["form"] == "missed_appointment_verification"
         assert report["fields"]["inputs"]["task_id"] == first["task_id"]
@@ -95,8 +108,7 @@ def test_an_answer_leaves_the_list_reaches_the_cht_and_comes_back_confirmed(
         assert report["contact"]["parent"]["_id"] == first["facility_uuid"]
 
         worklist.must("sync", "--once")
-        worklist.must("write-back", "--once")
-        assert _delivery(supervisor, report_id) == "confirmed"
+        assert _becomes(supervisor, report_id, "confirmed")
 
         worklist.must("refresh")
         assert len(_open_tasks(deputy)) == 107
@@ -119,9 +131,9 @@ def test_an_answer_leaves_the_list_reaches_the_cht_and_comes_back_confirmed(
 
 @pytest.mark.one_server
 def test_the_nightly_job_does_everything_in_one_go(
-    worklist: Worklist, recorded_database: Address
+    worklist: Worklist, unpermitted: Worklist, recorded_database: Address
 ) -> None:
-    with worklist.serving() as url, signed_in(url, "supervisor_chifunga") as supervisor:
+    with unpermitted.serving() as url, signed_in(url, "supervisor_chifunga") as supervisor:
         task = _open_tasks(supervisor)[0]
         report_id = _verify(supervisor, task, "one", outcome="visited").json()["report_id"]
         worklist.must("nightly")
@@ -152,37 +164,40 @@ def test_a_night_without_the_cht_still_publishes_and_says_what_failed(
 
 @pytest.mark.one_server
 def test_an_operator_works_on_the_queue(
-    worklist: Worklist, simulated_cht: SimulatedCht, recorded_database: Address
+    worklist: Worklist,
+    unpermitted: Worklist,
+    simulated_cht: SimulatedCht,
+    recorded_database: Address,
 ) -> None:
-    with worklist.serving() as url, signed_in(url, "supervisor_matope") as supervisor:
+    with unpermitted.serving() as url, signed_in(url, "supervisor_matope") as supervisor:
         task, *_ = _open_tasks(supervisor)
         accepted = _verify(supervisor, task, "one", outcome="visited").json()
         report_id = accepted["report_id"]
-        no_permission = replace(
-            worklist, environment={**worklist.environment, "COUCHDB_USER": "supervisor_matope"}
-        )
-        done = no_permission("write-back")
-        assert done.returncode == 1
-        assert done.stderr.count("Insufficient privileges") == 1
-        assert "NOTHING IS SENT" in worklist.must("status")
+    done = unpermitted("write-back")
+    assert done.returncode == 1
+    assert done.stderr.count("Insufficient privileges") == 1
+    assert "NOTHING IS SENT" in worklist.must("status")
 
-        listed = json.loads(worklist.must("write-back", "list", "--format", "json"))
-        assert [(row["report_id"], row["state"], row["attempts"]) for row in listed] == [
-            (report_id, "pending", 0)
-        ]
-        assert report_id in worklist.must("write-back", "list", "--state", "pending")
-        shown = json.loads(worklist.must("write-back", "show", report_id))
-        assert shown["report"]["fields"]["task_id"] == task["task_id"]
-        worklist.must("write-back", "retry", report_id)
-        assert worklist("write-back", "retry").returncode == 2
+    listed = json.loads(worklist.must("write-back", "list", "--format", "json"))
+    assert [(row["report_id"], row["state"], row["attempts"]) for row in listed] == [
+        (report_id, "pending", 0)
+    ]
+    assert report_id in worklist.must("write-back", "list", "--state", "pending")
+    shown = json.loads(worklist.must("write-back", "show", report_id))
+    assert shown["report"]["fields"]["task_id"] == task["task_id"]
+    worklist.must("write-back", "retry", report_id)
+    assert worklist("write-back", "retry").returncode == 2
 
-        worklist.must("write-back", "drop", report_id, "--reason", "wrong patient")
-        assert task["task_id"] in {one["task_id"] for one in _open_tasks(supervisor)}
-        again = worklist("write-back", "drop", report_id, "--reason", "again")
-        assert again.returncode == 1
-        assert "is withdrawn" in again.stderr
-        worklist.must("write-back")
-        assert _in_the_cht(simulated_cht, report_id).status_code == 404
+    worklist.must("write-back", "drop", report_id, "--reason", "wrong patient")
+    open_tasks = json.loads(
+        worklist.must("tasks", "--user", "supervisor_matope", "--format", "json")
+    )
+    assert task["task_id"] in {one["task_id"] for one in open_tasks}
+    again = worklist("write-back", "drop", report_id, "--reason", "again")
+    assert again.returncode == 1
+    assert "is withdrawn" in again.stderr
+    worklist.must("write-back")
+    assert _in_the_cht(simulated_cht, report_id).status_code == 404
     with connect(recorded_database) as connection:
         kept = connection.execute("select state, dropped_because from app.outbox").fetchall()
     assert kept == [("withdrawn", "wrong patient")]
@@ -190,19 +205,84 @@ def test_an_operator_works_on_the_queue(
 
 @pytest.mark.one_server
 def test_a_follower_sends_what_the_page_takes_and_ends_when_it_is_told(
-    worklist: Worklist, simulated_cht: SimulatedCht
+    worklist: Worklist, unpermitted: Worklist, simulated_cht: SimulatedCht
 ) -> None:
-    with worklist.serving() as url, signed_in(url, "supervisor_matope") as supervisor:
+    with unpermitted.serving() as url, signed_in(url, "supervisor_matope") as supervisor:
         following = worklist.started("write-back", "--follow")
         task, *_ = _open_tasks(supervisor)
         report_id = _verify(supervisor, task, "one", outcome="visited").json()["report_id"]
-        for _ in range(200):  # it stands in the CHT a moment before that is written down
-            if _delivery(supervisor, report_id) == "sent":
-                break
-            time.sleep(0.1)
+        assert _becomes(supervisor, report_id, "sent")
         assert _in_the_cht(simulated_cht, report_id).status_code == 200
         following.terminate()
         _, said = following.communicate(timeout=20)
     assert following.returncode == 0
     assert "1 sent" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.one_server
+def test_the_page_alone_sends_each_answer_once_also_beside_other_workers(
+    worklist: Worklist, simulated_cht: SimulatedCht
+) -> None:
+    following = worklist.started("write-back", "--follow")
+    with (
+        worklist.serving(),
+        worklist.serving() as url,
+        signed_in(url, "supervisor_matope") as supervisor,
+    ):
+        answered = [
+            _verify(supervisor, task, f"key-{number}", outcome="visited").json()["report_id"]
+            for number, task in enumerate(_open_tasks(supervisor)[:20])
+        ]
+        assert all(_becomes(supervisor, report_id, "sent") for report_id in answered)
+    following.terminate()
+    following.communicate(timeout=20)
+    assert following.returncode == 0
+    revisions = {_in_the_cht(simulated_cht, one).json()["_rev"][:2] for one in answered}
+    assert revisions == {"1-"}
+
+
+@pytest.mark.one_server
+def test_while_the_cht_is_down_the_page_goes_on_and_sends_when_it_is_back(
+    worklist: Worklist, simulated_cht: SimulatedCht
+) -> None:
+    port = str(httpx.URL(simulated_cht.url).port)
+    with worklist.serving() as url, signed_in(url, "supervisor_matope") as supervisor:
+        simulated_cht.process.terminate()
+        simulated_cht.process.join()
+        task, *_ = _open_tasks(supervisor)
+        report_id = _verify(supervisor, task, "one", outcome="visited").json()["report_id"]
+        assert _delivery(supervisor, report_id) == "pending"
+        assert len(_open_tasks(supervisor)) == 108
+
+        back = worklist.started("simulate", "--feed", str(RECORDED_FEED), "--port", port)
+        assert _becomes(supervisor, report_id, "sent")
+        assert _in_the_cht(simulated_cht, report_id).status_code == 200
+        back.terminate()
+        back.communicate(timeout=20)
+
+
+@pytest.mark.one_server
+def test_what_the_feed_did_not_tell_is_found_while_everything_is_kept_fresh(
+    worklist: Worklist, recorded_database: Address
+) -> None:
+    worklist.must("sync", "--once")
+    with connect(recorded_database, autocommit=True) as connection:
+        (lost,) = connection.execute(
+            "delete from v1.couchdb where _id = (select min(_id) from v1.couchdb) returning _id"
+        ).fetchone() or ("",)
+        running = worklist.started("run")
+        assert _is_landed(connection, lost)
+        running.terminate()
+        _, said = running.communicate(timeout=20)
+    assert running.returncode == 0
+    assert "landed that were missing" in said
+    assert "Traceback" not in said
+
+
+def _is_landed(connection: psycopg.Connection, uuid: str) -> bool:
+    for _ in range(600):
+        if connection.execute("select 1 from v1.couchdb where _id = %s", [uuid]).fetchone():
+            return True
+        time.sleep(0.1)
+    return False

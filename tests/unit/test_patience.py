@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from pipeline.errors import Conflict, Refused, Unavailable, WorklistError
+from pipeline.errors import Conflict, Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.patience import Patience
 
 
@@ -92,6 +92,16 @@ def test_a_refusal_is_not_tried_again(pauses: Pauses, said: list[str]) -> None:
     with pytest.raises(Refused):
         patience(None, pauses, said).attempt(Step(Refused("wrong password")))
     assert (pauses.pauses, said) == ([], [])
+
+
+def test_a_refusal_is_waited_out_where_that_is_wanted(pauses: Pauses, said: list[str]) -> None:
+    bearing = Patience(None, said.append, pauses, lambda: pauses.now, bears=(WorklistError,))
+    assert bearing.attempt(Step(Refused("Not allowed."), SettingsWrong("No such CHT."))) == "done"
+    assert said == [
+        "Not allowed. Trying again, at first in 1 s.",
+        "No such CHT. Trying again, at first in 2 s.",
+        "Works again.",
+    ]
 
 
 def test_a_pause_ends_when_told_to_stop(pauses: Pauses, said: list[str]) -> None:
