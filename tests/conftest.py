@@ -199,7 +199,6 @@ class Worklist:
             process.terminate()
             _, said = process.communicate(timeout=20)
         assert process.returncode == 0, said
-        assert "Traceback" not in said, said
 
     def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

@@ -250,3 +250,22 @@ def test_the_readme_names_every_file_and_both_ways() -> None:
     for permission in ("can_edit", "can_create_records", "can_view_reports"):
         assert f"`{permission}`" in readme
     assert Path(PATH).is_file()
+
+
+def test_what_chw_tasks_wait_for_is_what_the_definition_says() -> None:
+    """`verification-extras.js` repeats the definition, since a phone cannot read tasks.yml."""
+    text = (FOLDER / "verification-extras.js").read_text()
+
+    def constant(name: str) -> str:
+        (found,) = re.findall(rf"^const {name} = ([^;]+);", text, re.MULTILINE)
+        return str(found).replace("'", '"')
+
+    (definition,) = definitions.parse((PROJECT / "dbt_project" / "tasks.yml").read_text()).tasks
+    (event,) = definition.events
+    assert json.loads(constant("DEFINITION")) == definition.name
+    assert json.loads(constant("FORM")) == definition.actions[0].form == rules.FORM
+    assert f"fields.{json.loads(constant('APPOINTMENT_DATE'))}" == definition.appointment_date
+    assert int(constant("LAST_DAY")) == (event.days or 0) + event.end
+    assert set(json.loads(constant("NOBODY_GOES"))) <= set(definition.reasons)
+    (pattern,) = re.findall(r"^  /(.+)/\.test\(", text, re.MULTILINE)
+    assert f'like_regex "{pattern}"' in (definition.applies_if or "")
