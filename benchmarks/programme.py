@@ -310,7 +310,18 @@ def _reports(connection: psycopg.Connection, shape: Shape, form: str) -> None:
                     else '{}'
                 end
                 || %(answers)s
-            ),
+            )
+            -- who may verify does
+            || case %(form)s::text
+                when 'missed_appointment_verification' then jsonb_build_object(
+                    'contact', jsonb_build_object(
+                        '_id', pg_temp.invented_id(
+                            'supervisor', report.area / %(areas)s * %(supervisors)s
+                        )
+                    )
+                )
+                else '{}'
+            end,
             report.number %% 100 = 51
         from (
             select

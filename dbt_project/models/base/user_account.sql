@@ -46,5 +46,9 @@ where
         from document
         where document.landed_number > {{ landed_before('user_account') }}
     ))
-    and not exists (select from staged where staged.uuid = known.uuid)
+    and known.uuid <> all(array(
+        select staged.uuid
+        from staged
+        where staged.landed_number > {{ landed_before('user_account') }}
+    ))
 {%- endif %}

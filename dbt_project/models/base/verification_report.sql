@@ -95,5 +95,9 @@ select
 from {{ this }} as known
 where
     known.report_id = any(array(select changed.uuid from changed))
-    and not exists (select from staged where staged.report_id = known.report_id)
+    and known.report_id <> all(array(
+        select staged.report_id
+        from staged
+        where staged.report_id = any(array(select changed.uuid from changed))
+    ))
 {%- endif %}

@@ -32,10 +32,14 @@ left join lateral (
 ) as own
     on true
 left join lateral (
-    select verification.verified_by
+    select sender.verified_by
     from {{ source('app', 'outbox') }} as outbox
-    inner join {{ source('app', 'verification') }} as verification
-        on outbox.verification_id = verification.verification_id
+    cross join lateral (
+        select verification.verified_by
+        from {{ source('app', 'verification') }} as verification
+        where verification.verification_id = outbox.verification_id
+        offset 0
+    ) as sender
     where outbox.report_id = task.landed_report_id
     limit 1
 ) as landed

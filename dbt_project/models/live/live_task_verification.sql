@@ -1,64 +1,95 @@
 -- Which verifications stand on a task's page: those that name it or another report of the same
--- appointment, the one that counts, and those that name only its patient.
-with task as not materialized (
-    select * from {{ ref('task') }}
-),
+-- appointment, the one that counts, and those that name only its patient. No import CTE: PostgreSQL
+-- reads a view with one through where another query joins it.
+select
+    accepted.report_id::varchar,
+    task.task_id,
+    accepted.patient_uuid,
+    accepted.appointment_on,
+    accepted.round,
+    accepted.outcome,
+    accepted.visit_on,
+    accepted.reason,
+    accepted.replaces,
+    'worklist' as answered_in,
+    null as void_reason,
+    null as sender_uuid,
+    accepted.verified_by,
+    accepted.verified_at,
+    accepted.delivery
+from {{ ref('task') }} as task
+inner join {{ ref('int_verification_accepted') }} as accepted
+    on accepted.task_id = any(task.answered_as)
 
-verification as not materialized (
-    select * from {{ ref('live_verification') }}
-),
-
-shown as (
-    select
-        task.task_id,
-        named.report_id
-    from task
-    cross join lateral (
-        select verification.report_id
-        from verification
-        where verification.task_id = any(task.answered_as)
-    ) as named
-    union
-    select
-        task.task_id,
-        task.landed_report_id
-    from task
-    where task.landed_report_id is not null
-    union
-    select
-        task.task_id,
-        report.uuid
-    from task
-    inner join {{ ref('report') }} as report
-        on task.patient_uuid = report.subject_key
-        and report.form = '{{ var("verification_form") }}'
-    inner join {{ ref('verification_report') }} as verification_report
-        on report.uuid = verification_report.report_id
-    where
-        verification_report.task_id is null
-        and cardinality(task.answered_as) > 0
-)
+union all
 
 select
-    shown.task_id,
-    verification.report_id,
-    verification.patient_uuid,
-    verification.appointment_on,
-    verification.round,
-    verification.outcome,
-    verification.visit_on,
-    verification.reason,
-    verification.replaces,
-    verification.answered_in,
-    verification.void_reason,
-    verification.sender_uuid,
-    verification.verified_by,
-    verification.verified_at,
-    verification.delivery
-from shown
-cross join lateral (
-    select verification.*
-    from verification
-    where verification.report_id = shown.report_id
-    offset 0
-) as verification
+    landed.report_id,
+    task.task_id,
+    landed.patient_uuid,
+    landed.appointment_on,
+    landed.round,
+    landed.outcome,
+    landed.visit_on,
+    landed.reason,
+    landed.replaces,
+    landed.answered_in,
+    landed.void_reason,
+    landed.sender_uuid,
+    landed.verified_by,
+    landed.verified_at,
+    landed.delivery
+from {{ ref('task') }} as task
+inner join {{ ref('int_verification_landed') }} as landed
+    on landed.task_id = any(task.answered_as)
+
+union all
+
+select
+    landed.report_id,
+    task.task_id,
+    landed.patient_uuid,
+    landed.appointment_on,
+    landed.round,
+    landed.outcome,
+    landed.visit_on,
+    landed.reason,
+    landed.replaces,
+    landed.answered_in,
+    landed.void_reason,
+    landed.sender_uuid,
+    landed.verified_by,
+    landed.verified_at,
+    landed.delivery
+from {{ ref('task') }} as task
+inner join {{ ref('int_verification_landed') }} as landed
+    on task.landed_report_id = landed.report_id
+where landed.task_id <> all(task.answered_as)
+
+union all
+
+select
+    landed.report_id,
+    task.task_id,
+    landed.patient_uuid,
+    landed.appointment_on,
+    landed.round,
+    landed.outcome,
+    landed.visit_on,
+    landed.reason,
+    landed.replaces,
+    landed.answered_in,
+    landed.void_reason,
+    landed.sender_uuid,
+    landed.verified_by,
+    landed.verified_at,
+    landed.delivery
+from {{ ref('task') }} as task
+inner join {{ ref('report') }} as report
+    on task.patient_uuid = report.subject_key
+    and report.form = '{{ var("verification_form") }}'
+inner join {{ ref('int_verification_landed') }} as landed
+    on report.uuid = landed.report_id
+where
+    landed.task_id is null
+    and cardinality(task.answered_as) > 0

@@ -1,92 +1,45 @@
--- Ours the moment they are accepted, and those that only the CHT knows, such as ones made there.
--- Copies of one report count once. Ours are looked up for each of theirs (int_verification_accepted).
-with verification_report as not materialized (
-    select * from {{ ref('verification_report') }}
-)
-
+-- Ours the moment they are accepted, and those that only the CHT knows. No import CTE, and the id of
+-- one type in both parts: only then PostgreSQL asks each part for one report.
 select
-    verification.report_id,
-    verification.task_id,
-    verification.patient_uuid,
-    verification.appointment_on,
-    verification.round,
-    verification.outcome,
-    verification.visit_on,
-    verification.reason,
-    verification.replaces,
+    accepted.report_id::varchar,
+    accepted.task_id,
+    accepted.patient_uuid,
+    accepted.appointment_on,
+    accepted.round,
+    accepted.outcome,
+    accepted.visit_on,
+    accepted.reason,
+    accepted.replaces,
     'worklist' as answered_in,
     null as void_reason,
     null as sender_uuid,
-    verification.verified_by,
-    verification.verified_at,
-    verification.delivery,
-    verification.accepted_at,
-    verification.sent_at,
-    verification.confirmed_at
-from {{ ref('int_verification_accepted') }} as verification
+    accepted.verified_by,
+    accepted.verified_at,
+    accepted.delivery,
+    accepted.accepted_at,
+    accepted.sent_at,
+    accepted.confirmed_at
+from {{ ref('int_verification_accepted') }} as accepted
 
 union all
 
 select
-    verification_report.report_id,
-    verification_report.task_id,
-    report.subject_uuid,
-    verification_report.appointment_on,
-    verification_report.round,
-    verification_report.outcome,
-    verification_report.visit_on,
-    verification_report.reason,
-    verification_report.replaces,
-    'cht' as answered_in,
-    {{ void_reason('verification_report', 'verifier.roles', 'verifier.is_verified_in_cht') }}
-        as void_reason,
-    verification_report.sender_uuid,
-    null as verified_by,
-    verification_report.verified_at,
-    case when verification_report.is_deleted then 'withdrawn' else 'landed' end as delivery,
-    null as accepted_at,
-    null as sent_at,
-    null as confirmed_at
-from verification_report
-inner join {{ ref('report') }} as report
-    on verification_report.report_id = report.uuid
--- who may answer this task; where it names none that is known, who may answer any
-cross join lateral (
-    select
-        array_agg(role.name) as roles,
-        bool_or(task_definition.is_verified_in_cht) as is_verified_in_cht
-    from {{ source('app', 'task_definition') }} as task_definition
-    cross join lateral unnest(task_definition.roles) as role (name)
-    where task_definition.name = coalesce(
-        (
-            select task.definition
-            from {{ ref('task') }} as task
-            where task.task_id = verification_report.task_id
-        ),
-        task_definition.name
-    )
-) as verifier
-where
-    (verification_report.outcome is not null or not verification_report.is_deleted)
-    and not exists (
-        select from {{ source('app', 'outbox') }} as own
-        where own.report_id = verification_report.report_id
-        offset 0
-    )
-    and not exists (
-        select from {{ source('app', 'verification') }} as own
-        where
-            own.task_id = verification_report.task_id
-            and own.round = verification_report.round
-            and own.verification_id::text = verification_report.verification_id
-        offset 0
-    )
-    and not exists (
-        select from verification_report as copy
-        where
-            copy.task_id = verification_report.task_id
-            and copy.round = verification_report.round
-            and copy.verification_id = verification_report.verification_id
-            and (copy.is_deleted, copy.report_id)
-            < (verification_report.is_deleted, verification_report.report_id)
-    )
+    landed.report_id,
+    landed.task_id,
+    landed.patient_uuid,
+    landed.appointment_on,
+    landed.round,
+    landed.outcome,
+    landed.visit_on,
+    landed.reason,
+    landed.replaces,
+    landed.answered_in,
+    landed.void_reason,
+    landed.sender_uuid,
+    landed.verified_by,
+    landed.verified_at,
+    landed.delivery,
+    null,
+    null,
+    null
+from {{ ref('int_verification_landed') }} as landed
