@@ -75,10 +75,19 @@ def main(context: click.Context) -> None:
 @main.command("migrate")
 @click.pass_obj
 def migrate_command(settings: Settings) -> None:
-    """Create or update the tables of the landing and the service."""
+    """Create or update the tables of the landing and the service, and grant the roles anew.
+
+    What the account may not grant is printed as SQL for an administrator of PostgreSQL.
+    """
     with steps.open_database(settings, must_be_current=False) as address:
-        steps.migrate(settings, address)
+        refused = steps.migrate(settings, address)
     say("The database is up to date.")
+    if refused:
+        say(
+            f"The account {address.user} may not set up all roles: have an administrator run this "
+            f"in the database {address.database}, then run `worklist migrate` again."
+        )
+        click.echo("\n".join(refused))
 
 
 @main.group("sync", invoke_without_command=True)

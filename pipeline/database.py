@@ -29,7 +29,7 @@ PLANNING = " -c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=
 
 @dataclass(frozen=True)
 class Address:
-    """A database and how to enter it; `now` is WORKLIST_NOW or None."""
+    """A database and how to enter it; `now` is WORKLIST_NOW or None, `role` whom to act as."""
 
     host: str
     port: int
@@ -37,16 +37,21 @@ class Address:
     password: str
     database: str
     now: str | None = None
+    role: str | None = None
 
     @property
     def options(self) -> str:
         """What libpq passes to the server at the start of a session (PGOPTIONS)."""
-        now = (self.now or "").replace("\\", "\\\\").replace(" ", "\\ ")
-        return f"-c timezone=UTC -c worklist.now={now}"
+        role = f" -c role={_escaped(self.role)}" if self.role else ""
+        return f"-c timezone=UTC -c worklist.now={_escaped(self.now or '')}{role}"
 
     @property
     def place(self) -> str:
         return f"PostgreSQL at {self.host}:{self.port}, database {self.database}"
+
+
+def _escaped(option: str) -> str:
+    return option.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
 def connect(
@@ -178,17 +183,24 @@ def driver(connection: sqlalchemy.Connection) -> psycopg.Connection:
 def translated(address: Address) -> Iterator[None]:
     """The door to PostgreSQL.
 
-    A lost or refused connection becomes Unavailable, a table that is not there SettingsWrong.
+    A lost or refused connection becomes Unavailable; a table that is not there, or a right that
+    the account lacks, SettingsWrong.
     """
     try:
         yield
-    except (psycopg.errors.UndefinedTable, sqlalchemy.exc.ProgrammingError) as error:
-        if not isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable):
-            raise
-        raise SettingsWrong(
-            f"{address.place} has no worklist yet: run `worklist sync --once`, then "
-            "`worklist refresh`."
-        ) from error
+    except (psycopg.ProgrammingError, sqlalchemy.exc.ProgrammingError) as error:
+        cause = getattr(error, "orig", error)
+        if isinstance(cause, psycopg.errors.UndefinedTable):
+            raise SettingsWrong(
+                f"{address.place} has no worklist yet: run `worklist sync --once`, then "
+                "`worklist refresh`."
+            ) from error
+        if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+            raise SettingsWrong(
+                f"{address.place}: {cause.diag.message_primary}. docs/operators.md tells which "
+                f"role the account {address.user} needs for this."
+            ) from error
+        raise
     except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
         reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         raise Unavailable(

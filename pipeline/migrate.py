@@ -1,7 +1,8 @@
-"""Moves the schema with alembic: landing, service tables, roles. Never dbt's tables."""
+"""Moves the schema with alembic: landing, service tables; then grants. Never dbt's tables."""
 
 from datetime import datetime
 
+import psycopg
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
@@ -11,22 +12,29 @@ from psycopg import sql
 from sqlalchemy import MetaData
 from sqlalchemy.schema import SetColumnComment, SetTableComment
 
-from pipeline import tables
+from pipeline import grants, tables
 from pipeline.database import driver
 from pipeline.errors import SettingsWrong
 from pipeline.settings import PROJECT, PostgresSettings
 
 
-def migrate(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> None:
-    """Brings the database up to the newest revision; does nothing when it is there already."""
+def migrate(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> list[str]:
+    """Brings the database up to the newest revision, and grants each role what it may do.
+
+    Returns the statements that an administrator has to run, where the account may not.
+    """
     _wait_for_vacuums(connection, postgres)
-    connection.execute(sqlalchemy.text("create schema if not exists app"))
+    if not _has_tables(driver(connection)):
+        connection.execute(sqlalchemy.text("create schema app"))
     config = _config()
     config.attributes["connection"] = connection
     config.attributes["landing_schema"] = postgres.schema
     config.attributes["landing_table"] = postgres.table
     command.upgrade(config, "head")
-    _describe(connection, postgres)
+    landing = MetaData()
+    tables.landing(landing, postgres.schema, postgres.table)
+    _describe(connection, landing)
+    return grants.renew(driver(connection), landing)
 
 
 def _wait_for_vacuums(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> None:
@@ -40,15 +48,60 @@ def _wait_for_vacuums(connection: sqlalchemy.Connection, postgres: PostgresSetti
         asked.execute(sql.SQL("lock table {} in share update exclusive mode").format(landing))
 
 
+def check_account(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
+    """Raises SettingsWrong, with the statement that helps, where the account cannot migrate."""
+    account, database, may_create, owner = connection.execute(
+        """
+        select
+            quote_ident(current_user),
+            quote_ident(current_database()),
+            has_database_privilege(current_database(), 'create'),
+            (
+                select quote_ident(pg_get_userbyid(relowner))
+                from pg_class
+                where oid = to_regclass(%s) and not pg_has_role(relowner, 'usage')
+            )
+        """,
+        [f"{postgres.schema}.{postgres.table}"],
+    ).fetchone() or ("", "", True, None)
+    if not may_create and not _has_tables(connection):
+        raise SettingsWrong(
+            f"The account {account} may not create schemas in the database {database}: have an "
+            f"administrator run: grant create on database {database} to {account};"
+        )
+    if owner:
+        raise SettingsWrong(
+            f"{postgres.schema}.{postgres.table} belongs to {owner}: run `worklist migrate` with "
+            f"that account, or have an administrator run: grant {owner} to {account};"
+        )
+
+
+def other_owner(connection: psycopg.Connection) -> str | None:
+    """Whose the tables are, where this account may not change them; None where it may, or where
+    there are none yet.
+    """
+    found = connection.execute("""
+        select pg_get_userbyid(nspowner)::text
+        from pg_namespace
+        where nspname = 'app' and not pg_has_role(nspowner, 'usage')
+    """).fetchone()
+    return found[0] if found else None
+
+
+def _has_tables(connection: psycopg.Connection) -> bool:
+    return connection.execute("select to_regnamespace('app')").fetchone() != (None,)
+
+
 def check_current(connection: sqlalchemy.Connection) -> None:
     """Raises SettingsWrong when the database is not at the revision that this code expects."""
     context = MigrationContext.configure(connection, opts={"version_table_schema": "app"})
     found = context.get_current_revision()
     expected = ScriptDirectory.from_config(_config()).get_current_head()
     if found != expected:
+        owner = other_owner(driver(connection))
         raise SettingsWrong(
             f"The database is at revision {found or 'none'}, this version of CHT Worklist needs "
-            f"{expected}: run `worklist migrate`."
+            f"{expected}: run `worklist migrate`{f' with the account {owner}' if owner else ''}."
         )
 
 
@@ -58,10 +111,8 @@ def _config() -> Config:
     return config
 
 
-def _describe(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> None:
+def _describe(connection: sqlalchemy.Connection, landing: MetaData) -> None:
     """Writes what `tables.py` says of tables and columns where readers of the database see it."""
-    landing = MetaData()
-    tables.landing(landing, postgres.schema, postgres.table)
     own = [table for table in tables.metadata.tables.values() if table.schema == "app"]
     for table in (*landing.sorted_tables, *own):
         if table.comment:

@@ -120,12 +120,23 @@ def last_sync(settings: Settings) -> Callable[[sqlalchemy.Connection], datetime 
     return ask
 
 
-def migrate(settings: Settings, address: Address) -> None:
-    """Waits a while for somebody who uses the landing; what is done until then stays done."""
+def migrate(settings: Settings, address: Address) -> list[str]:
+    """Waits a while for somebody who uses the landing; what is done until then stays done.
+
+    Returns the statements that an administrator has to run, where the account may not. Who feeds
+    the database need not own it: then nothing is done where nothing is to be done.
+    """
+    with database.connect(address) as connection:
+        owner = migrations.other_owner(connection)
+        if owner is None:
+            migrations.check_account(connection, settings.postgres)
+    if owner is not None:
+        check_current(address)
+        return []
     Patience(settings.patience_seconds, say).attempt(lambda: _prepare_landing(settings, address))
     engine = database.engine(address)
     with database.translated(address), engine.begin() as connection:
-        migrations.migrate(connection, settings.postgres)
+        refused = migrations.migrate(connection, settings.postgres)
         migrations.name_instance(
             connection,
             settings.instance or settings.couch.host,
@@ -133,6 +144,7 @@ def migrate(settings: Settings, address: Address) -> None:
             database.now(connection),
         )
     engine.dispose()
+    return refused
 
 
 def _sources(settings: Settings) -> list[str]:

@@ -1,6 +1,7 @@
 """The tables that alembic owns, on one page. What dbt derives is not here.
 
 Moments are `timestamptz`, UTC on the wire, except `saved_timestamp`, whose type is cht-sync's.
+Each table says which role may do what with it (`_granted`); `grants.py` grants that and no more.
 A test compares this page with what the migrations build.
 """
 
@@ -28,6 +29,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, JSONPATH
 
 Moment = DateTime(timezone=True)
+SYNC, SERVICE = "worklist_sync", "worklist_service"
+ANALYST, ANALYST_PII = "worklist_analyst", "worklist_analyst_pii"
+_READ_AND_WRITE = "select, insert, update, delete"
+
+
+def _granted(sync: str = "", service: str = "", analyst_pii: str = "") -> dict[str, dict[str, str]]:
+    """The privileges of each role, as GRANT writes them."""
+    return {"privileges": {SYNC: sync, SERVICE: service, ANALYST_PII: analyst_pii}}
 
 
 def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> None:
@@ -56,6 +65,7 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
         Index(f"{table}__deleted", "_deleted"),
         Index(f"{table}_saved_timestamp", "saved_timestamp"),
         schema=schema,
+        info=_granted(sync=_READ_AND_WRITE),
     )
     Table(
         "couchdb_progress",
@@ -65,6 +75,7 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
         Column("updated_at", Moment),
         Column("source", String, primary_key=True),
         schema=schema,
+        info=_granted(sync=_READ_AND_WRITE, service="select (updated_at)"),
     )
     Table(
         f"{table}_altered",
@@ -74,6 +85,7 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
         Column("reason", Text, nullable=False, comment="what was changed so that it can be stored"),
         Column("altered_at", Moment, nullable=False),
         schema=schema,
+        info=_granted(sync=_READ_AND_WRITE),
     )
     Table(
         f"{table}_set_aside",
@@ -84,6 +96,7 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
         Column("reason", Text, nullable=False, comment="why PostgreSQL would not take it"),
         Column("set_aside_at", Moment, nullable=False),
         schema=schema,
+        info=_granted(sync=_READ_AND_WRITE),
     )
 
 
@@ -104,6 +117,7 @@ instance = Table(
     Column("created_at", Moment, nullable=False),
     CheckConstraint("only_row", name="instance_is_one"),
     schema="app",
+    info=_granted(sync="select", service="select"),
     comment="the one CHT that this database serves",
 )
 
@@ -118,6 +132,7 @@ programme = Table(
     Column("stored_at", Moment, nullable=False),
     CheckConstraint("only_row", name="programme_is_one"),
     schema="app",
+    info=_granted(sync="select, insert, update", service="select", analyst_pii="select (timezone)"),
     comment="what tasks.yml says of the whole programme",
 )
 
@@ -153,6 +168,7 @@ task_definition = Table(
         name="task_definition_applies_to_known",
     ),
     schema="app",
+    info=_granted(sync=_READ_AND_WRITE, service="select"),
     comment="one row per entry of tasks.yml",
 )
 
@@ -173,6 +189,7 @@ task_event = Table(
     Column("end_days", Integer, nullable=False, comment="closes this many days after due"),
     CheckConstraint("(days is null) <> (due_path is null)", name="task_event_due_one_way"),
     schema="app",
+    info=_granted(sync=_READ_AND_WRITE),
     comment="one row per event of a task definition",
 )
 
@@ -221,6 +238,7 @@ verification = Table(
         name="verification_details_fit_outcome",
     ),
     schema="app",
+    info=_granted(sync="select", service="select, insert"),
     comment="a supervisor's answer to a task; never changed, never deleted",
 )
 
@@ -234,6 +252,7 @@ task_note = Table(
     Column("noted_at", Moment, nullable=False),
     Index("task_note_of_task", "task_id", "noted_at"),
     schema="app",
+    info=_granted(sync="select", service="select, insert"),
     comment="what keeps a task open; never changed, never sent to the CHT",
 )
 
@@ -267,6 +286,7 @@ outbox = Table(
     ),
     Index("outbox_to_confirm", "report_id", postgresql_where=text("state = 'sent'")),
     schema="app",
+    info=_granted(sync="select, update", service="select, insert"),
     comment="the way of each verification to the CHT",
 )
 
@@ -285,6 +305,7 @@ write_back = Table(
     Column("stopped_because", Text, comment="the other side's words"),
     CheckConstraint("only_row", name="write_back_is_one"),
     schema="app",
+    info=_granted(sync="select, update", service="select"),
     comment="where the write-back stands",
 )
 
@@ -304,6 +325,7 @@ session = Table(
         "next_asking_at", Moment, nullable=False, comment="not before; also the lease of who asks"
     ),
     schema="app",
+    info=_granted(service=_READ_AND_WRITE),
     comment="signed-in users; holds no password and no CHT cookie",
 )
 
@@ -314,6 +336,7 @@ sign_in_failure = Table(
     Column("key_hash", LargeBinary, primary_key=True, comment="SHA-256 of a name or address"),
     Column("failed_at", Moment, nullable=False),
     schema="app",
+    info=_granted(service="select, insert, delete"),
     prefixes=["unlogged"],
     comment="sign-ins that the CHT refused in the last seconds, or has not answered yet",
 )
@@ -332,6 +355,7 @@ idempotency_key = Table(
     ),
     Column("created_at", Moment, nullable=False),
     schema="app",
+    info=_granted(service=_READ_AND_WRITE),
     comment="answers already accepted under a key, kept for 24 hours",
 )
 
@@ -348,5 +372,6 @@ refresh_run = Table(
     CheckConstraint("tier in ('live', 'published')", name="refresh_run_tier_known"),
     Index("refresh_run_latest", "tier", "finished_at"),
     schema="app",
+    info=_granted(sync="select, insert", service="select"),
     comment="what dbt did, and when",
 )

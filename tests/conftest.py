@@ -8,6 +8,7 @@ write only into databases that they create, named `worklist-test-…`.
 import multiprocessing
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from pipeline.demo import databases
 from pipeline.demo.server import serve
 from pipeline.migrate import migrate
 from pipeline.settings import Settings
+from pipeline.tables import SYNC
 from tests.faulty_door import FaultyDoor
 
 GIVEN_POSTGRES = os.environ.get("WORKLIST_TEST_POSTGRES_URL")
@@ -93,6 +95,53 @@ def postgres_server(
 ) -> PostgresServer:
     """The embedded PostgreSQL and, where there is one, the given: each test runs on both."""
     return _servers(request.param)
+
+
+Entering = Callable[[Address, str], Address]
+
+
+@pytest.fixture(scope="session")
+def _accounts(_servers: object) -> Iterator[Callable[[Address, str], tuple[str, str]]]:
+    """On a server, for a role of ours: an account that holds it, and nothing else.
+
+    Roles are shared by all databases of a server, and perhaps by other tests: so each account has
+    a name of its own, and is dropped in the end.
+    """
+    with ExitStack() as kept:
+
+        @cache
+        def account(at: Address, role: str) -> tuple[str, str]:
+            return kept.enter_context(_account(at, role))
+
+        yield account
+
+
+@pytest.fixture(scope="session")
+def as_role(
+    postgres_server: PostgresServer, _accounts: Callable[[Address, str], tuple[str, str]]
+) -> Entering:
+    """The address of a database as an account enters it that holds this role only."""
+
+    def entered(address: Address, role: str) -> Address:
+        user, password = _accounts(postgres_server.maintenance, role)
+        return replace(address, user=user, password=password)
+
+    return entered
+
+
+@contextmanager
+def _account(at: Address, role: str) -> Iterator[tuple[str, str]]:
+    name, password = f"worklist-test-{secrets.token_hex(6)}", secrets.token_hex(16)
+    create = sql.SQL("create role {} login password {} in role {}")
+    with connect(at, autocommit=True) as connection:
+        connection.execute(
+            create.format(sql.Identifier(name), sql.Literal(password), sql.Identifier(role))
+        )
+    try:
+        yield name, password
+    finally:
+        with connect(at, autocommit=True) as connection:
+            connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
 
 
 @pytest.fixture
@@ -264,16 +313,19 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _recorded_templates(home: Path) -> Iterator[Callable[[PostgresServer], str]]:
+def _recorded_templates(
+    home: Path, _accounts: Callable[[Address, str], tuple[str, str]]
+) -> Iterator[Callable[[PostgresServer], str]]:
     with ExitStack() as kept:
 
         @cache
         def template(server: PostgresServer) -> str:
             address = kept.enter_context(databases.created(server.maintenance))
             with _simulated_cht() as cht:
-                worklist = worklist_for(address, cht.url, home)
-                for command in ("migrate", "nightly"):
-                    worklist.must(command)
+                worklist_for(address, cht.url, home).must("migrate")
+                user, password = _accounts(server.maintenance, SYNC)
+                own = replace(address, user=user, password=password)
+                worklist_for(own, cht.url, home).must("nightly")
             return address.database
 
         yield template

@@ -24,11 +24,4 @@ _STATEMENTS = (
     )
     """,
     "create index task_note_of_task on app.task_note (task_id, noted_at)",
-    """
-    do $$ begin
-        grant select, insert on app.task_note to worklist_service;
-    exception when undefined_object then
-        raise notice 'role worklist_service is not there: grants on app.task_note are left out';
-    end $$
-    """,
 )

@@ -25,12 +25,4 @@ _STATEMENTS = (
         constraint sign_in_failure_pkey primary key (attempt_id, key_hash)
     )
     """,
-    """
-    do $$ begin
-        grant select, insert, delete on app.sign_in_failure to worklist_service;
-    exception when undefined_object then
-        raise notice
-            'role worklist_service is not there: grants on app.sign_in_failure are left out';
-    end $$
-    """,
 )

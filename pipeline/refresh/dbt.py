@@ -12,12 +12,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
-from pipeline.database import Address
+from pipeline.database import Address, connect
 from pipeline.errors import Unavailable
+from pipeline.refresh import store
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 Report = Callable[[str, str, int, int], None]
@@ -64,6 +65,8 @@ class Dbt:
 @contextlib.contextmanager
 def running(address: Address, schema: str, table: str, folder: Path) -> Iterator[Dbt]:
     """A dbt for this database and landing; its artefacts go below `folder`."""
+    with connect(address) as connection:
+        address = replace(address, role=store.role_to_act_as(connection))
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.refresh.dbt"],
         env=_environment(address, schema, table, folder),

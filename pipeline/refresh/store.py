@@ -1,11 +1,41 @@
-"""Writes app.refresh_run; nobody else does."""
+"""Writes app.refresh_run; nobody else does. And whose the schemas are that dbt fills."""
 
 from datetime import datetime
 
 import psycopg
 
+from pipeline.errors import SettingsWrong
+
 # One refresh at a time in a database, whichever tier; the number is arbitrary but ours.
 _LOCK = 7_203_581_442
+
+
+def role_to_act_as(connection: psycopg.Connection) -> str | None:
+    """The owner of what dbt builds, where that is not the account itself, so that all of it has one
+    owner, whose default privileges let the others read it. None also before the first migration.
+
+    Raises SettingsWrong where the account may not act as the owner.
+    """
+    row = connection.execute("""
+        select
+            pg_get_userbyid(namespace.nspowner)::text,
+            pg_has_role(namespace.nspowner, 'member'),
+            quote_ident(pg_get_userbyid(namespace.nspowner)),
+            quote_ident(current_user)
+        from pg_namespace as namespace
+        where
+            namespace.nspname = 'worklist_build'
+            and namespace.nspowner <> current_user::regrole
+    """).fetchone()
+    if row is None:
+        return None
+    owner, is_member, quoted_owner, account = row
+    if not is_member:
+        raise SettingsWrong(
+            f"The account {account} may not refresh, since the marts belong to {owner}: use an "
+            f"account that may, or have an administrator run: grant {quoted_owner} to {account};"
+        )
+    return str(owner)
 
 
 def lock(connection: psycopg.Connection) -> bool:

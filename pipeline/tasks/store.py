@@ -192,9 +192,7 @@ def save_resolvers(connection: psycopg.Connection, resolvers: list[Row]) -> None
 def analyze(connection: psycopg.Connection) -> None:
     """Lets the planner know how few they are; autovacuum never looks at tables this small, and
     every refresh and mart joins them."""
-    connection.execute(
-        "analyze app.programme, app.task_definition, app.task_event, app.task_resolver"
-    )
+    connection.execute("select app.analyze_definitions()")
 
 
 def _upsert(connection: psycopg.Connection, table: str, key: list[str], row: Row) -> None:

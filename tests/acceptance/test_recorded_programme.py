@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from pipeline.database import Address, connect
-from tests.conftest import Worklist, worklist_for
+from pipeline.tables import SYNC
+from tests.conftest import Entering, Worklist, worklist_for
 from tests.integration.programme import SHIPPED
 
 COLUMNS = {
@@ -36,9 +37,9 @@ ODD = {
 
 
 @pytest.fixture
-def worklist(recorded_database: Address, home: Path) -> Worklist:
+def worklist(recorded_database: Address, as_role: Entering, home: Path) -> Worklist:
     """On the recorded programme; the CHT is away, which no command here needs."""
-    return worklist_for(recorded_database, "http://127.0.0.1:9", home)
+    return worklist_for(as_role(recorded_database, SYNC), "http://127.0.0.1:9", home)
 
 
 def _tasks(worklist: Worklist, user_name: str) -> list[dict[str, Any]]:

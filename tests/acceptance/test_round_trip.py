@@ -13,19 +13,29 @@ import psycopg
 import pytest
 
 from pipeline.database import Address, connect
-from tests.conftest import RECORDED_FEED, SimulatedCht, Worklist, worklist_for
+from pipeline.tables import SERVICE, SYNC
+from tests.conftest import RECORDED_FEED, Entering, SimulatedCht, Worklist, worklist_for
 
 
 @pytest.fixture
-def worklist(recorded_database: Address, simulated_cht: SimulatedCht, tmp_path: Path) -> Worklist:
-    return worklist_for(recorded_database, simulated_cht.url, tmp_path)
+def worklist(
+    recorded_database: Address, as_role: Entering, simulated_cht: SimulatedCht, tmp_path: Path
+) -> Worklist:
+    return worklist_for(as_role(recorded_database, SYNC), simulated_cht.url, tmp_path)
 
 
 @pytest.fixture
-def unpermitted(worklist: Worklist) -> Worklist:
-    """The same with an account that the CHT lets write nothing."""
+def service(
+    recorded_database: Address, as_role: Entering, simulated_cht: SimulatedCht, tmp_path: Path
+) -> Worklist:
+    return worklist_for(as_role(recorded_database, SERVICE), simulated_cht.url, tmp_path)
+
+
+@pytest.fixture
+def unpermitted(service: Worklist) -> Worklist:
+    """The service with an account that the CHT lets write nothing."""
     return replace(
-        worklist, environment={**worklist.environment, "COUCHDB_USER": "supervisor_matope"}
+        service, environment={**service.environment, "COUCHDB_USER": "supervisor_matope"}
     )
 
 
@@ -73,10 +83,10 @@ def _in_the_cht(cht: SimulatedCht, report_id: str) -> httpx.Response:
 
 
 def test_an_answer_leaves_the_list_reaches_the_cht_and_comes_back_confirmed(
-    worklist: Worklist, simulated_cht: SimulatedCht, recorded_database: Address
+    worklist: Worklist, service: Worklist, simulated_cht: SimulatedCht, recorded_database: Address
 ) -> None:
     with (
-        worklist.serving() as url,
+        service.serving() as url,
         signed_in(url, "supervisor_matope") as supervisor,
         signed_in(url, "deputy_matope") as deputy,
     ):

@@ -24,8 +24,10 @@ from pipeline.settings import Settings
 from pipeline.sync import store
 from pipeline.sync.store import Landing
 from pipeline.sync.waiting import Waiting
+from pipeline.tables import SYNC
 from tests.conftest import (
     RECORDED_FEED,
+    Entering,
     SimulatedCht,
     Worklist,
     free_port,
@@ -142,8 +144,10 @@ def test_a_frozen_cht_does_not_keep_the_command_from_ending(
 
 
 @pytest.fixture
-def worklist(database: Address, simulated_cht: SimulatedCht, tmp_path: Path) -> Worklist:
-    return worklist_for(database, simulated_cht.url, tmp_path)
+def worklist(
+    database: Address, as_role: Entering, simulated_cht: SimulatedCht, tmp_path: Path
+) -> Worklist:
+    return worklist_for(as_role(database, SYNC), simulated_cht.url, tmp_path)
 
 
 def held(connection: psycopg.Connection) -> tuple[object, ...]:

@@ -12,7 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline.database import Address
-from tests.conftest import worklist_for
+from pipeline.tables import SERVICE
+from tests.conftest import Entering, worklist_for
 from tests.integration.programme import SEVERAL
 
 _QUIET = (
@@ -39,9 +40,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def worklist_url(recorded_database: Address, simulated_cht: Any, home: Path) -> Iterator[str]:
+def worklist_url(
+    recorded_database: Address, as_role: Entering, simulated_cht: Any, home: Path
+) -> Iterator[str]:
     """Where `worklist serve` answers, on the recorded programme."""
-    with worklist_for(recorded_database, simulated_cht.url, home).serving() as url:
+    address = as_role(recorded_database, SERVICE)
+    with worklist_for(address, simulated_cht.url, home).serving() as url:
         yield url
 
 

@@ -16,7 +16,8 @@ from pipeline.database import Address, connect
 from pipeline.database import engine as engine_of
 from pipeline.demo import databases
 from pipeline.refresh import dbt
-from tests.conftest import NOW, PostgresServer, replaced
+from pipeline.tables import SERVICE
+from tests.conftest import NOW, Entering, PostgresServer, replaced
 from tests.faulty_door import FaultyDoor
 from tests.integration.outbox import Outbox
 from tests.integration.programme import Programme
@@ -30,9 +31,9 @@ def cht(simulated_cht: Any) -> Iterator[ChtClient]:
 
 
 @pytest.fixture
-def engine(recorded_database: Address) -> Iterator[Engine]:
+def engine(recorded_database: Address, as_role: Entering) -> Iterator[Engine]:
     """The recorded programme as the service reads it."""
-    made = engine_of(recorded_database)
+    made = engine_of(as_role(recorded_database, SERVICE))
     yield made
     made.dispose()
 
@@ -45,7 +46,7 @@ def outbox(
         yield Outbox(database, connection, client)
 
 
-Starting = Callable[[PostgresServer], tuple[Address, dbt.Dbt]]
+Starting = Callable[[PostgresServer, str], tuple[Address, dbt.Dbt]]
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +58,8 @@ def _started_dbt(home: Path) -> Iterator[Starting]:
     with ExitStack() as kept:
 
         @cache
-        def started(server: PostgresServer) -> tuple[Address, dbt.Dbt]:
-            address = kept.enter_context(databases.created(server.maintenance))
+        def started(server: PostgresServer, template: str) -> tuple[Address, dbt.Dbt]:
+            address = kept.enter_context(databases.created(server.maintenance, template))
             address = replace(address, now=NOW)
             return address, kept.enter_context(dbt.running(address, "v1", "couchdb", home))
 
@@ -70,7 +71,7 @@ def programme(
     postgres_server: PostgresServer, recorded_template: str, _started_dbt: Starting
 ) -> Iterator[Programme]:
     """One a module: each test changes patients of its own."""
-    address, running_dbt = _started_dbt(postgres_server)
+    address, running_dbt = _started_dbt(postgres_server, recorded_template)
     replaced(postgres_server, address.database, recorded_template)
     with connect(address, autocommit=True) as connection:
         yield Programme(address, connection, running_dbt)

@@ -83,20 +83,6 @@ def test_the_instance_keeps_its_first_name_when_the_host_changes(
     assert found == [("neno", "new/medic")]
 
 
-def test_each_role_may_read_what_it_needs_and_no_more(connection: psycopg.Connection) -> None:
-    def may(role: str, schema: str) -> bool:
-        row = connection.execute("select has_schema_privilege(%s, %s, 'usage')", [role, schema])
-        return bool((row.fetchone() or (False,))[0])
-
-    assert may("worklist_analyst", "worklist")
-    assert not may("worklist_analyst", "worklist_pii")
-    assert not may("worklist_analyst", "v1")
-    assert may("worklist_analyst_pii", "worklist_pii")
-    assert not may("worklist_service", "v1")
-    assert may("worklist_sync", "v1")
-    assert not may("worklist_sync", "worklist_pii")
-
-
 def test_what_grows_with_every_answer_is_analyzed_from_few_rows(
     connection: psycopg.Connection,
 ) -> None:

@@ -9,9 +9,10 @@ from uuid import uuid4
 
 import pytest
 from httpx import Response
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from starlette.testclient import TestClient
 
+from pipeline.database import Address, connect
 from pipeline.database import engine as engine_of
 from pipeline.service.app import build
 from pipeline.service.language import COOKIE
@@ -48,9 +49,10 @@ def answer(client: TestClient, task: dict[str, Any], query: str = "", **given: s
     return posted
 
 
-def run(engine: Engine, statement: str, **values: object) -> None:
-    with engine.begin() as connection:
-        connection.execute(text(statement), values)
+def run(database: Address, statement: str, **values: object) -> None:
+    """What the service itself has no right to."""
+    with connect(database) as connection:
+        connection.execute(statement, values)
 
 
 def test_the_place_in_the_list_is_kept_through_an_answer(matope: TestClient) -> None:
@@ -103,11 +105,11 @@ def test_whom_to_trace_follows_an_answer_at_once(matope: TestClient) -> None:
 
 
 def test_titles_and_reasons_are_told_in_the_cht_s_own_words(
-    matope: TestClient, engine: Engine
+    matope: TestClient, recorded_database: Address
 ) -> None:
-    run(engine, "update app.task_definition set title = 'task.verify.title'")
+    run(recorded_database, "update app.task_definition set title = 'task.verify.title'")
     run(
-        engine,
+        recorded_database,
         """
         insert into worklist_build.translation (uuid, language, key, text, run_number)
         values
@@ -250,15 +252,17 @@ def test_how_old_the_data_is_is_told(engine: Engine, hours: int, words: str) -> 
     assert ("The data is old" in page) == (hours > 26)
 
 
-def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(engine: Engine) -> None:
-    run(engine, "delete from app.refresh_run")
+def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(
+    engine: Engine, recorded_database: Address
+) -> None:
+    run(recorded_database, "delete from app.refresh_run")
     for hours, is_success in ((40, True), (1, False)):
         run(
-            engine,
+            recorded_database,
             """
             insert into app.refresh_run
                 (tier, started_at, finished_at, is_success, project_hash)
-            values ('live', :at, :at, :good, '')
+            values ('live', %(at)s, %(at)s, %(good)s, '')
             """,
             at=NOW - timedelta(hours=hours),
             good=is_success,
@@ -268,11 +272,11 @@ def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(engine: En
 
 
 def test_a_cht_that_cannot_be_reached_is_told_and_answers_are_still_taken(
-    matope: TestClient, engine: Engine
+    matope: TestClient, recorded_database: Address
 ) -> None:
     run(
-        engine,
-        "insert into app.write_back (stopped_at, stopped_because) values (:at, 'down')"
+        recorded_database,
+        "insert into app.write_back (stopped_at, stopped_because) values (%(at)s, 'down')"
         " on conflict (only_row) do update set stopped_at = excluded.stopped_at",
         at=NOW - timedelta(hours=1),
     )

@@ -13,6 +13,7 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, text
 
 from pipeline import database
+from pipeline.database import Address
 from pipeline.errors import Refused
 from pipeline.worklist import answers, rules, run, store
 from pipeline.worklist.records import Answer, Filters, Sent, Task, Verification, Viewer
@@ -356,12 +357,13 @@ def test_what_is_refused_leaves_no_trace(engine: Engine) -> None:
         accept(own, task, key="one")
 
 
-def test_without_its_report_no_answer_is_kept(engine: Engine) -> None:
+def test_without_its_report_no_answer_is_kept(engine: Engine, recorded_database: Address) -> None:
     with engine.begin() as own:
         one, other = store.tasks(own, viewer(own, "supervisor_matope"), limit=2)
         taken = rules.report_id(instance_name(own), other.task_id, 1)
         accept(own, one)
-        own.execute(text("update app.outbox set report_id = :taken"), {"taken": taken})
+    with database.connect(recorded_database) as changing:
+        changing.execute("update app.outbox set report_id = %s", [taken])
     with pytest.raises(psycopg.errors.UniqueViolation), engine.begin() as own:
         accept(own, other, key="one")
     with engine.begin() as own:

@@ -8,15 +8,17 @@ from sqlalchemy import Connection, text
 
 from pipeline import database
 from pipeline.database import Address
+from pipeline.tables import SERVICE
 from pipeline.worklist import notes, rules, run, store
 from pipeline.worklist.records import Answer, Filters, Sent, Task, TaskNote, Viewer
+from tests.conftest import Entering
 
 pytestmark = pytest.mark.one_server
 
 
 @pytest.fixture
-def connection(recorded_database: Address) -> Iterator[Connection]:
-    engine = database.engine(recorded_database)
+def connection(recorded_database: Address, as_role: Entering) -> Iterator[Connection]:
+    engine = database.engine(as_role(recorded_database, SERVICE))
     with engine.begin() as opened:
         yield opened
     engine.dispose()
