@@ -301,6 +301,7 @@ def serve_command(settings: Settings) -> None:
     with steps.open_database(settings) as address, steps.open_cht(settings) as client:
         engine = database.engine(address)
         try:
+            steps.check_may_serve(address, engine)
             server.serve(
                 engine,
                 steps.sign_in(settings),

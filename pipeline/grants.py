@@ -26,7 +26,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "worklist_build": (),
 }
 # Alembic's own; each command looks there whether the database is current.
-_VERSION = Table(
+VERSION = Table(
     "alembic_version",
     MetaData(),
     schema="app",
@@ -164,7 +164,7 @@ def _renew_database(account: _Account, roles: Sequence[str]) -> None:
 
 def _renew_tables(account: _Account, roles: Sequence[str], landing: MetaData) -> None:
     own = [table for table in metadata.sorted_tables if table.schema == "app"]
-    for tables in ([_VERSION, *own], landing.sorted_tables):
+    for tables in ([VERSION, *own], landing.sorted_tables):
         users = [role for role in roles if any(_privileges(table, role) for table in tables)]
         names = {"schema": sql.Identifier(str(tables[0].schema)), "users": _list(users)}
         account.run("revoke all on schema {schema} from {roles}", **names, roles=_list(roles))

@@ -50,29 +50,33 @@ def _wait_for_vacuums(connection: sqlalchemy.Connection, postgres: PostgresSetti
 
 def check_account(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
     """Raises SettingsWrong, with the statement that helps, where the account cannot migrate."""
-    account, database, may_create, owner = connection.execute(
+    account, database, may_create, creating, owning = connection.execute(
         """
         select
-            quote_ident(current_user),
-            quote_ident(current_database()),
+            current_user::text,
+            current_database()::text,
             has_database_privilege(current_database(), 'create'),
+            format('grant create on database %%I to %%I;', current_database(), current_user),
             (
-                select quote_ident(pg_get_userbyid(relowner))
+                select format('grant %%I to %%I;', pg_get_userbyid(relowner), current_user)
                 from pg_class
-                where oid = to_regclass(%s) and not pg_has_role(relowner, 'usage')
+                where
+                    relnamespace = (select oid from pg_namespace where nspname = %s)
+                    and relname = %s
+                    and not pg_has_role(relowner, 'usage')
             )
         """,
-        [f"{postgres.schema}.{postgres.table}"],
-    ).fetchone() or ("", "", True, None)
+        [postgres.schema, postgres.table],
+    ).fetchone() or ("", "", True, "", None)
     if not may_create and not _has_tables(connection):
         raise SettingsWrong(
             f"The account {account} may not create schemas in the database {database}: have an "
-            f"administrator run: grant create on database {database} to {account};"
+            f"administrator run: {creating}"
         )
-    if owner:
+    if owning:
         raise SettingsWrong(
-            f"{postgres.schema}.{postgres.table} belongs to {owner}: run `worklist migrate` with "
-            f"that account, or have an administrator run: grant {owner} to {account};"
+            f"{postgres.schema}.{postgres.table} does not belong to the account {account}: run "
+            f"`worklist migrate` with its owner, or have an administrator run: {owning}"
         )
 
 

@@ -34,6 +34,7 @@ from pipeline.sync.store import Landing
 from pipeline.sync.waiting import Waiting
 from pipeline.tasks import run as defining
 from pipeline.terminal import Lines, say
+from pipeline.worklist import health
 from pipeline.writeback import run as writing
 from pipeline.writeback.rules import CAUTIOUS
 from pipeline.writeback.sending import Summary
@@ -55,6 +56,15 @@ def check_current(address: Address) -> None:
     with database.translated(address), engine.connect() as connection:
         migrations.check_current(connection)
     engine.dispose()
+
+
+def check_may_serve(address: Address, engine: sqlalchemy.Engine) -> None:
+    with database.translated(address), engine.connect() as connection:
+        if not health.may_serve(connection):
+            raise SettingsWrong(
+                f"The account {address.user} may not serve the worklist: set POSTGRES_USER to one "
+                "that holds the role worklist_service."
+            )
 
 
 @contextlib.contextmanager

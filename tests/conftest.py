@@ -97,28 +97,25 @@ def postgres_server(
     return _servers(request.param)
 
 
+Account = tuple[str, str]  # name and password
 Entering = Callable[[Address, str], Address]
 
 
 @pytest.fixture(scope="session")
-def _accounts(_servers: object) -> Iterator[Callable[[Address, str], tuple[str, str]]]:
-    """On a server, for a role of ours: an account that holds it, and nothing else.
-
-    Roles are shared by all databases of a server, and perhaps by other tests: so each account has
-    a name of its own, and is dropped in the end.
-    """
+def _accounts(_servers: object) -> Iterator[Callable[[Address, str], Account]]:
+    """On a server, for a role of ours: an account that holds it, made when first asked for."""
     with ExitStack() as kept:
 
         @cache
-        def account(at: Address, role: str) -> tuple[str, str]:
-            return kept.enter_context(_account(at, role))
+        def kept_account(at: Address, role: str) -> Account:
+            return kept.enter_context(account(at, role))
 
-        yield account
+        yield kept_account
 
 
 @pytest.fixture(scope="session")
 def as_role(
-    postgres_server: PostgresServer, _accounts: Callable[[Address, str], tuple[str, str]]
+    postgres_server: PostgresServer, _accounts: Callable[[Address, str], Account]
 ) -> Entering:
     """The address of a database as an account enters it that holds this role only."""
 
@@ -130,7 +127,12 @@ def as_role(
 
 
 @contextmanager
-def _account(at: Address, role: str) -> Iterator[tuple[str, str]]:
+def account(at: Address, role: str) -> Iterator[Account]:
+    """One that holds this role and nothing else.
+
+    Roles are shared by all databases of a server, and perhaps by other tests: so each account has
+    a name of its own, and is dropped in the end.
+    """
     name, password = f"worklist-test-{secrets.token_hex(6)}", secrets.token_hex(16)
     create = sql.SQL("create role {} login password {} in role {}")
     with connect(at, autocommit=True) as connection:
@@ -314,7 +316,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def _recorded_templates(
-    home: Path, _accounts: Callable[[Address, str], tuple[str, str]]
+    home: Path, _accounts: Callable[[Address, str], Account]
 ) -> Iterator[Callable[[PostgresServer], str]]:
     with ExitStack() as kept:
 

@@ -20,20 +20,20 @@ def role_to_act_as(connection: psycopg.Connection) -> str | None:
         select
             pg_get_userbyid(namespace.nspowner)::text,
             pg_has_role(namespace.nspowner, 'member'),
-            quote_ident(pg_get_userbyid(namespace.nspowner)),
-            quote_ident(current_user)
+            current_user::text,
+            format('grant %I to %I;', pg_get_userbyid(namespace.nspowner), current_user)
         from pg_namespace as namespace
         where
             namespace.nspname = 'worklist_build'
-            and namespace.nspowner <> current_user::regrole
+            and pg_get_userbyid(namespace.nspowner) <> current_user
     """).fetchone()
     if row is None:
         return None
-    owner, is_member, quoted_owner, account = row
+    owner, is_member, account, remedy = row
     if not is_member:
         raise SettingsWrong(
             f"The account {account} may not refresh, since the marts belong to {owner}: use an "
-            f"account that may, or have an administrator run: grant {quoted_owner} to {account};"
+            f"account that may, or have an administrator run: {remedy}"
         )
     return str(owner)
 

@@ -26,6 +26,13 @@ def missing_marts(connection: Connection) -> list[str]:
     ]
 
 
+def may_serve(connection: Connection) -> bool:
+    """Whether this account may let people sign in and answer."""
+    needed = (tables.session, tables.verification, tables.outbox)
+    held = (func.has_table_privilege(f"{table.schema}.{table.name}", "insert") for table in needed)
+    return all(connection.execute(select(*held)).one())
+
+
 def open_task_count(connection: Connection) -> int:
     task = marts.identified_task
     return connection.execute(
