@@ -1,5 +1,6 @@
 """Which command runs as which role, and what it says as another."""
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -72,6 +73,24 @@ def test_every_command_is_tried() -> None:
 def test_the_role_of_the_sync_runs_every_command_but_the_page(worklist: Calling) -> None:
     for call in EVERY:
         worklist[SYNC].must(*call.split())
+
+
+def test_the_role_of_the_sync_keeps_everything_fresh(
+    worklist: Calling, recorded_database: Address
+) -> None:
+    running = worklist[SYNC].started("run")
+    try:
+        with connect(recorded_database, autocommit=True) as connection:
+            for _ in range(600):
+                runs = connection.execute("select from app.refresh_run where tier = 'published'")
+                if runs.rowcount > 1:
+                    break
+                time.sleep(0.1)
+    finally:
+        running.terminate()
+        _, said = running.communicate(timeout=20)
+    assert runs.rowcount == 2, said
+    assert "permission" not in said
 
 
 @pytest.mark.parametrize("role", [SERVICE, ANALYST, ANALYST_PII])

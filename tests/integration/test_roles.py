@@ -101,10 +101,15 @@ ROLES = pytest.mark.parametrize("role", grants.ROLES)
 
 
 def test_every_table_says_who_uses_it_how(recorded_database: Address) -> None:
+    declared = {**tables.metadata.tables, "app.alembic_version": grants.VERSION}
+    said = {name for name, table in declared.items() if "privileges" in table.info}
     with connect(recorded_database) as connection:
-        for relation in relations(connection):
-            if relation.schema not in grants.READERS:
-                assert set(_declared(relation).info["privileges"]) <= set(grants.ROLES), relation
+        found = {
+            f"{relation.schema}.{relation.name}"
+            for relation in relations(connection)
+            if relation.schema not in grants.READERS
+        }
+    assert found == said, "tables.py must say of each table who uses it how: _granted(…)"
 
 
 @ROLES
@@ -177,8 +182,12 @@ def test_documents_and_sessions_are_for_those_who_work_with_them(
             assert decided(relation, SERVICE) == (moment if is_progress else {}), relation
         if relation.name in {"session", "sign_in_failure", "idempotency_key"}:
             assert decided(relation, SYNC) == {}, relation
-    assert grants.READERS["worklist_pii"] == (SERVICE, ANALYST_PII)
-    assert grants.READERS["worklist_build"] == ()
+    assert grants.READERS == {
+        "worklist": (ANALYST, ANALYST_PII),
+        "worklist_live": (SERVICE,),
+        "worklist_pii": (SERVICE, ANALYST_PII),
+        "worklist_build": (),
+    }
 
 
 @ROLES
@@ -349,6 +358,26 @@ def test_who_may_not_create_roles_is_told_what_an_administrator_has_to_run(serve
             role_to_act_as(connection)
     with connect(replace(server.account, user="night", role=SYNC)) as connection:
         connection.execute("create or replace view worklist_live.built_before as select 2 as one")
+
+
+@pytest.mark.one_server
+def test_what_the_operators_page_tells_an_administrator_to_prepare_is_enough(
+    server: Server,
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operators.md").read_text()
+    section = page[page.index("## Roles in PostgreSQL") :]
+    (prepared,) = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
+    server.administers(*prepared.replace("…", "its own").strip().split(";\n"))
+    owner = replace(
+        server.account, user="owner_of_worklist", password="its own", database="worklist"
+    )
+    assert migrated(owner) == []
+    with connect(replace(owner, user="nightly", role=SYNC)) as connection:
+        connection.execute("create view worklist.built as select 1 as one")
+    with connect(replace(owner, user="superset")) as connection:
+        assert connection.execute("select from worklist.built").rowcount == 1
+    with connect(replace(owner, user="page")) as connection:
+        connection.execute("select from app.session")
 
 
 @pytest.mark.one_server
