@@ -218,11 +218,15 @@ def _renew_marts(account: _Account, roles: Sequence[str], schema: str) -> None:
     """
     owner_of = "select pg_get_userbyid(nspowner)::text from pg_namespace where nspname = %s"
     (owner,) = account.find(owner_of, schema)
-    others = _list(role for role in roles if role != owner)
+    others = [role for role in roles if role != owner]
     readers = [role for role in READERS[schema] if role in roles]
-    names = {"schema": sql.Identifier(schema), "others": others, "readers": _list(readers)}
+    names = {
+        "schema": sql.Identifier(schema),
+        "others": _list(others),
+        "readers": _list(readers),
+    }
     if account.becomes(owner):
-        for statement in (*_REVOKING, *(_GRANTING if readers else ())):
+        for statement in (*(_REVOKING if others else ()), *(_GRANTING if readers else ())):
             account.run(statement, **names)
         account.is_itself_again()
 

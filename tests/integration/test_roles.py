@@ -392,6 +392,18 @@ def test_roles_that_are_there_but_not_ours_are_asked_for_alone(server: Server) -
 
 
 @pytest.mark.one_server
+@pytest.mark.parametrize("role", grants.ROLES)
+def test_a_role_that_is_there_alone_is_set_up(server: Server, role: str) -> None:
+    server.administers(f"create role {role} nologin", f'grant {role} to "the programme"')
+    refused = migrated(server.account)
+    others = [other for other in grants.ROLES if other != role]
+    expected = [f'create role "{other}" nologin;' for other in others]
+    assert [one for one in refused if one.startswith("create")] == expected
+    with connect(server.account) as connection:
+        assert owners_of_marts(connection) == {SYNC if role == SYNC else "the programme"}
+
+
+@pytest.mark.one_server
 def test_who_may_create_roles_needs_no_administrator(server: Server) -> None:
     server.administers('alter role "the programme" createrole')
     assert migrated(server.account) == []
