@@ -65,7 +65,10 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
         Index(f"{table}__deleted", "_deleted"),
         Index(f"{table}_saved_timestamp", "saved_timestamp"),
         schema=schema,
-        info=_granted(sync=_READ_AND_WRITE),
+        # what was sent is confirmed by its id; documents the service never reads
+        info=_granted(
+            sync=_READ_AND_WRITE, service="select (_id, _deleted, source, landed_number)"
+        ),
     )
     Table(
         "couchdb_progress",
@@ -211,6 +214,7 @@ task_resolver = Table(
     Column("visit_path", ARRAY(Text), comment="a day not before the appointment"),
     schema="app",
     comment="one row per report that a definition's resolvedIf names",
+    info=_granted(sync=_READ_AND_WRITE, service="select"),
 )
 
 verification = Table(
@@ -286,7 +290,7 @@ outbox = Table(
     ),
     Index("outbox_to_confirm", "report_id", postgresql_where=text("state = 'sent'")),
     schema="app",
-    info=_granted(sync="select, update", service="select, insert"),
+    info=_granted(sync="select, update", service="select, insert, update"),
     comment="the way of each verification to the CHT",
 )
 
@@ -305,7 +309,7 @@ write_back = Table(
     Column("stopped_because", Text, comment="the other side's words"),
     CheckConstraint("only_row", name="write_back_is_one"),
     schema="app",
-    info=_granted(sync="select, update", service="select"),
+    info=_granted(sync="select, update", service="select, update"),
     comment="where the write-back stands",
 )
 

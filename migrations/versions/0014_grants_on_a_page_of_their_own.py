@@ -20,7 +20,9 @@ def upgrade() -> None:
 _ANALYZE = """
     create function app.analyze_definitions() returns void
     language sql security definer set search_path = pg_catalog
-    as $$ analyze app.programme, app.task_definition, app.task_event $$
+    as $$
+        analyze app.programme, app.task_definition, app.task_event, app.task_resolver
+    $$
 """
 
 _REVOKE = """
