@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -89,10 +90,13 @@ class ChtClient:
         headers: Mapping[str, str] | None = None,
         connect_seconds: float = 10,
         read_seconds: float = 60,
+        authorities: Path | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         account = (user, password or "") if user is not None else None
-        self.door = Door(url, account, headers or {}, connect_seconds, read_seconds, transport)
+        self.door = Door(
+            url, account, headers or {}, connect_seconds, read_seconds, authorities, transport
+        )
         self.user = user
 
     def __enter__(self) -> Self:

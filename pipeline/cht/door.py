@@ -7,17 +7,29 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import NotRequired, TypedDict, TypeVar, Unpack
 
 import httpx
 import msgspec
 
-from pipeline.cht.wire import Wire
+from pipeline.cht.wire import NoTls, UntrustedCertificate, Wire
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 
 Shape = TypeVar("Shape")
 
 _LONGEST_WORDS = 200
+_ANOTHER_AUTHORITY = (
+    "set SSL_CERT_FILE to a PEM file with the certificate of the authority that signed it"
+)
+_WRONG_NAME = "set COUCHDB_HOST to the name that it was made for"
+# By OpenSSL's reason (x509_vfy.h): not valid yet, no longer valid, another name, another address.
+_REMEDIES = {
+    9: "set this machine's clock, or wait until it is valid",
+    10: "it must be renewed",
+    62: _WRONG_NAME,
+    64: _WRONG_NAME,
+}
 
 
 class Unauthorized(Refused):
@@ -66,8 +78,10 @@ class Door:
         headers: Mapping[str, str],
         connect_seconds: float,
         read_seconds: float,
+        authorities: Path | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        trusted = authorities if url.startswith("https:") else None
         self.place = f"The CHT at {url}"
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
@@ -78,7 +92,7 @@ class Door:
                 headers={**headers, "Accept": "application/json"},
                 follow_redirects=False,
                 trust_env=False,
-                transport=transport or Wire(),
+                transport=transport or Wire(trusted),
             )
         except httpx.InvalidURL as error:
             raise SettingsWrong(f"{url} is no address of a CHT: {error}") from error
@@ -128,6 +142,16 @@ class Door:
             raise Unavailable(f"{self.place} did not answer in time.") from error
         except httpx.LocalProtocolError:  # its text repeats the header, which may be a secret
             raise Refused("A name or cookie cannot be sent to the CHT as it is.") from None
+        except UntrustedCertificate as error:
+            raise SettingsWrong(
+                f"{self.place} shows a certificate that is not trusted ({error}): "
+                f"{_REMEDIES.get(error.code, _ANOTHER_AUTHORITY)}."
+            ) from error
+        except NoTls as error:
+            raise SettingsWrong(
+                f"{self.place} does not speak TLS there: set COUCHDB_SECURE=false, or COUCHDB_PORT "
+                "to the port that does."
+            ) from error
         except httpx.HTTPError as error:
             raise Unavailable(f"{self.place} cannot be reached: {error}.") from error
         except RuntimeError as error:  # httpx has no error of its own for it
@@ -146,6 +170,11 @@ class Door:
 
     def agreed(self, response: httpx.Response) -> httpx.Response:
         status = response.status_code
+        if self._wants_tls(response):
+            raise SettingsWrong(
+                f"{self.place} wants TLS: set COUCHDB_SECURE=true, and COUCHDB_PORT to its port, "
+                "usually 443."
+            )
         if is_web_page(response):
             raise WebPage(
                 f"{self.place} answered with a login page instead of data: check its address and "
@@ -163,6 +192,13 @@ class Door:
         if status in {400, 413}:
             raise RequestRefused(f"{self.place} refused the request{said}", words(response))
         raise Refused(f"{self.place} does not allow this{said}")
+
+    def _wants_tls(self, response: httpx.Response) -> bool:
+        """Sent to https, or told by nginx, the CHT's proxy, that its port speaks nothing else."""
+        if self._http.base_url.scheme != "http":
+            return False
+        is_sent = response.headers.get("location", "").startswith("https:")
+        return is_sent or (response.status_code == 400 and b"to HTTPS port" in response.content)
 
     def read(self, response: httpx.Response, shape: type[Shape]) -> Shape:
         """The answer's JSON; Unavailable when it is cut off or something else altogether."""

@@ -3,20 +3,41 @@ Python at five times the cost (docs/decisions/sync-speed.md).
 """
 
 import http.client
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import urllib3
 
+from pipeline.errors import SettingsWrong
+
 _PIECE_BYTES = 256 * 1024
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"})
+
+
+class UntrustedCertificate(httpx.ConnectError):
+    """The certificate is not trusted; `code` is OpenSSL's reason."""
+
+    def __init__(self, error: ssl.SSLCertVerificationError) -> None:
+        super().__init__(error.verify_message)
+        self.code = error.verify_code
+
+
+class NoTls(httpx.ConnectError):
+    """What answers does not speak TLS."""
 
 
 class Wire(httpx.BaseTransport):
-    """Connections are kept and may be used by several threads; nothing is retried or followed."""
+    """Connections are kept and may be used by several threads; nothing is retried or followed.
 
-    def __init__(self) -> None:
-        self._pools = urllib3.PoolManager(maxsize=8)
+    The certificates in the file `authorities` are trusted besides those of the system.
+    """
+
+    def __init__(self, authorities: Path | None = None) -> None:
+        trusting = _trusting(authorities) if authorities else None
+        self._pools = urllib3.PoolManager(maxsize=8, ssl_context=trusting)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         limits = request.extensions["timeout"]
@@ -58,10 +79,25 @@ class _Body(httpx.SyncByteStream):
             self._answer.close()
 
 
+def _trusting(authorities: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(authorities)
+    except OSError as error:  # ssl's own error, of a file that holds no certificate, is one too
+        reason = "holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise SettingsWrong(
+            f"SSL_CERT_FILE: {authorities} cannot be used ({reason}). Name a PEM file with the "
+            "certificate of the authority that signed the CHT's."
+        ) from error
+    return context
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
+    except urllib3.exceptions.SSLError as error:
+        raise _tls_error(error) from error
     except urllib3.exceptions.NewConnectionError as error:  # urllib3 counts it among the time-outs
         raise httpx.ConnectError(_reason(error)) from error
     except urllib3.exceptions.TimeoutError as error:
@@ -74,11 +110,24 @@ def _translated() -> Iterator[None]:
         raise httpx.NetworkError(_reason(error)) from error
 
 
+def _tls_error(error: urllib3.exceptions.SSLError) -> httpx.TransportError:
+    cause = _cause(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return UntrustedCertificate(cause)
+    if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
+        return NoTls(cause.reason)
+    return httpx.NetworkError(_reason(error))
+
+
+def _cause(error: BaseException) -> BaseException:
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return error
+
+
 def _reason(error: Exception) -> str:
     """The system's own words, without what urllib3 and http.client say of their own workings."""
-    cause: BaseException = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__ or cause
+    cause = _cause(error)
     if isinstance(cause, OSError) and not isinstance(cause, http.client.HTTPException):
         return cause.strerror or str(cause)
     return "the connection broke off"
