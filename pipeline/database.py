@@ -4,6 +4,7 @@ Every connection carries the operator's `WORKLIST_NOW` in the setting `worklist.
 function `app.worklist_now()` reads it, so that Python and dbt agree on what time it is.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -13,15 +14,34 @@ from functools import partial
 
 import psycopg
 import sqlalchemy
-from psycopg.pq import TransactionStatus
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping, TransactionStatus
 
 from pipeline import turns
-from pipeline.errors import SettingsWrong, Unavailable
+from pipeline.errors import SettingsWrong, Unavailable, WorklistError
 
 KEPT_CONNECTIONS = 4  # by an engine, and as many by Connections
 _TRIED_AFTER = 1.0  # seconds
 _PLACE_SECONDS = 30.0
 _PREPARED_AFTER = 5  # times, psycopg's own
+# What our SQL and both drivers rely on, whatever was set for the database, the role or the server.
+_SESSION = {
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "DateStyle": "ISO,MDY",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "default_transaction_isolation": "read committed",
+    "timezone": "UTC",
+}
+_LEAST_VERSION = 15
+# A server that refuses somebody for the time being, in the languages that CHTs are run in.
+_PASSING = re.compile(
+    "too many|connection slots|starting up|shutting down|in recovery|not yet accepting|trop de",
+    re.IGNORECASE,
+)
+_NOT_POSTGRESQL = re.compile("invalid response to SSL negotiation|expected authentication request")
 # Of requests: each statement is planned once, and looks rows up, also where a young database has
 # no statistics yet or small tables that will grow.
 PLANNING = " -c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off"
@@ -42,8 +62,10 @@ class Address:
     @property
     def options(self) -> str:
         """What libpq passes to the server at the start of a session (PGOPTIONS)."""
-        role = f" -c role={_escaped(self.role)}" if self.role else ""
-        return f"-c timezone=UTC -c worklist.now={_escaped(self.now or '')}{role}"
+        settings = {**_SESSION, "worklist.now": self.now or ""}
+        if self.role:
+            settings["role"] = self.role
+        return " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
 
     @property
     def place(self) -> str:
@@ -60,24 +82,83 @@ def connect(
     """For requests, whose statements are few and asked again and again, each is prepared when it
     is first sent (psycopg sends five that are planned each), and planned once (PLANNING).
 
-    Raises Unavailable with the place when nobody answers or the password is wrong."""
+    Raises Unavailable with the place when nobody answers, SettingsWrong when the server refuses us
+    or cannot hold a worklist."""
+    conninfo = _conninfo(address, address.options + (PLANNING if for_requests else ""))
     opening = partial(
         turns.Connection.connect,
+        conninfo,
+        autocommit=autocommit,
+        prepare_threshold=0 if for_requests else _PREPARED_AFTER,
+    )
+    with translated(address):
+        try:
+            connection = turns.aside(opening)
+        except psycopg.OperationalError as error:
+            if refusal := _refusal(address, conninfo, error):
+                raise SettingsWrong(refusal) from error
+            raise
+    if reason := _unsuited_server(connection):
+        connection.close()
+        raise SettingsWrong(f"{address.place} {reason}")
+    return connection
+
+
+def _conninfo(address: Address, options: str) -> str:
+    return make_conninfo(
         host=address.host,
         port=address.port,
         user=address.user,
         password=address.password,
         dbname=address.database,
-        options=address.options + (PLANNING if for_requests else ""),
+        client_encoding="UTF8",  # where PGCLIENTENCODING says otherwise
+        options=options,
         application_name="worklist",
         connect_timeout=10,
         keepalives_idle=30,
         tcp_user_timeout=60_000,  # a host that vanished is noticed within a minute
-        autocommit=autocommit,
-        prepare_threshold=0 if for_requests else _PREPARED_AFTER,
     )
-    with translated(address):
-        return turns.aside(opening)
+
+
+def _refusal(address: Address, conninfo: str, error: psycopg.OperationalError) -> str | None:
+    """Why the server will never let us in; None where the same again later may succeed.
+
+    libpq tells no SQLSTATE of a connection that failed, and the server's words may be in any
+    language; whether it takes connections at all, libpq does tell.
+    """
+    said = str(error)
+    if _NOT_POSTGRESQL.search(said):
+        return f"{address.place}: what answers there is not PostgreSQL. Check POSTGRES_PORT."
+    if error.pgconn and error.pgconn.needs_password:
+        return f"{address.place} asks for a password: set POSTGRES_PASSWORD."
+    reason = said.rpartition("FATAL:")[2].partition("\n")[0].strip()
+    is_passing = "FATAL:" not in said or _PASSING.search(reason) is not None
+    if is_passing or PGconn.ping(conninfo.encode()) != Ping.OK:
+        return None
+    return (
+        f"{address.place} refuses us: {reason}. Check POSTGRES_USER, POSTGRES_PASSWORD and "
+        "POSTGRES_DB."
+    )
+
+
+def _unsuited_server(connection: psycopg.Connection) -> str | None:
+    encoding = connection.info.parameter_status("server_encoding") or ""
+    return unsuited(connection.info.server_version // 10_000, encoding)
+
+
+def unsuited(version: int, encoding: str) -> str | None:
+    """The end of a sentence about a server or database that cannot hold a worklist, else None."""
+    if version < _LEAST_VERSION:
+        return (
+            f"is PostgreSQL {version}, and CHT Worklist needs {_LEAST_VERSION} or newer: upgrade "
+            "the server, or name another in POSTGRES_HOST."
+        )
+    if encoding != "UTF8":
+        return (
+            f"is encoded as {encoding}, which cannot hold what a CHT holds: set POSTGRES_DB to a "
+            "database that is made with `create database … encoding 'UTF8' template template0`."
+        )
+    return None
 
 
 def engine(address: Address) -> sqlalchemy.Engine:
@@ -183,29 +264,40 @@ def driver(connection: sqlalchemy.Connection) -> psycopg.Connection:
 def translated(address: Address) -> Iterator[None]:
     """The door to PostgreSQL.
 
-    A lost or refused connection becomes Unavailable; a table that is not there, or a right that
-    the account lacks, SettingsWrong.
+    A lost or refused connection becomes Unavailable, a table that is not there or a privilege that
+    we lack SettingsWrong.
     """
     try:
         yield
-    except (psycopg.ProgrammingError, sqlalchemy.exc.ProgrammingError) as error:
+    except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
         cause = getattr(error, "orig", error)
-        if isinstance(cause, psycopg.errors.UndefinedTable):
-            raise SettingsWrong(
+        if isinstance(cause, psycopg.Error) and (sorted_error := _sorted(address, cause)):
+            raise sorted_error from error
+        raise
+
+
+def _sorted(address: Address, error: psycopg.Error) -> WorklistError | None:
+    """By what to do about it; None for what is a mistake of ours."""
+    reason = (error.diag.message_primary or str(error)).strip().partition("\n")[0]
+    match error:
+        case psycopg.errors.UndefinedTable():
+            return SettingsWrong(
                 f"{address.place} has no worklist yet: run `worklist sync --once`, then "
                 "`worklist refresh`."
-            ) from error
-        if isinstance(cause, psycopg.errors.InsufficientPrivilege):
-            raise SettingsWrong(
-                f"{address.place}: {cause.diag.message_primary}. docs/operators.md tells which "
-                f"role the account {address.user} needs for this."
-            ) from error
-        raise
-    except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
-        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-        raise Unavailable(
-            f"{address.place} does not answer: {reason or 'no reason given'}"
-        ) from error
+            )
+        case psycopg.errors.InsufficientPrivilege():
+            return SettingsWrong(
+                f"{address.place}: {address.user} may not do this ({reason}). Grant it the role "
+                'that docs/operators.md names under "Roles in PostgreSQL", or use another account.'
+            )
+        case psycopg.errors.ReadOnlySqlTransaction():
+            return Unavailable(
+                f"{address.place} is read-only: if it is a standby, name the primary server in "
+                "POSTGRES_HOST."
+            )
+        case psycopg.OperationalError():
+            return Unavailable(f"{address.place} does not answer: {reason or 'no reason given'}")
+    return None
 
 
 def now(connection: psycopg.Connection | sqlalchemy.Connection) -> datetime:

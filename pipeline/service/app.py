@@ -23,7 +23,7 @@ from pipeline.cht.door import Unauthorized
 from pipeline.cht.identity import Identity
 from pipeline.database import Connections
 from pipeline.database import clock as clock_of
-from pipeline.errors import Conflict, Refused, Unavailable
+from pipeline.errors import Conflict, Refused, SettingsWrong, Unavailable
 from pipeline.service import (
     answering,
     api,
@@ -44,6 +44,7 @@ from pipeline.service.waking import Wake, Waking
 _LOG = logging.getLogger(__name__)
 _PASSING = (
     Unavailable,
+    SettingsWrong,  # PostgreSQL's or the CHT's, since we started
     psycopg.OperationalError,
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.TimeoutError,

@@ -10,7 +10,7 @@ import sqlalchemy
 
 from pipeline import turns
 from pipeline.database import KEPT_CONNECTIONS
-from pipeline.errors import Refused, Unavailable
+from pipeline.errors import Refused, SettingsWrong, Unavailable
 from pipeline.service.collaborators import Collaborators
 from pipeline.worklist import rules, sessions, store
 from pipeline.worklist.records import Filters
@@ -29,7 +29,7 @@ async def warm(ours: Collaborators) -> None:
 def _ask(ours: Collaborators) -> None:
     """As a supervisor without places. What cannot be answered is told to those who will ask."""
     nobody = rules.viewer("", ("mm-online",), (), None, ())
-    passing = (Refused, Unavailable, psycopg.Error, sqlalchemy.exc.DBAPIError)
+    passing = (Refused, SettingsWrong, Unavailable, psycopg.Error, sqlalchemy.exc.DBAPIError)
     with suppress(*passing), ours.connections.lent() as connection:
         sessions.find(connection, "", ours.moment(), ours.hold)
         for search in ("", "nobody"):
