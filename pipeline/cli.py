@@ -5,6 +5,7 @@ settings are wrong.
 """
 
 import contextlib
+import io
 import os
 import signal
 import threading
@@ -17,6 +18,7 @@ from typing import Any
 import click
 import msgspec
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from pipeline import database, status, steps
 from pipeline.continuous import Cycle
@@ -31,6 +33,9 @@ from pipeline.writeback import queue
 from pipeline.writeback import store as outbox_store
 from pipeline.writeback.rules import State
 
+# libpq tells the server these after, and in spite of, what our sessions set (`database`).
+_OVERRULING = ("PGDATESTYLE", "PGTZ")
+_OF_UTF_16 = "\0"  # in each letter of it, and in no text
 _SECONDS_BETWEEN_TURNS = 1.0
 _TASK_COLUMNS = {  # by heading
     "patient": "patient_name",
@@ -68,8 +73,35 @@ def main(context: click.Context) -> None:
     """
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
-    environment = {name: value or "" for name, value in dotenv_values(".env").items()}
-    context.obj = Settings.read({**environment, **os.environ})
+    for name in _OVERRULING:
+        os.environ.pop(name, None)
+    context.obj = Settings.read({**_env_file(Path(".env")), **os.environ})
+
+
+def _env_file(path: Path) -> dict[str, str]:
+    """Empty where there is none. Raises SettingsWrong, and repeats nothing of what is in it."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsWrong(
+            f"{path.resolve()} cannot be read ({error.strerror}): it must be a file that this "
+            "account may read."
+        ) from error
+    except UnicodeDecodeError:
+        text = _OF_UTF_16
+    if _OF_UTF_16 in text:
+        raise SettingsWrong(
+            f"{path.resolve()} is not in UTF-8, as files saved on Windows may be: save it in UTF-8."
+        )
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            raise SettingsWrong(
+                f"Line {binding.original.line} of {path.resolve()} is not NAME=VALUE: mend it, or "
+                "put a # before it."
+            )
+    return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
 
 
 @main.command("migrate")
@@ -79,7 +111,7 @@ def migrate_command(settings: Settings) -> None:
 
     What the account may not grant is printed as SQL for an administrator of PostgreSQL.
     """
-    with steps.open_database(settings, must_be_current=False) as address:
+    with steps.open_database(settings, must_be_current=False, may_be_made=True) as address:
         refused = steps.migrate(settings, address)
     say("The database is up to date.")
     if refused:
@@ -130,7 +162,7 @@ def refresh_command(settings: Settings) -> None:
         steps.open_database(settings, must_be_current=False) as address,
         steps.open_dbt(settings, address) as running_dbt,
     ):
-        steps.check_current(address)  # while dbt starts, which takes longest
+        steps.check_current(settings, address)  # while dbt starts, which takes longest
         steps.refresh(settings, address, running_dbt, "live")
 
 
@@ -354,7 +386,7 @@ def check_command(settings: Settings, file: Path | None) -> None:
     path = file or settings.tasks_file
     text, documents = steps.read(path), steps.landing(settings).documents
     with (
-        steps.open_database(settings, must_be_current=False) as address,
+        steps.open_any_database(settings) as address,
         database.connect(address) as connection,
     ):
         programme = defining.check(connection, text, path.name)
@@ -391,10 +423,15 @@ def explain_command(settings: Settings, words: tuple[str, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_obj
 def status_command(settings: Settings, as_json: bool) -> None:
-    """Say how fresh everything is and what waits."""
+    """Say how fresh everything is, what waits, and what needs a person.
+
+    Ends with 1 when something does.
+    """
     with steps.open_database(settings) as address, database.connect(address) as connection:
-        report = status.read(connection, steps.landing(settings))
+        report = status.read(connection, steps.landing(settings), steps.place(settings))
     click.echo(_json(report) if as_json else status.text(report))
+    if report["needs_a_person"]:
+        raise click.exceptions.Exit(1)
 
 
 @main.command("simulate")

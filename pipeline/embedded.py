@@ -31,6 +31,7 @@ BINARIES = Path(_PACKAGE.origin or "").parent / "pginstall" / "bin" if _PACKAGE 
 USER = "worklist"
 DATABASE = "postgres"
 _NOBODY = 65534
+_PUBLIC = Path("/var/lib")
 _ATTEMPTS = 4
 _LOOKS = 100
 _SETTINGS = {
@@ -101,6 +102,17 @@ def running(folder: Path) -> Iterator[Server]:
                 installation.run("pg_ctl", "stop", "-D", str(installation.data), "-m", "fast", "-w")
 
 
+def exists(folder: Path) -> bool:
+    """Whether `running` would find data in `folder`; also where this account may not look."""
+    data = [folder / "postgres"]
+    if os.geteuid() == 0:
+        data.append(_public_place(folder, _PUBLIC) / "private" / "postgres")
+    try:
+        return any((each / "PG_VERSION").exists() for each in data)
+    except PermissionError:
+        return True
+
+
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -127,7 +139,7 @@ def _installation(folder: Path) -> _Installation:
     prefix = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
     if _namespaces_work(prefix):
         return replace(here, prefix=prefix)
-    return _public_installation(folder, Path("/var/lib"))
+    return _public_installation(folder, _PUBLIC)
 
 
 def _namespaces_work(prefix: tuple[str, ...]) -> bool:
@@ -139,7 +151,7 @@ def _namespaces_work(prefix: tuple[str, ...]) -> bool:
 
 def _public_installation(folder: Path, base: Path) -> _Installation:
     """Copies the binaries to where `nobody` can load them; the data goes beside them."""
-    place = base / f"cht-worklist-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    place = _public_place(folder, base)
     package = BINARIES.parent.parent
     libraries = package.with_name(f"{package.name}.libs")
     for part in (package, libraries):
@@ -150,6 +162,10 @@ def _public_installation(folder: Path, base: Path) -> _Installation:
     os.chown(private, _NOBODY, _NOBODY)
     binaries = place / package.name / "pginstall" / "bin"
     return _Installation(binaries, private / "postgres", private / "password", owner=_NOBODY)
+
+
+def _public_place(folder: Path, base: Path) -> Path:
+    return base / f"cht-worklist-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
 
 
 def _started(installation: _Installation) -> Server:

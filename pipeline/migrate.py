@@ -96,8 +96,44 @@ def _has_tables(connection: psycopg.Connection) -> bool:
     return connection.execute("select to_regnamespace('app')").fetchone() != (None,)
 
 
-def check_current(connection: sqlalchemy.Connection) -> None:
-    """Raises SettingsWrong when the database is not at the revision that this code expects."""
+def check_landing(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
+    """Raises SettingsWrong when the database was set up with another landing than the settings
+    name; says nothing of one that was never set up.
+    """
+    if connection.execute("select to_regclass('app.alembic_version')").fetchone() == (None,):
+        return
+    found = _landings(connection)
+    if (postgres.schema, postgres.table) in found:
+        return
+    named = f"POSTGRES_SCHEMA and POSTGRES_TABLE name {postgres.schema}.{postgres.table}"
+    if not found:
+        raise SettingsWrong(
+            f"{named}, which is gone from this database: restore it from a backup, or use a "
+            "database of its own."
+        )
+    schema, table = found[0]
+    raise SettingsWrong(
+        f"{named}, but this database was set up with {schema}.{table}: set POSTGRES_SCHEMA="
+        f"{schema} and POSTGRES_TABLE={table} again, or use a database of its own."
+    )
+
+
+def _landings(connection: psycopg.Connection) -> list[tuple[str, str]]:
+    """Schema and table of each, known by the list of what was set aside that stands beside it."""
+    return connection.execute("""
+        select namespace.nspname, left(list.relname, -length('_set_aside'))
+        from pg_class as list
+        inner join pg_namespace as namespace on list.relnamespace = namespace.oid
+        inner join pg_attribute as key on list.oid = key.attrelid and key.attname = 'id_bytes'
+        where right(list.relname, length('_set_aside')) = '_set_aside' and list.relkind = 'r'
+        order by 1, 2
+    """).fetchall()
+
+
+def check_current(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> None:
+    """Raises SettingsWrong when the database is not at the revision that this code expects, or was
+    set up with another landing.
+    """
     context = MigrationContext.configure(connection, opts={"version_table_schema": "app"})
     found = context.get_current_revision()
     expected = ScriptDirectory.from_config(_config()).get_current_head()
@@ -107,6 +143,7 @@ def check_current(connection: sqlalchemy.Connection) -> None:
             f"The database is at revision {found or 'none'}, this version of CHT Worklist needs "
             f"{expected}: run `worklist migrate`{f' with the account {owner}' if owner else ''}."
         )
+    check_landing(driver(connection), postgres)
 
 
 def _config() -> Config:

@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipeline.errors import SettingsWrong
@@ -20,11 +20,24 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,50}")
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2}))?"
 )
+_FARTHEST_ZONE = timedelta(hours=16)  # that PostgreSQL knows
+_HOST_NAME = re.compile(r"([\w-]{1,63}\.)*[\w-]{1,63}\.?")
+_URL_IN_PLACE_OF_HOST = re.compile(
+    r"((?P<scheme>[a-z+]+)://)?(?P<user>[^/@]*@)?(?P<host>\[[^]]*\]|[^/:@\[\]]*)(:(?P<port>\d+))?(/.*)?",
+    re.IGNORECASE,
+)
+_PORTS = {"http": 80, "https": 443}
+# Schemas that the migrations and dbt fill, and grant to roles of their own.
+_OWN_SCHEMAS = frozenset({"app", "worklist", "worklist_live", "worklist_pii", "worklist_build"})
+_PROGRESS = "couchdb_progress"
 
 
 @dataclass(frozen=True)
 class CouchSettings:
-    """Where the CHT is, and the account that reads and writes it."""
+    """Where the CHT is, and the account that reads and writes it.
+
+    `authorities` is a file of certificates that are trusted besides those of the system.
+    """
 
     host: str
     port: int
@@ -32,10 +45,12 @@ class CouchSettings:
     user: str
     password: str
     databases: tuple[str, ...]
+    authorities: Path | None
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.secure else 'http'}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
 
     @property
     def medic(self) -> str:
@@ -62,9 +77,12 @@ class PostgresSettings:
 
 @dataclass(frozen=True)
 class Settings:
+    """`is_home_anywhere` is whether `home` is the same whatever folder a command is run in."""
+
     couch: CouchSettings
     postgres: PostgresSettings
     home: Path
+    is_home_anywhere: bool
     instance: str | None
     now: str | None
     tasks_file: Path
@@ -84,27 +102,30 @@ class Settings:
         """Raises SettingsWrong with the variable's name and what it should hold."""
         read = _Reader(environment)
         couch = CouchSettings(
-            host=read.text("COUCHDB_HOST", "localhost"),
+            host=read.host("COUCHDB_HOST", "localhost"),
             port=read.port("COUCHDB_PORT", 5984),
             secure=read.flag("COUCHDB_SECURE"),
             user=read.text("COUCHDB_USER", "medic"),
-            password=read.text("COUCHDB_PASSWORD", "password"),
+            password=environment.get("COUCHDB_PASSWORD") or "password",
             databases=tuple(re.split(r"[,\s]+", read.text("COUCHDB_DBS", "medic").strip(", "))),
+            authorities=read.certificates("SSL_CERT_FILE"),
         )
         postgres = PostgresSettings(
-            host=environment.get("POSTGRES_HOST") or None,
+            host=read.server("POSTGRES_HOST"),
             port=read.port("POSTGRES_PORT", 5432),
             user=read.text("POSTGRES_USER", "postgres"),
-            password=read.text("POSTGRES_PASSWORD", ""),
+            password=environment.get("POSTGRES_PASSWORD", ""),
             database=read.text("POSTGRES_DB", "data"),
-            schema=read.identifier("POSTGRES_SCHEMA", "v1"),
-            table=read.identifier("POSTGRES_TABLE", "couchdb"),
+            schema=read.schema("POSTGRES_SCHEMA", "v1"),
+            table=read.table("POSTGRES_TABLE", "couchdb"),
         )
+        home = read.text("WORKLIST_HOME", ".worklist")
         return cls(
             couch=couch,
             postgres=postgres,
-            home=Path(read.text("WORKLIST_HOME", ".worklist")).resolve(),
-            instance=environment.get("WORKLIST_INSTANCE") or None,
+            home=Path(home).resolve(),
+            is_home_anywhere=Path(home).is_absolute(),
+            instance=read.text("WORKLIST_INSTANCE", "") or None,
             now=read.moment("WORKLIST_NOW"),
             tasks_file=Path(
                 read.text("WORKLIST_TASKS", str(PROJECT / "dbt_project" / "tasks.yml"))
@@ -137,7 +158,24 @@ class _Reader:
         self._environment = environment
 
     def text(self, name: str, default: str) -> str:
-        return self._environment.get(name) or default
+        return self._environment.get(name, "").strip() or default
+
+    def host(self, name: str, default: str) -> str:
+        """A name, an IPv4 address, or an IPv6 address without its brackets."""
+        value = self.text(name, default)
+        bare = value.removeprefix("[").removesuffix("]")
+        if _HOST_NAME.fullmatch(value) or _is_ipv6(bare):
+            return bare
+        raise SettingsWrong(_wrong_host(name, value))
+
+    def server(self, name: str) -> str | None:
+        """A host, or the folder of a Unix socket; None where nothing is said."""
+        value = self.text(name, "")
+        return value if value.startswith("/") else self.host(name, value) if value else None
+
+    def certificates(self, name: str) -> Path | None:
+        value = self.text(name, "")
+        return Path(value).resolve() if value else None
 
     def seconds(self, name: str, default: int) -> int:
         value = self.text(name, str(default))
@@ -196,13 +234,75 @@ class _Reader:
             raise SettingsWrong(f"{name} is {value!r}: write lower-case letters, digits and _.")
         return value
 
+    def schema(self, name: str, default: str) -> str:
+        """Raw documents are in it, and each of our roles may read one of the others."""
+        value = self.identifier(name, default)
+        if value in _OWN_SCHEMAS:
+            raise SettingsWrong(
+                f"{name} is {value!r}, which CHT Worklist fills itself: write another, such as v1."
+            )
+        if value.startswith("pg_") or value == "information_schema":
+            raise SettingsWrong(
+                f"{name} is {value!r}, which is PostgreSQL's own: write another, such as v1."
+            )
+        return value
+
+    def table(self, name: str, default: str) -> str:
+        value = self.identifier(name, default)
+        if value == _PROGRESS:
+            raise SettingsWrong(
+                f"{name} is {value!r}, where the progress of the sync is kept: write another, such "
+                "as couchdb."
+            )
+        return value
+
     def moment(self, name: str) -> str | None:
         value = self.text(name, "")
         if not value:
             return None
-        if not _MOMENT.fullmatch(value):
+        if not _is_moment(value):
             raise SettingsWrong(
                 f"{name} is {value!r}: write a day such as 2026-11-20, or a moment with its zone "
                 "such as 2026-11-20T08:30:00+02:00."
             )
         return value
+
+
+def _is_moment(value: str) -> bool:
+    """Whether it is one that both Python and PostgreSQL can read."""
+    if not _MOMENT.fullmatch(value):
+        return False
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return abs(moment.utcoffset() or timedelta()) < _FARTHEST_ZONE
+
+
+def _is_host(value: str) -> bool:
+    return _HOST_NAME.fullmatch(value) is not None or _is_ipv6(value)
+
+
+def _is_ipv6(value: str) -> bool:
+    try:
+        return ipaddress.IPv6Address(value).scope_id is None
+    except ValueError:
+        return False
+
+
+def _wrong_host(name: str, value: str) -> str:
+    """What to write instead. A value with an account in it holds a password, so never the value."""
+    server = name.partition("_")[0]
+    found = _URL_IN_PLACE_OF_HOST.fullmatch(value)
+    host = found["host"].strip("[]") if found else ""
+    if not found or not _is_host(host):
+        return f"{name} is not the name or address of a host: write one such as cht.example.org."
+    scheme = (found["scheme"] or "").lower()
+    parts = [f"{name}={host}"]
+    if port := found["port"] or _PORTS.get(scheme):
+        parts.append(f"{server}_PORT={port}")
+    if scheme in _PORTS:
+        parts.append(f"COUCHDB_SECURE={'true' if scheme == 'https' else 'false'}")
+    if found["user"]:
+        parts.append(f"{server}_USER and {server}_PASSWORD for the account")
+    return f"{name} must hold a host and nothing else: write {', '.join(parts)}."

@@ -1,5 +1,6 @@
 """How fresh everything is and what waits, gathered from those who know."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -12,24 +13,46 @@ from pipeline.sync.store import Landing
 from pipeline.writeback import store as outbox_store
 
 
-def read(connection: psycopg.Connection, landing: Landing) -> dict[str, Any]:
+def read(connection: psycopg.Connection, landing: Landing, database: str) -> dict[str, Any]:
     """Moments as UTC; `sync` has an entry per source, `refresh` one per tier that ever ran."""
-    return {
+    report = {
         "now": now(connection),
+        "database": database,
         "sync": sync_store.overview(connection, landing),
         "refresh": refresh_store.latest(connection),
         "write_back": outbox_store.overview(connection),
     }
+    return report | {"needs_a_person": list(_needs(report))}
+
+
+def _needs(report: dict[str, Any]) -> Iterator[str]:
+    """What will not pass by itself, a sentence each."""
+    for source in report["sync"]:
+        if source["failing_since"]:
+            yield f"Syncs of {source['source']} fail: {source['failing_because']}"
+        if source["set_aside"]:
+            yield (
+                f"{source['set_aside']} documents of {source['source']} could not be stored: see "
+                "docs/operators.md."
+            )
+    for tier, run in report["refresh"].items():
+        if run["failed_model"]:
+            yield f"The last {tier} refresh failed in {run['failed_model']}."
+    outbox = report["write_back"]
+    if outbox.get("stopped_at"):
+        yield f"Nothing is sent: {outbox['stopped_because']}"
+    yield from outbox["alarms"]
 
 
 def text(report: dict[str, Any]) -> str:
     """The same for a person."""
     moment = report["now"]
-    sources = [_source(source, moment) for source in report["sync"]]
+    sources = [line for source in report["sync"] for line in _source(source, moment)]
     tiers = [_tier(tier, report["refresh"].get(tier), moment) for tier in ("live", "published")]
     return "\n".join(
         [
             f"As of {moment:%Y-%m-%d %H:%M} UTC",
+            f"database: {report['database']}",
             *(sources or ["sync: never ran"]),
             *tiers,
             *_outbox(report["write_back"], moment),
@@ -37,13 +60,22 @@ def text(report: dict[str, Any]) -> str:
     )
 
 
-def _source(source: dict[str, Any], moment: datetime) -> str:
-    return (
+def _source(source: dict[str, Any], moment: datetime) -> list[str]:
+    reached = (
         f"sync {source['source']}: {source['documents']:,} documents, "
         f"last asked {_age(source['updated_at'], moment)}, "
         f"{source['pending'] or 0:,} changes were left, "
         f"{source['altered']} altered, {source['set_aside']} set aside"
     )
+    since = source["failing_since"]
+    if since is None:
+        return [reached]
+    first, last = _age(since, moment), _age(source["failed_at"], moment)
+    return [
+        reached,
+        f"  SYNCS FAIL since {since:%Y-%m-%d %H:%M} UTC, first {first}, last {last}: "
+        f"{source['failing_because']}",
+    ]
 
 
 def _outbox(outbox: dict[str, Any], moment: datetime) -> list[str]:

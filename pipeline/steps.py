@@ -4,6 +4,7 @@ Together with `cli` this is where the parts are put together; it reads no enviro
 """
 
 import contextlib
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -42,19 +43,60 @@ from pipeline.writeback.ways import Api, BulkDocs
 
 
 @contextlib.contextmanager
-def open_database(settings: Settings, *, must_be_current: bool = True) -> Iterator[Address]:
-    """The operator's PostgreSQL, or the embedded one for as long as it is needed."""
+def open_database(
+    settings: Settings, *, must_be_current: bool = True, may_be_made: bool = False
+) -> Iterator[Address]:
+    """The operator's PostgreSQL, or the embedded one for as long as it is needed.
+
+    Raises SettingsWrong where there is no embedded one and it may not be made: the command may
+    have been run in another folder than the others.
+    """
+    if not settings.postgres.host:
+        _say_which(settings, may_be_made)
     with _server(settings) as address:
         if must_be_current:
-            check_current(address)
+            check_current(settings, address)
         with database.translated(address):
             yield address
 
 
-def check_current(address: Address) -> None:
+@contextlib.contextmanager
+def open_any_database(settings: Settings) -> Iterator[Address]:
+    """The operator's PostgreSQL or the embedded one, else one that is gone afterwards."""
+    if settings.postgres.host or embedded.exists(_embedded_folder(settings)):
+        with open_database(settings, must_be_current=False) as address:
+            yield address
+        return
+    with tempfile.TemporaryDirectory() as folder, _embedded(settings, Path(folder)) as address:
+        yield address
+
+
+def place(settings: Settings) -> str:
+    """The database, as a person is told of it."""
+    given = settings.postgres
+    if given.host:
+        return f"{given.database} at {given.host}:{given.port}"
+    return f"embedded, in {settings.home}"
+
+
+def _say_which(settings: Settings, may_be_made: bool) -> None:
+    """Where it stands, if that is not written in the settings."""
+    if not embedded.exists(_embedded_folder(settings)):
+        if not may_be_made:
+            raise SettingsWrong(
+                f"There is no database in {settings.home}, and POSTGRES_HOST is not set: run this "
+                "in the folder of your .env, set WORKLIST_HOME to where the database is, or run "
+                "`worklist migrate` to make one there."
+            )
+        say(f"Making an embedded PostgreSQL in {settings.home}, since POSTGRES_HOST is not set.")
+    elif not settings.is_home_anywhere:
+        say(f"Using the embedded PostgreSQL in {settings.home}.")
+
+
+def check_current(settings: Settings, address: Address) -> None:
     engine = database.engine(address)
     with database.translated(address), engine.connect() as connection:
-        migrations.check_current(connection)
+        migrations.check_current(connection, settings.postgres)
     engine.dispose()
 
 
@@ -75,7 +117,17 @@ def _server(settings: Settings) -> Iterator[Address]:
             given.host, given.port, given.user, given.password, given.database, settings.now
         )
         return
-    with embedded.running(settings.home / "postgres") as server:
+    with _embedded(settings, _embedded_folder(settings)) as address:
+        yield address
+
+
+def _embedded_folder(settings: Settings) -> Path:
+    return settings.home / "postgres"
+
+
+@contextlib.contextmanager
+def _embedded(settings: Settings, folder: Path) -> Iterator[Address]:
+    with embedded.running(folder) as server:
         yield Address(
             "127.0.0.1", server.port, server.user, server.password, server.database, settings.now
         )
@@ -83,7 +135,7 @@ def _server(settings: Settings) -> Iterator[Address]:
 
 def open_cht(settings: Settings) -> ChtClient:
     couch = settings.couch
-    return ChtClient(couch.url, couch.user, couch.password)
+    return ChtClient(couch.url, couch.user, couch.password, authorities=couch.authorities)
 
 
 def open_dbt(settings: Settings, address: Address) -> contextlib.AbstractContextManager[dbt.Dbt]:
@@ -120,7 +172,8 @@ def ask_rights(client: ChtClient) -> Callable[[identity.Identity], identity.Iden
 
 def _for_people(settings: Settings) -> ChtClient:
     """Without an account, and for a short while: somebody is waiting."""
-    return ChtClient(settings.couch.url, connect_seconds=5, read_seconds=10)
+    couch = settings.couch
+    return ChtClient(couch.url, connect_seconds=5, read_seconds=10, authorities=couch.authorities)
 
 
 def last_sync(settings: Settings) -> Callable[[sqlalchemy.Connection], datetime | None]:
@@ -137,11 +190,12 @@ def migrate(settings: Settings, address: Address) -> list[str]:
     the database need not own it: then nothing is done where nothing is to be done.
     """
     with database.connect(address) as connection:
+        migrations.check_landing(connection, settings.postgres)
         owner = migrations.other_owner(connection)
         if owner is None:
             migrations.check_account(connection, settings.postgres)
     if owner is not None:
-        check_current(address)
+        check_current(settings, address)
         return []
     Patience(settings.patience_seconds, say).attempt(lambda: _prepare_landing(settings, address))
     engine = database.engine(address)

@@ -101,6 +101,15 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
         schema=schema,
         info=_granted(sync=_READ_AND_WRITE),
     )
+    Table(
+        f"{table}_sync_failure",
+        metadata,
+        Column("source", String, primary_key=True),
+        Column("failing_since", Moment, nullable=False, comment="first, since anything landed"),
+        Column("failed_at", Moment, nullable=False, comment="last"),
+        Column("reason", Text, nullable=False, comment="what was said the last time"),
+        schema=schema,
+    )
 
 
 metadata = MetaData()

@@ -11,6 +11,7 @@ from pipeline.cht.client import ChtClient
 from pipeline.cht.door import RequestRefused
 from pipeline.cht.identity import check_account
 from pipeline.database import now
+from pipeline.errors import Refused, SettingsWrong, Unavailable
 from pipeline.sync import store
 from pipeline.sync.erasing import erase_kept
 from pipeline.sync.reading import ReadAhead, ReadPart
@@ -62,13 +63,23 @@ class Sync:
 
         Raises Conflict when somebody else syncs this source, Refused when the account would not
         see everything, SettingsWrong when there is no such database, Unavailable when the CHT
-        went away: what was committed until then stays, and the next sync goes on from there.
+        went away: what was committed until then stays, and the next sync goes on from there. What
+        failed, and since when, is written down until something lands again.
         """
-        check_account(self.client, self.database)
-        with store.locked(self.connection, self.landing, self.source):
-            erase_kept(self.connection, self.landing, self.source)
-            self._catch_up()
+        try:
+            check_account(self.client, self.database)
+            with store.locked(self.connection, self.landing, self.source):
+                erase_kept(self.connection, self.landing, self.source)
+                self._catch_up()
+        except (Refused, SettingsWrong, Unavailable) as error:
+            self._note_failure(str(error))
+            raise
         return self.progress
+
+    def _note_failure(self, reason: str) -> None:
+        with self.connection.transaction():
+            moment = now(self.connection)
+            store.note_failure(self.connection, self.landing, self.source, reason, moment)
 
     def follow(self, stop: Event, wait_seconds: float = 25) -> None:
         """Syncs whenever the CHT changes, until `stop` is set; it is looked at between waits.

@@ -58,6 +58,10 @@ class Landing:
     def set_aside(self) -> sql.Identifier:
         return sql.Identifier(self.schema, f"{self.table}_set_aside")
 
+    @property
+    def failures(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, f"{self.table}_sync_failure")
+
     def lock_name(self, source: str) -> str:
         return f"{self.schema}.{self.table} {source}"
 
@@ -214,9 +218,14 @@ def save_progress(
     pending: int | None,
     moment: datetime,
 ) -> None:
+    """What failed before is over."""
     connection.execute(
         sql.SQL(
             """
+            with over as (
+                delete from {failures} as failure where failure.source = %(source)s
+            )
+
             insert into {progress} (seq, pending, updated_at, source)
             values (%(seq)s, %(pending)s, %(moment)s, %(source)s)
             on conflict (source) do update set
@@ -224,8 +233,25 @@ def save_progress(
                 pending = excluded.pending,
                 updated_at = excluded.updated_at
             """
-        ).format(progress=landing.progress),
+        ).format(progress=landing.progress, failures=landing.failures),
         {"seq": sequence, "pending": pending, "moment": moment, "source": source},
+    )
+
+
+def note_failure(
+    connection: psycopg.Connection, landing: Landing, source: str, reason: str, moment: datetime
+) -> None:
+    connection.execute(
+        sql.SQL(
+            """
+            insert into {failures} as failure (source, failing_since, failed_at, reason)
+            values (%(source)s, %(moment)s, %(moment)s, %(reason)s)
+            on conflict (source) do update set
+                failed_at = excluded.failed_at,
+                reason = excluded.reason
+            """
+        ).format(failures=landing.failures),
+        {"source": source, "moment": moment, "reason": reason},
     )
 
 
@@ -491,31 +517,47 @@ def _reason(error: psycopg.Error) -> str:
 
 
 def overview(connection: psycopg.Connection, landing: Landing) -> list[dict[str, Any]]:
-    """One entry per source: how far it came, when, and how many documents stand where."""
+    """One entry per source: how far it came, when, how many documents stand where, and since when
+    and why its syncs have been failing, where they do.
+    """
     statement = sql.SQL("""
         select
-            progress.source,
-            progress.updated_at,
-            progress.pending,
+            asked.source,
+            asked.updated_at,
+            asked.pending,
+            asked.failing_since,
+            asked.failed_at,
+            asked.failing_because,
             (
                 select count(*) from {documents} as document
-                where document.source = progress.source
+                where document.source = asked.source
             ) as documents,
             (
                 select count(*) from {altered} as altered
-                where altered.source = progress.source
+                where altered.source = asked.source
             ) as altered,
             (
                 select count(*) from {set_aside} as set_aside
-                where set_aside.source = progress.source
+                where set_aside.source = asked.source
             ) as set_aside
-        from {progress} as progress
-        order by progress.source
+        from (
+            select
+                coalesce(progress.source, failure.source) as source,
+                progress.updated_at,
+                progress.pending,
+                failure.failing_since,
+                failure.failed_at,
+                failure.reason as failing_because
+            from {progress} as progress
+            full join {failures} as failure on progress.source = failure.source
+        ) as asked
+        order by asked.source
     """).format(
         documents=landing.documents,
         altered=landing.altered,
         set_aside=landing.set_aside,
         progress=landing.progress,
+        failures=landing.failures,
     )
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement).fetchall()

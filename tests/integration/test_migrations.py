@@ -58,7 +58,7 @@ def test_migrating_again_changes_nothing(database: Address) -> None:
     opened = engine(database)
     with opened.begin() as connection:
         migrate(connection, Settings.read({}).postgres)
-        check_current(connection)
+        check_current(connection, Settings.read({}).postgres)
     opened.dispose()
 
 
@@ -67,7 +67,7 @@ def test_a_database_that_was_never_migrated_is_refused_by_name_of_the_command(
 ) -> None:
     opened = engine(empty_database)
     with opened.connect() as connection, pytest.raises(SettingsWrong, match="worklist migrate"):
-        check_current(connection)
+        check_current(connection, Settings.read({}).postgres)
     opened.dispose()
 
 
