@@ -428,7 +428,9 @@ def status_command(settings: Settings, as_json: bool) -> None:
     Ends with 1 when something does.
     """
     with steps.open_database(settings) as address, database.connect(address) as connection:
-        report = status.read(connection, steps.landing(settings), steps.place(settings))
+        report = status.read(
+            connection, steps.landing(settings), steps.sources(settings), steps.place(settings)
+        )
     click.echo(_json(report) if as_json else status.text(report))
     if report["needs_a_person"]:
         raise click.exceptions.Exit(1)

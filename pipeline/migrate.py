@@ -98,9 +98,10 @@ def _has_tables(connection: psycopg.Connection) -> bool:
 
 def check_landing(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
     """Raises SettingsWrong when the database was set up with another landing than the settings
-    name; says nothing of one that was never set up.
+    name, or when a new one cannot have such a name.
     """
     if connection.execute("select to_regclass('app.alembic_version')").fetchone() == (None,):
+        _check_names(connection, postgres)
         return
     found = _landings(connection)
     if (postgres.schema, postgres.table) in found:
@@ -116,6 +117,13 @@ def check_landing(connection: psycopg.Connection, postgres: PostgresSettings) ->
         f"{named}, but this database was set up with {schema}.{table}: set POSTGRES_SCHEMA="
         f"{schema} and POSTGRES_TABLE={table} again, or use a database of its own."
     )
+
+
+def _check_names(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
+    names = {"POSTGRES_SCHEMA": postgres.schema, "POSTGRES_TABLE": postgres.table}
+    for setting, name in names.items():
+        if connection.execute("select quote_ident(%s)", [name]).fetchone() != (name,):
+            raise SettingsWrong(f"{setting} is {name!r}, which is a word of SQL: write another.")
 
 
 def _landings(connection: psycopg.Connection) -> list[tuple[str, str]]:

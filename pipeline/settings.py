@@ -107,7 +107,7 @@ class Settings:
             secure=read.flag("COUCHDB_SECURE"),
             user=read.text("COUCHDB_USER", "medic"),
             password=environment.get("COUCHDB_PASSWORD") or "password",
-            databases=tuple(re.split(r"[,\s]+", read.text("COUCHDB_DBS", "medic").strip(", "))),
+            databases=read.names("COUCHDB_DBS", "medic"),
             authorities=read.certificates("SSL_CERT_FILE"),
         )
         postgres = PostgresSettings(
@@ -191,6 +191,12 @@ class _Reader:
                 f"every five minutes, and no session lasts longer than {_LONGEST_HOLD}."
             )
         return timedelta(seconds=seconds)
+
+    def names(self, name: str, default: str) -> tuple[str, ...]:
+        values = tuple(dict.fromkeys(self.text(name, default).replace(",", " ").split()))
+        if not values:
+            raise SettingsWrong(f"{name} names none: write one such as {default}, or leave it out.")
+        return values
 
     def networks(self, name: str, default: str) -> tuple[str, ...]:
         values = tuple(self.text(name, default).replace(",", " ").split())

@@ -1,6 +1,6 @@
 """How fresh everything is and what waits, gathered from those who know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +13,17 @@ from pipeline.sync.store import Landing
 from pipeline.writeback import store as outbox_store
 
 
-def read(connection: psycopg.Connection, landing: Landing, database: str) -> dict[str, Any]:
-    """Moments as UTC; `sync` has an entry per source, `refresh` one per tier that ever ran."""
+def read(
+    connection: psycopg.Connection, landing: Landing, sources: Sequence[str], database: str
+) -> dict[str, Any]:
+    """Moments as UTC; `sync` has an entry per source, `refresh` one per tier that ever ran.
+
+    `sources` are those that are to be synced: what is not of them cannot fail any more.
+    """
     report = {
         "now": now(connection),
         "database": database,
-        "sync": sync_store.overview(connection, landing),
+        "sync": sync_store.overview(connection, landing, sources),
         "refresh": refresh_store.latest(connection),
         "write_back": outbox_store.overview(connection),
     }

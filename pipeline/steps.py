@@ -211,13 +211,13 @@ def migrate(settings: Settings, address: Address) -> list[str]:
     return refused
 
 
-def _sources(settings: Settings) -> list[str]:
+def sources(settings: Settings) -> list[str]:
     return [settings.couch.source(name) for name in settings.couch.databases]
 
 
 def _prepare_landing(settings: Settings, address: Address) -> None:
     with database.connect(address, autocommit=True) as connection:
-        Adoption(connection, landing(settings), _sources(settings), say).prepare()
+        Adoption(connection, landing(settings), sources(settings), say).prepare()
 
 
 def sync(

@@ -21,7 +21,7 @@ class UntrustedCertificate(httpx.ConnectError):
     """The certificate is not trusted; `code` is OpenSSL's reason."""
 
     def __init__(self, error: ssl.SSLCertVerificationError) -> None:
-        super().__init__(error.verify_message)
+        super().__init__(error.verify_message.rstrip("."))
         self.code = error.verify_code
 
 

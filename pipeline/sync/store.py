@@ -516,9 +516,11 @@ def _reason(error: psycopg.Error) -> str:
     return f"{said} ({error.sqlstate})"
 
 
-def overview(connection: psycopg.Connection, landing: Landing) -> list[dict[str, Any]]:
-    """One entry per source: how far it came, when, how many documents stand where, and since when
-    and why its syncs have been failing, where they do.
+def overview(
+    connection: psycopg.Connection, landing: Landing, sources: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One entry per source: how far it came, when, and how many documents stand where; of `sources`
+    also since when and why their syncs have been failing, where they do.
     """
     statement = sql.SQL("""
         select
@@ -549,7 +551,9 @@ def overview(connection: psycopg.Connection, landing: Landing) -> list[dict[str,
                 failure.failed_at,
                 failure.reason as failing_because
             from {progress} as progress
-            full join {failures} as failure on progress.source = failure.source
+            full join (
+                select * from {failures} as failed where failed.source = any(%s)
+            ) as failure on progress.source = failure.source
         ) as asked
         order by asked.source
     """).format(
@@ -560,7 +564,7 @@ def overview(connection: psycopg.Connection, landing: Landing) -> list[dict[str,
         failures=landing.failures,
     )
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement).fetchall()
+        return cursor.execute(statement, (list(sources),)).fetchall()
 
 
 def last_asked(connection: psycopg.Connection, landing: Landing) -> datetime | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def report_of(outbox: Outbox) -> dict[str, Any]:
-    return status.read(outbox.looking, LANDING, "here")["write_back"]  # type: ignore[no-any-return]
+    return status.read(outbox.looking, LANDING, (), "here")["write_back"]  # type: ignore[no-any-return]
 
 
 def test_a_queue_that_may_not_write_says_so_once_and_costs_one_small_request_a_time(
@@ -39,8 +39,8 @@ def test_a_queue_that_may_not_write_says_so_once_and_costs_one_small_request_a_t
     assert [len(ids) for ids in faulty_door.bulk_requests] == [5, 1, 1]
     told = report_of(outbox)
     assert "Insufficient privileges" in told["stopped_because"]
-    assert told["stopped_at"] <= status.read(outbox.looking, LANDING, "here")["now"]
-    assert "NOTHING IS SENT" in status.text(status.read(outbox.looking, LANDING, "here"))
+    assert told["stopped_at"] <= status.read(outbox.looking, LANDING, (), "here")["now"]
+    assert "NOTHING IS SENT" in status.text(status.read(outbox.looking, LANDING, (), "here"))
     assert outbox.looking.execute("select max(attempts) from app.outbox").fetchone() == (0,)
     assert outbox.write_back().sent == 5
     assert report_of(outbox)["stopped_because"] is None
@@ -280,7 +280,7 @@ def test_status_tells_what_waits_since_when_and_how_long_confirming_takes(
     assert told["oldest_unconfirmed_at"] is not None
     assert told["confirming_seconds"] == {"median": 90.0, "p95": 90.0}
     outbox.write_back()
-    text = status.text(status.read(outbox.looking, LANDING, "here"))
+    text = status.text(status.read(outbox.looking, LANDING, (), "here"))
     assert "1 refused" in text
     assert "confirming took 90 s lately" in text
     assert "ALARM: report _nope was refused: illegal_docid" in text

@@ -34,9 +34,59 @@ def test_rights_hold_for_twelve_hours_and_never_longer_than_a_session() -> None:
         ("WORKLIST_CHT_URL", "cht.example.org"),
         ("WORKLIST_CHT_URL", "javascript:alert(1)"),
         ("WORKLIST_CHT_URL", "https://medic:password@cht.example.org"),
+        ("COUCHDB_HOST", "https://medic:password@cht.example.org/"),
+        ("COUCHDB_HOST", "cht.example.org/medic"),
+        ("COUCHDB_HOST", "cht example.org"),
+        ("COUCHDB_HOST", "https://"),
+        ("COUCHDB_HOST", "fe80::1%eth0"),
+        ("COUCHDB_HOST", f"{'long' * 16}.example.org"),
+        ("COUCHDB_DBS", " , "),
+        ("POSTGRES_HOST", "db:5432"),
+        ("POSTGRES_SCHEMA", "app"),
+        ("POSTGRES_SCHEMA", "worklist_pii"),
+        ("POSTGRES_SCHEMA", "pg_catalog"),
+        ("POSTGRES_SCHEMA", "information_schema"),
+        ("POSTGRES_TABLE", "couchdb_progress"),
+        ("WORKLIST_NOW", "2026-02-30"),
+        ("WORKLIST_NOW", "2026-11-20T25:00Z"),
+        ("WORKLIST_NOW", "2026-11-20T08:30+23:00"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsWrong, match=name) as refused:
         Settings.read({name: value})
     assert "medic:password" not in str(refused.value)
+
+
+def test_a_host_may_stand_between_blanks_and_be_of_ipv6() -> None:
+    assert Settings.read({"COUCHDB_HOST": " cht.example.org\r"}).couch.host == "cht.example.org"
+    for written in ("::1", "[::1]"):
+        couch = Settings.read({"COUCHDB_HOST": written}).couch
+        assert (couch.url, couch.source("medic")) == ("http://[::1]:5984", "::1/medic")
+    assert Settings.read({"POSTGRES_HOST": "  "}).postgres.host is None
+    assert Settings.read({"POSTGRES_HOST": "/run/postgresql"}).postgres.host == "/run/postgresql"
+
+
+def test_a_password_is_taken_as_it_is() -> None:
+    written = {"COUCHDB_PASSWORD": " a b ", "POSTGRES_PASSWORD": " c "}
+    settings = Settings.read(written)
+    assert (settings.couch.password, settings.postgres.password) == (" a b ", " c ")
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("https://cht.example.org", "=cht.example.org, COUCHDB_PORT=443, COUCHDB_SECURE=true."),
+        ("http://10.0.0.1:5984/medic", "=10.0.0.1, COUCHDB_PORT=5984, COUCHDB_SECURE=false."),
+        ("[::1]:443", "=::1, COUCHDB_PORT=443."),
+        ("medic:secret@cht", "=cht, COUCHDB_USER and COUCHDB_PASSWORD for the account."),
+    ],
+)
+def test_who_writes_more_than_a_host_is_told_what_to_write(written: str, wanted: str) -> None:
+    with pytest.raises(SettingsWrong) as refused:
+        Settings.read({"COUCHDB_HOST": written})
+    assert str(refused.value).endswith(f"write COUCHDB_HOST{wanted}")
+
+
+def test_a_database_that_is_named_twice_is_copied_once() -> None:
+    assert Settings.read({"COUCHDB_DBS": "medic, medic"}).couch.databases == ("medic",)
