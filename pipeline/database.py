@@ -34,6 +34,10 @@ _SESSION = {
     "extra_float_digits": "1",
     "default_transaction_isolation": "read committed",
     "timezone": "UTC",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
 }
 _LEAST_VERSION = 15
 # A server that refuses somebody for the time being, in the languages that CHTs are run in.

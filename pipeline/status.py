@@ -37,8 +37,8 @@ def _needs(report: dict[str, Any]) -> Iterator[str]:
             yield f"Syncs of {source['source']} fail: {source['failing_because']}"
         if source["set_aside"]:
             yield (
-                f"{source['set_aside']} documents of {source['source']} could not be stored: see "
-                "docs/operators.md."
+                f"Of {source['source']} documents are set aside that could not be stored: "
+                f"{source['set_aside']}. See docs/operators.md."
             )
     for tier, run in report["refresh"].items():
         if run["failed_model"]:

@@ -28,6 +28,10 @@ ODD = {
     "extra_float_digits": "-15",
     "default_transaction_isolation": "serializable",
     "search_path": "worklist_pii, app",
+    "statement_timeout": "20ms",
+    "lock_timeout": "1ms",
+    "idle_in_transaction_session_timeout": "20ms",
+    "idle_session_timeout": "20ms",
 }
 # What people set in a shell, which libpq tells the server after all else.
 SHELL = {"PGTZ": "Africa/Nairobi", "PGDATESTYLE": "German", "PGCLIENTENCODING": "LATIN1"}

@@ -14,12 +14,13 @@ PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text()
 OPERATORS = (PROJECT / "docs" / "operators.md").read_text()
 ANALYSTS = (PROJECT / "docs" / "analysts.md").read_text()
+_SETTING = r"(?:(?:COUCHDB|POSTGRES|WORKLIST)_[A-Z_]+|SSL_CERT_FILE)"
 IMPLEMENTERS = (PROJECT / "docs" / "implementers.md").read_text()
 
 
 def _settings_read() -> set[str]:
     text = (PROJECT / "pipeline" / "settings.py").read_text()
-    return set(re.findall(r'"((?:COUCHDB|POSTGRES|WORKLIST)_[A-Z_]+)"', text))
+    return set(re.findall(rf'"({_SETTING})"', text))
 
 
 def test_every_command_is_in_the_readme_and_the_operators_page() -> None:
@@ -30,10 +31,9 @@ def test_every_command_is_in_the_readme_and_the_operators_page() -> None:
 
 def test_every_setting_is_in_the_readme_and_the_example_and_no_other() -> None:
     example = (PROJECT / ".env.example").read_text()
-    named = r"\b(?:COUCHDB|POSTGRES|WORKLIST)_[A-Z_]+"
     table = README[README.index("## Settings") : README.index("## Read on")]
-    assert set(re.findall(named, table)) == _settings_read()
-    assert set(re.findall(rf"^#?({named})=", example, re.MULTILINE)) == _settings_read()
+    assert set(re.findall(rf"\b{_SETTING}", table)) == _settings_read()
+    assert set(re.findall(rf"^#?({_SETTING})=", example, re.MULTILINE)) == _settings_read()
 
 
 def test_every_mart_is_in_the_readme_and_the_analysts_page() -> None:
