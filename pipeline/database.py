@@ -136,8 +136,9 @@ def _refusal(address: Address, conninfo: str, error: psycopg.OperationalError) -
     if error.pgconn and error.pgconn.needs_password:
         return f"{address.place} asks for a password: set POSTGRES_PASSWORD."
     reason = said.rpartition("FATAL:")[2].partition("\n")[0].strip()
-    is_passing = "FATAL:" not in said or _PASSING.search(reason) is not None
-    if is_passing or PGconn.ping(conninfo.encode()) != Ping.OK:
+    if "FATAL:" not in said or _PASSING.search(reason):
+        return None
+    if turns.aside(partial(PGconn.ping, conninfo.encode())) != Ping.OK:
         return None
     return (
         f"{address.place} refuses us: {reason}. Check POSTGRES_USER, POSTGRES_PASSWORD and "

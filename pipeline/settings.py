@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from pipeline import hosts
 from pipeline.errors import SettingsWrong
 
 # As long as a session may last, see worklist/sessions.py.
@@ -21,12 +22,6 @@ _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2}))?"
 )
 _FARTHEST_ZONE = timedelta(hours=16)  # that PostgreSQL knows
-_HOST_NAME = re.compile(r"([\w-]{1,63}\.)*[\w-]{1,63}\.?")
-_URL_IN_PLACE_OF_HOST = re.compile(
-    r"((?P<scheme>[a-z+]+)://)?(?P<user>[^/@]*@)?(?P<host>\[[^]]*\]|[^/:@\[\]]*)(:(?P<port>\d+))?(/.*)?",
-    re.IGNORECASE,
-)
-_PORTS = {"http": 80, "https": 443}
 # Schemas that the migrations and dbt fill, and grant to roles of their own.
 _OWN_SCHEMAS = frozenset({"app", "worklist", "worklist_live", "worklist_pii", "worklist_build"})
 _PROGRESS = "couchdb_progress"
@@ -161,12 +156,11 @@ class _Reader:
         return self._environment.get(name, "").strip() or default
 
     def host(self, name: str, default: str) -> str:
-        """A name, an IPv4 address, or an IPv6 address without its brackets."""
         value = self.text(name, default)
-        bare = value.removeprefix("[").removesuffix("]")
-        if _HOST_NAME.fullmatch(value) or _is_ipv6(bare):
-            return bare
-        raise SettingsWrong(_wrong_host(name, value))
+        host = hosts.read(value)
+        if host is None:
+            raise SettingsWrong(hosts.wrong(name, value))
+        return host
 
     def server(self, name: str) -> str | None:
         """A host, or the folder of a Unix socket; None where nothing is said."""
@@ -283,32 +277,3 @@ def _is_moment(value: str) -> bool:
     except ValueError:
         return False
     return abs(moment.utcoffset() or timedelta()) < _FARTHEST_ZONE
-
-
-def _is_host(value: str) -> bool:
-    return _HOST_NAME.fullmatch(value) is not None or _is_ipv6(value)
-
-
-def _is_ipv6(value: str) -> bool:
-    try:
-        return ipaddress.IPv6Address(value).scope_id is None
-    except ValueError:
-        return False
-
-
-def _wrong_host(name: str, value: str) -> str:
-    """What to write instead. A value with an account in it holds a password, so never the value."""
-    server = name.partition("_")[0]
-    found = _URL_IN_PLACE_OF_HOST.fullmatch(value)
-    host = found["host"].strip("[]") if found else ""
-    if not found or not _is_host(host):
-        return f"{name} is not the name or address of a host: write one such as cht.example.org."
-    scheme = (found["scheme"] or "").lower()
-    parts = [f"{name}={host}"]
-    if port := found["port"] or _PORTS.get(scheme):
-        parts.append(f"{server}_PORT={port}")
-    if scheme in _PORTS:
-        parts.append(f"COUCHDB_SECURE={'true' if scheme == 'https' else 'false'}")
-    if found["user"]:
-        parts.append(f"{server}_USER and {server}_PASSWORD for the account")
-    return f"{name} must hold a host and nothing else: write {', '.join(parts)}."

@@ -13,7 +13,8 @@ PIPELINE = PROJECT / "pipeline"
 MAY_IMPORT = {
     "errors": set(),
     "tables": set(),
-    "settings": {"errors"},
+    "hosts": set(),
+    "settings": {"errors", "hosts"},
     "turns": {"errors"},
     "database": {"errors", "turns"},
     "statements": {"database"},
