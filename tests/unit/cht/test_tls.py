@@ -1,5 +1,6 @@
 """A CHT behind TLS: whose certificate is trusted, and what is said of one that is not."""
 
+import shutil
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -42,6 +43,8 @@ def _openssl(folder: Path, *arguments: str) -> None:
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an authority that no system knows; its certificate is `authority.pem`."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl, which makes certificates, is not installed")
     folder = tmp_path_factory.mktemp("authority")
     request = ("req", "-x509", *_KEY, "authority.key", "-days", "2", "-subj", "/CN=authority")
     _openssl(folder, *request, "-out", "authority.pem")
