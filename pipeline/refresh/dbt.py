@@ -106,6 +106,8 @@ def _environment(address: Address, schema: str, table: str, folder: Path) -> dic
         "PATH": os.defpath,
         "HOME": str(folder),
         "LANG": "C.UTF-8",
+        # of semaphores of a child that is killed, as one is that nobody waits for any more
+        "PYTHONWARNINGS": "ignore:resource_tracker",
         "PGOPTIONS": f"{address.options} {_PLANNED_FOR}",
         "WORKLIST_DBT_HOST": address.host,
         "WORKLIST_DBT_PORT": str(address.port),

@@ -87,7 +87,7 @@ def test_another_landing_than_at_the_first_migration_is_refused_by_each_command(
     worklist: Worklist, changed: dict[str, str]
 ) -> None:
     mistaken = replace(worklist, environment={**worklist.environment, **changed})
-    for command in ("migrate", "sync", "publish", "status"):
+    for command in ("migrate", "sync", "refresh", "status"):
         sentence = refused(mistaken, command)
         assert sentence.endswith(
             "set POSTGRES_SCHEMA=v1 and POSTGRES_TABLE=couchdb again, or use a database of its own."
