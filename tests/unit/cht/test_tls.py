@@ -12,8 +12,10 @@ from threading import Thread
 import httpx
 import pytest
 
+from pipeline import steps
 from pipeline.cht.client import ChtClient
 from pipeline.errors import SettingsWrong
+from pipeline.settings import Settings
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout")
 
@@ -79,39 +81,45 @@ def _serving(certificate: Path | None) -> Iterator[int]:
         server.server_close()
 
 
-Ask = Callable[..., str | None]
+Serve = Callable[..., Settings]
 
 
 @pytest.fixture
-def ask(authority: Path) -> Iterator[Ask]:
-    """Who the CHT says we are, where it shows a certificate for `name`."""
+def serve(authority: Path) -> Iterator[Serve]:
+    """The settings for a CHT that shows a certificate for `name`, and the authority to trust."""
     with ExitStack() as servers:
 
-        def session(name: str = "localhost", days: int = 1, trusted: Path | None = None) -> str:
+        def start(name: str = "localhost", days: int = 1, *, is_trusted: bool = True) -> Settings:
             port = servers.enter_context(_serving(_sign(authority, name, days)))
-            with ChtClient(f"https://localhost:{port}", authorities=trusted) as client:
-                return client.session().name or ""
+            environment = {"COUCHDB_PORT": str(port), "COUCHDB_SECURE": "true"}
+            trusted = {"SSL_CERT_FILE": str(authority / "authority.pem")} if is_trusted else {}
+            return Settings.read({**environment, **trusted})
 
-        yield session
-
-
-def test_a_certificate_of_an_authority_that_is_named_is_trusted(ask: Ask, authority: Path) -> None:
-    assert ask(trusted=authority / "authority.pem") == "worklist"
+        yield start
 
 
-def test_a_certificate_of_another_authority_is_refused_with_what_to_set(ask: Ask) -> None:
+def ask(settings: Settings) -> str | None:
+    """Who the CHT says we are."""
+    with steps.open_cht(settings) as client:
+        return client.session().name
+
+
+def test_a_certificate_of_an_authority_that_is_named_is_trusted(serve: Serve) -> None:
+    settings = serve()
+    assert ask(settings) == "worklist"
+    assert steps.recognise(settings)("a-session-of-the-CHT", "10.0.0.1").user_name == "worklist"
+
+
+def test_a_certificate_of_another_authority_is_refused_with_what_to_set(serve: Serve) -> None:
     with pytest.raises(SettingsWrong, match=r"not trusted .* set SSL_CERT_FILE to a PEM file"):
-        ask()
+        ask(serve(is_trusted=False))
 
 
-def test_a_certificate_for_another_host_or_time_is_refused_with_what_to_do(
-    ask: Ask, authority: Path
-) -> None:
-    trusted = authority / "authority.pem"
+def test_a_certificate_for_another_host_or_time_is_refused_with_what_to_do(serve: Serve) -> None:
     with pytest.raises(SettingsWrong, match="set COUCHDB_HOST to the name that it was made for"):
-        ask(name="cht.example.org", trusted=trusted)
+        ask(serve(name="cht.example.org"))
     with pytest.raises(SettingsWrong, match="it must be renewed"):
-        ask(days=-1, trusted=trusted)
+        ask(serve(days=-1))
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
