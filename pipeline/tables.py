@@ -109,6 +109,7 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
         Column("failed_at", Moment, nullable=False, comment="last"),
         Column("reason", Text, nullable=False, comment="what was said the last time"),
         schema=schema,
+        info=_granted(sync=_READ_AND_WRITE),
     )
 
 

@@ -55,19 +55,19 @@ _STATEMENTS = (
     """,
     # The functions stay `stable`: what they read depends on the zone that is passed in alone, but
     # casts between text and moments depend on settings of the session.
-    r"""
+    """
     create function app.readable_day(day date) returns date
     language sql immutable parallel safe
     as $$ select case when day between '1900-01-01' and '2199-12-31' then day end $$
     """,
-    r"""
+    """
     create or replace function app.read_day(value text, zone text) returns date
     language sql stable parallel safe
     as $$
         select app.readable_day(day.value)
         from (
             select case
-                when value ~ '^\d{4}-\d{2}-\d{2}' then
+                when value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' then
                     case
                         when substr(value, 1, 4)::int < 1 then null
                         when substr(value, 6, 2)::int not between 1 and 12 then null
@@ -82,23 +82,23 @@ _STATEMENTS = (
                             substr(value, 9, 2)::int
                         )
                     end
-                when value ~ '^\d{1,14}(\.\d{1,9})?$' then
+                when value ~ '^[0-9]{1,14}([.][0-9]{1,9})?$' then
                     (to_timestamp(value::numeric / 1000) at time zone zone)::date
             end as value
         ) as day
     $$
     """,
-    r"""
+    """
     create or replace function app.read_moment(value text) returns timestamptz
     language sql stable parallel safe
     as $$
         select case
             when app.read_day(value, 'UTC') is null then null
-            when value ~ '^\d{1,14}(\.\d{1,9})?$' then to_timestamp(value::numeric / 1000)
+            when value ~ '^[0-9]{1,14}([.][0-9]{1,9})?$' then to_timestamp(value::numeric / 1000)
             when value ~ '^.{10}$' then (value || 'T00:00:00Z')::timestamptz
             when value ~ (
-                '^.{10}T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?'
-                || '(Z|[+-](0\d|1[0-4]):?[0-5]\d)$'
+                '^.{10}T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?'
+                || '(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])$'
             ) then value::timestamptz
         end
     $$

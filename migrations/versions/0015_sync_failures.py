@@ -7,8 +7,8 @@ are those of ASCII now in every locale, as the casts that follow them have it.
 
 from alembic import context, op
 
-revision = "0014"
-down_revision = "0012"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -16,8 +16,7 @@ depends_on = None
 def upgrade() -> None:
     schema = context.config.attributes["landing_schema"]
     table = context.config.attributes["landing_table"]
-    for statement in (_FAILURES, _GRANT):
-        op.execute(statement.format(schema=schema, table=table))
+    op.execute(_FAILURES.format(schema=schema, table=table))
     op.execute(_WITHOUT_BACKSLASHES)
 
 
@@ -28,14 +27,6 @@ _FAILURES = """
         failed_at timestamptz not null,
         reason text not null
     )
-"""
-
-_GRANT = """
-    do $$ begin
-        grant select, insert, update, delete on {schema}.{table}_sync_failure to worklist_sync;
-    exception when undefined_object then
-        raise notice 'role worklist_sync is not there: grants on sync failures are left out';
-    end $$
 """
 
 _WITHOUT_BACKSLASHES = r"""
