@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 
 import psycopg
 
 from oracle.cases import Case
+from oracle.dates import believable_moment
 from oracle.definitions import tasks_yml
 from oracle.engine import Row
 from oracle.places import SOURCE, Place
@@ -43,7 +45,10 @@ def answers(
 
 
 def _land(connection: psycopg.Connection, cases: list[Case]) -> None:
-    """Documents land at the moment of their case: a report without a date counts from then."""
+    """Documents land at the moment of their case, or when they say that they were written.
+
+    A report without a date counts from when it landed.
+    """
     with (
         connection.cursor() as cursor,
         cursor.copy(
@@ -51,8 +56,11 @@ def _land(connection: psycopg.Connection, cases: list[Case]) -> None:
         ) as copy,
     ):
         for case in cases:
-            landed_at = case["now"].removesuffix("Z")
+            now = datetime.fromisoformat(case["now"])
             for document in case["docs"]:
+                landed_at = max(
+                    now, believable_moment(document.get("reported_date")) or now
+                ).replace(tzinfo=None)
                 copy.write_row((landed_at, document["_id"], False, SOURCE, json.dumps(document)))
     connection.execute("analyze v1.couchdb")
 

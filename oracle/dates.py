@@ -8,9 +8,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-_DIGITS = re.compile(r"\d{1,14}")
+_DIGITS = re.compile(r"\d{1,14}(\.\d{1,9})?")
 _DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_YEARS = range(1900, 2200)
+_FIRST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST_MOMENT = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def moment_of_text(text: str) -> float | None:
@@ -31,9 +34,12 @@ def number(value: Any) -> float | None:
 
 def javascript_number(value: Any) -> float | None:
     """What a comparison with a number makes of a `reported_date`; ISO text is none."""
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        return float(value)
-    return number(value)
+    return number(number_of_digits(value))
+
+
+def number_of_digits(value: Any) -> Any:
+    """The number that a text of digits holds; any other value as it is."""
+    return float(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
 
 
 def javascript_date(value: Any) -> float | None:
@@ -59,6 +65,22 @@ def readable_day(value: Any, zone: ZoneInfo) -> date | None:
         return None
 
 
+def is_believable_day(day: date) -> bool:
+    return day.year in _YEARS
+
+
+def is_believable_moment(moment: float) -> bool:
+    """Whether a `reported_date` can be true, whenever it landed."""
+    return milliseconds(_FIRST_MOMENT) <= moment < milliseconds(_LAST_MOMENT)
+
+
+def believable_moment(value: Any) -> datetime | None:
+    """When a document says that it was written, unless it cannot be true."""
+    moment = readable_moment(value)
+    is_one = moment is not None and is_believable_moment(moment)
+    return _EPOCH + timedelta(milliseconds=moment or 0) if is_one else None
+
+
 def rolled_over_day(value: Any, zone: ZoneInfo) -> date | None:
     """The same as `new Date(year, month - 1, day)` reads it: nothing is impossible."""
     found = _DAY.match(value) if isinstance(value, str) else None
@@ -67,7 +89,9 @@ def rolled_over_day(value: Any, zone: ZoneInfo) -> date | None:
     year, month, day = map(int, found.groups())
     year += 1900 if year < 100 else 0
     years, months = divmod(month - 1, 12)
-    return date(year + years, months + 1, 1) + timedelta(days=day - 1)
+    if year + years > date.max.year:
+        return date.max
+    return shifted(date(year + years, months + 1, 1), day - 1)
 
 
 def javascript_day(value: Any, zone: ZoneInfo) -> date | None:
@@ -85,8 +109,19 @@ def javascript_day(value: Any, zone: ZoneInfo) -> date | None:
     return None if moment is None else local_day(moment, zone)
 
 
+def shifted(day: date, days: int) -> date:
+    """So many days later; the last day that Python knows stands for whatever comes after it."""
+    try:
+        return day + timedelta(days=days)
+    except OverflowError:
+        return date.max if days > 0 else date.min
+
+
 def local_day(moment: float, zone: ZoneInfo) -> date:
-    return (_EPOCH + timedelta(milliseconds=moment)).astimezone(zone).date()
+    try:
+        return (_EPOCH + timedelta(milliseconds=moment)).astimezone(zone).date()
+    except (OverflowError, ValueError):
+        return date.max if moment > 0 else date.min
 
 
 def local_midnight(day: date, zone: ZoneInfo) -> float:

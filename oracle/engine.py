@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from oracle import dates
+from oracle.cases import VERIFICATION_FORM
 
 Document = Mapping[str, Any]
 
@@ -25,10 +26,13 @@ class Deviation(Enum):
     PATIENT_UUID = "4: a known patient_uuid counts where patient_id is unknown, or at the top level"
     READABLE_DATES = "5: a date that the CHT cannot read falls back, or is read"
     DELETED_REPORTS = "6: deleted reports never resolve"
+    SHARED_SHORTCODE = "7: a shortcode that several contacts have names nobody"
+    WHO_VERIFIES = "10: a verification by nobody who may verify, or without an outcome, is void"
+    IMPOSSIBLE_DATES = "11: a date that cannot be true is no date"
+    UNSEEN_REPORTS = "unseen: a report with no subject that the engine looks for gives a task"
+    SHARED_NOBODY = "nobody: reports with only a case_id are not about the same nobody"
     DATE_READER = "quirk reader: not the calendar day as it is written"
     ROLLED_OVER = "quirk rolled over: an impossible day is one of the next month"
-    UNSEEN_REPORTS = "quirk unseen: reports with no subject that the engine looks for"
-    SHARED_NOBODY = "quirk nobody: reports with only a case_id are about the same nobody"
     BARE_CONTACTS = "quirk bare contact: contact tasks for contacts known only from reports"
     NEWER_THAN_NOTHING = "quirk undated: any report is newer than a source without a date"
 
@@ -37,8 +41,9 @@ class Deviation(Enum):
         return self.value.partition(":")[0]
 
     @property
-    def is_numbered(self) -> bool:
-        return self.label.isdigit()
+    def is_designed(self) -> bool:
+        """Whether we differ by our own rules, which hold for plain data too."""
+        return not self.label.startswith("quirk")
 
 
 ALL = frozenset(Deviation)
@@ -113,19 +118,33 @@ class Judge:
     def _subject(self, report: Document) -> str | None:
         reference = _first_filled(report, "patient_id", "patient_uuid", "place_id", "place_uuid")
         known = self._called(reference)
-        if known is None and self._differs(Deviation.PATIENT_UUID):
+        if known is None and (self._differs(Deviation.PATIENT_UUID) or self._is_shared(reference)):
             known = self._called(_first_filled(report, "patient_uuid"))
+        if known is None and self._is_shared(reference):
+            return f"nobody, as {report['_id']} says"
         return known or reference
 
     def _called(self, reference: str | None) -> str | None:
-        return next(
-            (
-                str(contact["_id"])
-                for contact in self.contacts
-                if reference is not None and reference in {contact["_id"], *_shortcodes(contact)}
-            ),
-            None,
+        """The first contact that is called so; of a shared shortcode nobody but the uuid's."""
+        if self._is_shared(reference):
+            return None
+        called = self._answering(reference)
+        return called[0] if called else None
+
+    def _is_shared(self, reference: str | None) -> bool:
+        called = self._answering(reference)
+        return (
+            self._differs(Deviation.SHARED_SHORTCODE)
+            and len(called) > 1
+            and reference not in called
         )
+
+    def _answering(self, reference: str | None) -> list[str]:
+        return [
+            str(contact["_id"])
+            for contact in self.contacts
+            if reference is not None and reference in {contact["_id"], *_shortcodes(contact)}
+        ]
 
     # what the definition applies to
 
@@ -181,8 +200,8 @@ class Judge:
     def _row(self, source: Source, event: Mapping[str, Any]) -> Row:
         returns_nothing = self._returns_nothing(source, event)
         due = self.today if returns_nothing else self._due(source, event)
-        start = due and due - timedelta(days=event["start"])
-        end = due and due + timedelta(days=event["end"])
+        start = due and dates.shifted(due, -event["start"])
+        end = due and dates.shifted(due, event["end"])
         is_resolved = self._is_resolved(source, event, due)
         is_deleted = bool(source.document.get("deleted"))
         return Row(
@@ -206,15 +225,33 @@ class Judge:
     def _due(self, source: Source, event: Mapping[str, Any]) -> date | None:
         if "dueDatePath" not in event:
             anchor = self._anchor(source)
-            return anchor and anchor + timedelta(days=event["days"])
-        value = _at(source.document, event["dueDatePath"])
-        read = self._read_day(value, event["dateReader"])
-        if read is not None:
-            return read + timedelta(days=event["offsetDays"])
+            return anchor and dates.shifted(anchor, event["days"])
+        due = self._named_day(source, event)
+        if due is not None:
+            return due
         return self._fallback(source) if self._differs(Deviation.READABLE_DATES) else None
 
+    def _named_day(self, source: Source, event: Mapping[str, Any]) -> date | None:
+        value = _at(source.document, event["dueDatePath"])
+        if self._differs(Deviation.READABLE_DATES):
+            value = dates.number_of_digits(value)
+        read = self._read_day(value, event["dateReader"])
+        if read is None:
+            return None
+        due = dates.shifted(read, event["offsetDays"])
+        return None if self._is_impossible(value, read, due, event) else due
+
+    def _is_impossible(self, value: Any, read: date, due: date, event: Mapping[str, Any]) -> bool:
+        """A day of another age, also one whose window leads there, or a number of seconds."""
+        window = (dates.shifted(due, -event["start"]), dates.shifted(due, event["end"]))
+        moment = dates.number(value)
+        return self._differs(Deviation.IMPOSSIBLE_DATES) and not (
+            all(map(dates.is_believable_day, (read, due, *window)))
+            and (moment is None or dates.is_believable_moment(moment))
+        )
+
     def _anchor(self, source: Source) -> date | None:
-        written = source.document.get("reported_date")
+        written = self._reported_date(source.document)
         if not source.is_report and written is None:
             return self.today
         moment = dates.javascript_date(written)
@@ -224,7 +261,7 @@ class Judge:
 
     def _fallback(self, source: Source) -> date:
         """The day of `reported_date` in any form; where there is none, of landing or reading."""
-        moment = dates.readable_moment(source.document.get("reported_date"))
+        moment = dates.readable_moment(self._reported_date(source.document))
         return self.today if moment is None else dates.local_day(moment, self.zone)
 
     def _read_day(self, value: Any, reader: str) -> date | None:
@@ -275,14 +312,19 @@ class Judge:
     def _about(self, source: Source, forms: list[str]) -> Iterator[Document]:
         nobody = source.subject is None and self._differs(Deviation.SHARED_NOBODY)
         for subject, report in self.reports:
-            if report["form"] in forms and subject == source.subject and not nobody:
+            is_about = report["form"] in forms and subject == source.subject and not nobody
+            if is_about and not self._is_void(report):
                 yield report
+
+    def _is_void(self, report: Document) -> bool:
+        """Cases know no users, so nobody in them may verify."""
+        return report["form"] == VERIFICATION_FORM and self._differs(Deviation.WHO_VERIFIES)
 
     def _by_default(self, source: Source, event: Mapping[str, Any], due: date | None) -> bool:
         if due is None:
             return False
-        opens = dates.local_midnight(due - timedelta(days=event["start"]), self.zone)
-        closes = dates.local_midnight(due + timedelta(days=event["end"] + 1), self.zone)
+        opens = dates.local_midnight(dates.shifted(due, -event["start"]), self.zone)
+        closes = dates.local_midnight(dates.shifted(due, event["end"] + 1), self.zone)
         if source.is_report:
             after = self._after(source)
             if after is None:
@@ -297,7 +339,7 @@ class Judge:
 
     def _after(self, source: Source) -> float | None:
         """What a report must be later than to fall into the window; None where none can."""
-        written = source.document.get("reported_date")
+        written = self._reported_date(source.document)
         if not self._differs(Deviation.READABLE_DATES):
             return dates.number(written)
         moment = dates.readable_moment(written)
@@ -309,7 +351,14 @@ class Judge:
             if self._differs(Deviation.READABLE_DATES)
             else dates.javascript_number
         )
-        return read(report.get("reported_date"))
+        return read(self._reported_date(report))
+
+    def _reported_date(self, document: Document) -> Any:
+        """None where what is written cannot be true."""
+        written = document.get("reported_date")
+        moment = dates.readable_moment(written)
+        is_impossible = moment is not None and not dates.is_believable_moment(moment)
+        return None if is_impossible and self._differs(Deviation.IMPOSSIBLE_DATES) else written
 
     def _is_newer(self, report: Document, source: Source) -> bool:
         moment = self._moment(report)
@@ -320,7 +369,7 @@ class Judge:
 
     def _newer_than(self, source: Source) -> float | None:
         """None where nothing is newer."""
-        written = source.document.get("reported_date")
+        written = self._reported_date(source.document)
         counts_landing = source.is_report and self._differs(Deviation.NEWER_THAN_NOTHING)
         if not written and not counts_landing:
             return -math.inf
