@@ -19,6 +19,7 @@ from pipeline.refresh import dbt
 from pipeline.tables import SERVICE
 from tests.conftest import NOW, Entering, PostgresServer, replaced
 from tests.faulty_door import FaultyDoor
+from tests.integration.field import Field
 from tests.integration.outbox import Outbox
 from tests.integration.programme import Programme
 
@@ -75,3 +76,11 @@ def programme(
     replaced(postgres_server, address.database, recorded_template)
     with connect(address, autocommit=True) as connection:
         yield Programme(address, connection, running_dbt)
+
+
+@pytest.fixture(scope="module")
+def field(programme: Programme) -> Iterator[Field]:
+    """A small programme of two sites; each test begins it anew."""
+    made = Field(programme.address, programme.connection, programme.dbt)
+    yield made
+    made.engine.dispose()

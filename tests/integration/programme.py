@@ -67,9 +67,9 @@ class Programme:
         self.connection.execute(
             """
             insert into v1.couchdb (saved_timestamp, _id, _deleted, source, doc)
-            values (now(), %(id)s, false, %(source)s, %(doc)s)
+            values (app.worklist_now() at time zone 'UTC', %(id)s, false, %(source)s, %(doc)s)
             on conflict (source, _id) do update
-            set doc = excluded.doc, _deleted = false,
+            set doc = excluded.doc, _deleted = false, saved_timestamp = excluded.saved_timestamp,
                 landed_number = nextval('v1.couchdb_landed_number')
             """,
             {"id": document["_id"], "source": SOURCE, "doc": json.dumps(document)},
@@ -85,6 +85,19 @@ class Programme:
             where _id = %s
             """,
             [is_kept, document_id],
+        )
+
+    def empty(self) -> None:
+        """Forgets every document, what came of it, and every answer."""
+        tables = self.connection.execute(
+            "select tablename from pg_tables "
+            "where schemaname = 'worklist_build' and tablename <> 'refresh_boundary'"
+        )
+        names = [sql.Identifier("worklist_build", name) for (name,) in tables]
+        self.connection.execute(
+            sql.SQL("truncate v1.couchdb, app.verification, {} cascade").format(
+                sql.SQL(", ").join(names)
+            )
         )
 
     def define(self, text: str) -> None:

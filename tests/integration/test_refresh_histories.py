@@ -3,10 +3,8 @@
 import os
 from typing import Any
 
-import psycopg
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from psycopg import sql
 
 from tests.integration.programme import SHIPPED, Programme
 
@@ -118,20 +116,6 @@ histories = st.lists(
 )
 
 
-def tables_of_dbt(connection: psycopg.Connection) -> list[sql.Identifier]:
-    """But the one that numbers the refreshes."""
-    rows = connection.execute(
-        "select tablename from pg_tables "
-        "where schemaname = 'worklist_build' and tablename <> 'refresh_boundary'"
-    )
-    return [sql.Identifier("worklist_build", name) for (name,) in rows]
-
-
-def empty(programme: Programme) -> None:
-    tables = [sql.Identifier("v1", "couchdb"), *tables_of_dbt(programme.connection)]
-    programme.connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(tables)))
-
-
 def everything(programme: Programme) -> dict[str, list[str]]:
     """Every row that a reader of the live tier can see."""
     views = programme.connection.execute(
@@ -151,7 +135,7 @@ def everything(programme: Programme) -> dict[str, list[str]]:
 def test_refreshing_as_it_came_gives_the_rows_of_a_full_rebuild(
     programme: Programme, history: list[tuple[int, list[tuple[Any, ...]]]]
 ) -> None:
-    empty(programme)
+    programme.empty()
     for variant, happened in history:
         programme.define(DEFINITIONS[variant])
         for event in happened:
