@@ -5,6 +5,7 @@ site 2 the same with a 2. Everybody else a test registers itself.
 """
 
 import json
+import re
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,7 @@ def report(
     **more: Any,
 ) -> Document:
     """About a patient by uuid, or as `about` names one; reported on a day, or as it is given."""
-    is_day = isinstance(reported, str) and len(reported) == len("2026-11-19")
+    is_day = isinstance(reported, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", reported)
     return {
         "_id": uuid,
         "type": "data_record",

@@ -1,0 +1,267 @@
+"""One appointment, one task: lists that are sent again each night, answers, edited days."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.field import Field, missed, person, verification, visit
+
+ANNA = person("anna", patient_id="55555")
+FIRST, SECOND, THIRD = (
+    missed(f"night{number}", "anna", reported=f"2026-11-{14 + number}") for number in (1, 2, 3)
+)
+# A window in which the first report alone would have ended.
+SHORT = {"events": [{"id": "missed", "days": 0, "start": 0, "end": 3}]}
+
+
+def carried(field: Field) -> dict[str, tuple[str, str]]:
+    """Each report's standing, and the report whose task carries its appointment."""
+    return {
+        source_id: (standing, field.ledger(source_id)["appointment_task_id"].partition("~")[0])
+        for source_id, standing in field.standings().items()
+    }
+
+
+def test_the_earliest_report_carries_the_task_and_says_how_often(field: Field) -> None:
+    # in another order than they were written
+    field.begin(ANNA, THIRD, SECOND)
+    assert field.standings() == {"night2": "open", "night3": "repeated"}
+    field.change(FIRST)
+    assert carried(field) == {
+        "night1": ("open", "night1"),
+        "night2": ("repeated", "night1"),
+        "night3": ("repeated", "night1"),
+    }
+    row = field.ledger("night1")
+    assert (row["report_count"], f"{row['last_reported_at']:%Y-%m-%d}") == (3, "2026-11-17")
+    assert (row["state"], field.ledger("night3")["state"]) == ("Ready", "Cancelled")
+    assert row["flags"] == []
+
+
+def test_repeats_count_once_in_lists_progress_and_workload(field: Field) -> None:
+    field.begin(ANNA, FIRST, SECOND, THIRD)
+    assert field.listed() == ["night1"]
+    assert (field.progress().done_count, field.progress().asked_count) == (0, 1)
+    assert open_today(field) == 1
+    field.answer("night1")
+    assert (field.progress().done_count, field.progress().asked_count) == (1, 1)
+
+
+def open_today(field: Field) -> int:
+    rows = field.records("supervisor_workload", "supervisor, day")
+    (count,) = (
+        row["open_count"]
+        for row in rows
+        if row["supervisor"] == "sup1" and f"{row['day']}" == "2026-11-20"
+    )
+    return int(count)
+
+
+def test_what_was_answered_is_not_asked_again_the_next_night(field: Field) -> None:
+    field.begin(ANNA, FIRST, SECOND)
+    field.answer("night1")
+    field.change(THIRD)
+    assert field.listed() == []
+    assert field.standings() == {"night1": "verified", "night2": "repeated", "night3": "repeated"}
+
+
+def test_the_window_is_that_of_all_reports_together(field: Field) -> None:
+    field.begin(ANNA, FIRST, **SHORT)
+    assert field.standings() == {"night1": "expired"}
+    field.change(THIRD)
+    row = field.ledger("night1")
+    assert (row["standing"], f"{row['opens_on']}", f"{row['closes_on']}") == (
+        "open",
+        "2026-11-15",
+        "2026-11-20",
+    )
+
+
+@pytest.mark.parametrize("how", ["deleted", "says deleted"])
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_a_withdrawn_report_hands_over_and_the_answer_is_kept(
+    field: Field, how: str, is_answered: bool
+) -> None:
+    field.begin(ANNA, FIRST, SECOND, THIRD)
+    if is_answered:
+        field.answer("night1")
+    if how == "deleted":
+        field.withdraw("night1")
+    else:
+        field.change({**FIRST, "deleted": True})
+    assert field.standings() == {
+        "night1": "withdrawn",
+        "night2": "verified" if is_answered else "open",
+        "night3": "repeated",
+    }
+    assert field.ledger("night2")["report_count"] == 2
+    assert field.ledger("night3")["appointment_task_id"] == "night2~missed~verify"
+    field.change(FIRST)
+    assert field.standings()["night1"] == ("verified" if is_answered else "open")
+    assert field.standings()["night2"] == "repeated"
+
+
+def test_when_all_reports_are_withdrawn_nothing_is_left_to_do(field: Field) -> None:
+    field.begin(ANNA, FIRST, SECOND)
+    field.withdraw("night1", "night2")
+    assert set(field.standings().values()) == {"withdrawn"}
+    assert field.listed() == []
+
+
+@pytest.mark.parametrize("named", ["night1", "night2", "night3"])
+def test_an_answer_counts_whichever_report_of_the_appointment_it_names(
+    field: Field, named: str
+) -> None:
+    field.begin(ANNA, FIRST, SECOND, THIRD)
+    field.change(verification("told", named, "not_visited", appointment_date="2026-11-01"))
+    assert field.standings() == {"night1": "verified", "night2": "repeated", "night3": "repeated"}
+    row = field.ledger("night1")
+    assert (row["verification_outcome"], row["verification_report_id"]) == ("not_visited", "told")
+
+
+def test_of_answers_to_several_reports_the_highest_round_counts(field: Field) -> None:
+    field.begin(ANNA, FIRST, SECOND)
+    field.answer("night1", "visited")
+    field.change(verification("correction", "night2", "not_visited", round_=2))
+    assert field.ledger("night1")["verification_outcome"] == "not_visited"
+
+
+def test_the_task_is_open_as_long_as_one_of_its_reports_would_be(field: Field) -> None:
+    field.begin(ANNA, FIRST, SECOND, THIRD, visit("came", "anna", "2026-11-17T03:00:00Z"))
+    # later than two of the reports, and earlier than the third
+    assert field.standings()["night1"] == "open"
+    field.withdraw("night3")
+    assert field.standings()["night1"] == "resolved"
+    field.change(THIRD, visit("came-again", "anna", "2026-11-18"))
+    assert field.standings() == {"night1": "resolved", "night2": "repeated", "night3": "repeated"}
+
+
+def test_two_appointments_of_a_patient_are_two_tasks(field: Field) -> None:
+    other = missed("other", "anna", on="2026-11-08", reported="2026-11-16")
+    field.begin(ANNA, FIRST, SECOND, other)
+    assert field.standings() == {"night1": "open", "night2": "repeated", "other": "open"}
+    assert field.ledger("night1")["flags"] == field.ledger("other")["flags"] == ["duplicate_open"]
+    field.answer("night1")
+    assert field.standings()["other"] == "open"
+
+
+def test_each_event_of_an_appointment_is_a_task_of_its_own(field: Field) -> None:
+    events = [{"id": one, "days": 0, "start": 0, "end": 28} for one in ("missed", "again")]
+    field.begin(ANNA, FIRST, SECOND, events=events)
+    rows = field.records("missed_appointment", "task_id")
+    assert [(row["task_id"].partition("~verify")[0], row["standing"]) for row in rows] == [
+        ("night1~again", "open"),
+        ("night1~missed", "open"),
+        ("night2~again", "repeated"),
+        ("night2~missed", "repeated"),
+    ]
+
+
+@pytest.mark.parametrize("on", ["", "2026-02-30", None, "0001-01-01"])
+def test_reports_without_a_readable_day_are_not_taken_for_one_appointment(
+    field: Field, on: Any
+) -> None:
+    reports = (missed(f"r{number}", "anna", on=on) for number in (1, 2))
+    field.begin(ANNA, *reports)
+    assert field.listed() == ["r1", "r2"]
+
+
+def test_reports_about_an_unknown_patient_are_not_taken_for_one_appointment(field: Field) -> None:
+    reports = (missed(f"r{number}", {"patient_id": "31313"}) for number in (1, 2))
+    field.begin(*reports)
+    assert field.listed() == ["r1", "r2"]
+    # and are, once somebody is registered under the code
+    field.change(person("dora", patient_id="31313"))
+    assert field.standings() == {"r1": "open", "r2": "repeated"}
+    assert field.ledger("r2")["patient_uuid"] == "dora"
+
+
+def test_without_an_appointment_date_each_report_asks_for_itself(field: Field) -> None:
+    field.begin(ANNA, FIRST, SECOND, appointmentDate=None)
+    assert field.listed() == ["night1", "night2"]
+    row = field.ledger("night2")
+    assert (row["appointment_task_id"], row["report_count"]) == (row["task_id"], 1)
+
+
+def edited(report: dict[str, Any], on: str) -> dict[str, Any]:
+    """The medical record system moves an appointment and keeps the report's id."""
+    details = {**report["fields"]["trace_details"], "missed_appointment_date": on}
+    return {**report, "fields": {**report["fields"], "trace_details": details}}
+
+
+@pytest.mark.parametrize("where", ["on the page", "in the CHT"])
+def test_an_edited_day_asks_again_and_keeps_the_old_answer_in_the_history(
+    field: Field, where: str
+) -> None:
+    field.begin(ANNA, FIRST)
+    if where == "on the page":
+        told = field.answer("night1")
+    else:
+        told = "told"
+        field.change(verification(told, "night1", appointment_date="2026-11-01"))
+    assert field.standings() == {"night1": "verified"}
+    field.change(edited(FIRST, "2026-11-08"))
+    row = field.ledger("night1")
+    assert (row["standing"], row["flags"]) == ("open", ["appointment_changed"])
+    assert (row["verification_outcome"], field.listed()) == (None, ["night1"])
+    old = field.verification(told)
+    assert (f"{old['appointment_on']}", old["outcome"], old["void_reason"]) == (
+        "2026-11-01",
+        "visited",
+        None,
+    )
+    field.change(FIRST)
+    row = field.ledger("night1")
+    assert (row["standing"], row["flags"]) == ("verified", [])
+
+
+def test_an_edited_appointment_is_answered_by_a_further_round(field: Field) -> None:
+    field.begin(ANNA, FIRST)
+    field.answer("night1", "visited")
+    field.change(edited(FIRST, "2026-11-08"))
+    field.answer("night1", "not_visited", follows_round=1)
+    row = field.ledger("night1")
+    assert (row["standing"], row["verification_outcome"], row["flags"]) == (
+        "verified",
+        "not_visited",
+        [],
+    )
+
+
+@pytest.mark.parametrize("said", [{}, {"appointment_date": ""}, {"appointment_date": "soon"}])
+def test_an_answer_without_a_day_counts_for_the_task_it_names(
+    field: Field, said: dict[str, Any]
+) -> None:
+    field.begin(ANNA, FIRST)
+    field.change(verification("told", "night1", **said))
+    field.change(edited(FIRST, "2026-11-08"))
+    row = field.ledger("night1")
+    assert (row["standing"], row["flags"]) == ("verified", [])
+
+
+def test_an_answer_to_another_day_does_not_count(field: Field) -> None:
+    field.begin(ANNA, FIRST, verification("told", "night1", appointment_date="2026-10-11"))
+    row = field.ledger("night1")
+    assert (row["standing"], row["flags"]) == ("open", ["appointment_changed"])
+
+
+def test_a_report_edited_to_another_appointment_leaves_the_first_to_its_repeats(
+    field: Field,
+) -> None:
+    field.begin(ANNA, FIRST, SECOND, THIRD)
+    field.change(verification("told", "night2", appointment_date="2026-11-01"))
+    field.change(edited(FIRST, "2026-11-08"))
+    assert field.standings() == {"night1": "open", "night2": "verified", "night3": "repeated"}
+    field.change(edited(THIRD, "2026-11-08"))
+    assert field.standings() == {"night1": "open", "night2": "verified", "night3": "repeated"}
+    assert field.ledger("night3")["appointment_task_id"] == "night1~missed~verify"
+    assert field.ledger("night1")["report_count"] == 2
+
+
+def test_a_patient_who_is_found_to_be_another_takes_the_reports_along(field: Field) -> None:
+    by_code = missed("night1", {"patient_id": "55555"}, reported="2026-11-15")
+    field.begin(ANNA, by_code, SECOND)
+    assert field.standings() == {"night1": "open", "night2": "repeated"}
+    field.change({**ANNA, "patient_id": "66666"}, person("berta", patient_id="55555"))
+    assert field.standings() == {"night1": "open", "night2": "open"}
+    assert field.ledger("night1")["patient_uuid"] == "berta"
