@@ -100,6 +100,7 @@ def accept(
         "verification_id": UUID(fields["verification_id"]),
         "task_id": fields["task_id"],
         "round": fields["round"],
+        "outcome": fields["verification"]["outcome"],
         "replaces": fields.get("replaces") or None,
         "report_id": report["_id"],
         "report": Jsonb(report),
@@ -113,7 +114,7 @@ def accept(
                 verified_at
             )
             values (
-                %(verification_id)s, %(task_id)s, %(round)s, 'visited', %(replaces)s,
+                %(verification_id)s, %(task_id)s, %(round)s, %(outcome)s, %(replaces)s,
                 %(report_id)s, 'supervisor_matope', %(accepted_at)s
             )
         )
