@@ -8,10 +8,10 @@ from operator import itemgetter
 
 import psycopg
 
+from oracle.appointments import REPEATED, Row
 from oracle.cases import Case
 from oracle.dates import believable_moment
 from oracle.definitions import tasks_yml
-from oracle.engine import Row
 from oracle.places import SOURCE, Place
 from pipeline.database import connect, now
 from pipeline.refresh import dbt
@@ -90,10 +90,11 @@ def _rows(connection: psycopg.Connection, case: Case) -> Rows:
         select
             task.source_id,
             task.event,
+            task.standing = 'repeated',
             task.due_on,
             task.opens_on,
             task.closes_on,
-            task.resolved_by_report is not null,
+            task.resolved_by_report is not null or task.standing = 'verified',
             task.is_withdrawn,
             task.is_timely,
             task.state
@@ -105,4 +106,7 @@ def _rows(connection: psycopg.Connection, case: Case) -> Rows:
         """,
         [[document["_id"] for document in case["docs"]], case["definition"]["name"]],
     ).fetchall()
-    return {(source, event): Row(*rest) for source, event, *rest in rows}
+    return {
+        (source, event): REPEATED if is_repeated else Row(*rest)
+        for source, event, is_repeated, *rest in rows
+    }

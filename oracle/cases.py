@@ -13,8 +13,10 @@ from typing import Any
 Case = dict[str, Any]
 # what this form's reports say has a meaning of its own here, so its name stays
 VERIFICATION_FORM = "missed_appointment_verification"
+# of whoever may verify
+ROLE = "site_supervisor"
 _FIRST_NUMBER = 1_000_001
-_IDS = {"_id", "patient_id", "patient_uuid", "place_id", "place_uuid", "case_id"}
+_IDS = {"_id", "patient_id", "patient_uuid", "place_id", "place_uuid", "case_id", "contact_id"}
 
 
 def read(path: Path) -> Iterator[Case]:
@@ -55,6 +57,9 @@ def _own_document(document: dict[str, Any], number: str) -> dict[str, Any]:
 def _own_value(key: str, value: Any, number: str) -> Any:
     if isinstance(value, dict):
         return {below: _own_value(below, part, number) for below, part in value.items()}
+    if key == "task_id" and value:
+        *task, name = value.split("~")
+        return "~".join((f"{number}{task[0]}", *task[1:], f"{number}.{name}"))
     return _own_id(value, number) if key in _IDS else value
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from oracle.appointments import Row
 from oracle.cases import Case
-from oracle.engine import ALL, NONE, Deviation, Judge, Row
+from oracle.deviations import ALL, NONE, Deviation
+from oracle.engine import Judge
 
 Rows = Mapping[tuple[str, str], Row]
 

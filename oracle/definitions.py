@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from oracle.cases import Case
+from oracle.cases import ROLE, Case
 
 
 def tasks_yml(timezone: str, cases: Iterable[Case]) -> str:
@@ -23,6 +23,7 @@ def _entry(case: Case) -> dict[str, Any]:
         "appliesTo": definition["appliesTo"],
         "appliesToType": definition["appliesToType"],
         "appliesIf": _own_predicate(case),
+        "appointmentDate": definition.get("appointmentDatePath"),
         "excludeMutedOrDead": definition["excludeMutedOrDead"],
         "events": [_event(event) for event in definition["events"]],
         "actions": [_without_nothing(action) for action in definition["actions"]],
@@ -30,7 +31,7 @@ def _entry(case: Case) -> dict[str, Any]:
             "default": bool(rule.get("default")),
             "newerReport": rule.get("forms") or rule.get("orForms") or [],
         },
-        "assignedTo": {"roles": ["nobody"]},
+        "assignedTo": {"roles": [ROLE]},
     }
     return _without_nothing(entry)
 

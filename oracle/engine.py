@@ -7,60 +7,18 @@ must say what our tables say: so a difference is excused only where it is the on
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from enum import Enum
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from oracle import dates
-from oracle.cases import VERIFICATION_FORM
+from oracle.appointments import REPEATED, Key, Reported, Row, carried, united
+from oracle.cases import ROLE, VERIFICATION_FORM
+from oracle.deviations import Deviation
 
 Document = Mapping[str, Any]
-
-
-class Deviation(Enum):
-    """In what we differ: by its number in docs/implementers.md, or a quirk of the engine."""
-
-    PATIENT_UUID = "4: a known patient_uuid counts where patient_id is unknown, or at the top level"
-    READABLE_DATES = "5: a date that the CHT cannot read falls back, or is read"
-    DELETED_REPORTS = "6: deleted reports never resolve"
-    SHARED_SHORTCODE = "7: a shortcode that several contacts have names nobody"
-    WHO_VERIFIES = "10: a verification by nobody who may verify, or without an outcome, is void"
-    IMPOSSIBLE_DATES = "11: a date that cannot be true is no date"
-    UNSEEN_REPORTS = "unseen: a report with no subject that the engine looks for gives a task"
-    SHARED_NOBODY = "nobody: reports with only a case_id are not about the same nobody"
-    DATE_READER = "quirk reader: not the calendar day as it is written"
-    ROLLED_OVER = "quirk rolled over: an impossible day is one of the next month"
-    BARE_CONTACTS = "quirk bare contact: contact tasks for contacts known only from reports"
-    NEWER_THAN_NOTHING = "quirk undated: any report is newer than a source without a date"
-
-    @property
-    def label(self) -> str:
-        return self.value.partition(":")[0]
-
-    @property
-    def is_designed(self) -> bool:
-        """Whether we differ by our own rules, which hold for plain data too."""
-        return not self.label.startswith("quirk")
-
-
-ALL = frozenset(Deviation)
-NONE: frozenset[Deviation] = frozenset()
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is said of one emission at one moment."""
-
-    due: date | None
-    start: date | None
-    end: date | None
-    resolved: bool
-    deleted: bool
-    timely: bool
-    calculated: str | None
 
 
 @dataclass(frozen=True)
@@ -83,19 +41,88 @@ class Judge:
         self.now = datetime.fromisoformat(case["now"])
         self.deviations = deviations
 
-    def rows(self) -> dict[tuple[str, str], Row]:
+    def rows(self) -> dict[Key, Row]:
         """By source document and event."""
-        return {
-            (source.document["_id"], str(event["id"] or place)): self._row(source, event)
-            for source in self._sources()
-            for place, event in enumerate(self.definition["events"])
-        }
+        reported = [
+            self._reported(source, event)
+            for source in self.sources.values()
+            for event in self.definition["events"]
+        ]
+        tasks = carried(reported)
+        told = {key: self._answered(united(group), group) for key, group in tasks.items()}
+        return {one.key: told.get(one.key, REPEATED) for one in reported}
+
+    def _reported(self, source: Source, event: Mapping[str, Any]) -> Reported:
+        moment = dates.readable_moment(self._reported_date(source.document))
+        return Reported(
+            self._key(source, event),
+            self._appointment(source, self._key(source, event)[1]),
+            dates.milliseconds(self.now) if moment is None else moment,
+            self._row(source, event),
+        )
+
+    def _key(self, source: Source, event: Mapping[str, Any]) -> Key:
+        place = self.definition["events"].index(event)
+        return source.document["_id"], str(event["id"] or place)
+
+    # which appointment, and who answers it
+
+    def _appointment(self, source: Source, event_id: str) -> tuple[str, str, date] | None:
+        """None where a report stands for itself."""
+        day = self._appointment_day(source.document)
+        is_known = source.subject in {contact["_id"] for contact in self.contacts}
+        if not self._differs(Deviation.ONE_APPOINTMENT) or day is None or not is_known:
+            return None
+        return str(source.subject), event_id, day
+
+    def _appointment_day(self, document: Document) -> date | None:
+        """Only definitions of ours say where it stands."""
+        path = self.definition.get("appointmentDatePath")
+        value = dates.number_of_digits(_at(document, path)) if path else None
+        day = dates.readable_day(value, self.zone)
+        return day if day and dates.is_believable_day(day) else None
+
+    def _answered(self, row: Row, group: list[Reported]) -> Row:
+        """With the state: a verification answers whichever report it names."""
+        is_answered = self._differs(Deviation.ANSWERED) and any(
+            self._answers(report, group) for _, report in self.reports
+        )
+        if row.deleted or (not is_answered and len(group) == 1):
+            return row
+        is_resolved = row.resolved or is_answered
+        state = self._state(is_resolved, row.deleted, row.start, row.end)
+        return replace(row, resolved=is_resolved, calculated=state)
+
+    def _answers(self, report: Document, group: list[Reported]) -> bool:
+        """Whether it names one of the group, or one that was withdrawn and handed over."""
+        named = self._named(report)
+        if report["form"] != VERIFICATION_FORM or named is None or named[0] not in self.sources:
+            return False
+        if report.get("deleted") or self._is_void(report):
+            return False
+        source = self.sources[named[0]]
+        appointment = self._appointment(source, named[1])
+        is_of_group = appointment is not None and appointment == group[0].appointment
+        said = dates.readable_day(_at(report, "fields.appointment_date"), self.zone)
+        is_of_day = said in (None, self._appointment_day(source.document))
+        return (is_of_group or named in {one.key for one in group}) and (
+            is_of_day or not self._differs(Deviation.APPOINTMENT_CHANGED)
+        )
+
+    def _named(self, report: Document) -> Key | None:
+        """The source and event of the task that a report names."""
+        named = _at(report, "fields.inputs.task_id")
+        if not isinstance(named, str) or named.count("~") != 2:
+            return None
+        source, event, _ = named.split("~")
+        return source, event
 
     # whom a report is about
 
     @cached_property
     def contacts(self) -> list[Document]:
-        contacts = [document for document in self.documents if document["type"] != "data_record"]
+        others = ("data_record", "user-settings")
+        contacts = [document for document in self.documents if document["type"] not in others]
         return sorted(contacts, key=lambda contact: (_contact_type(contact), contact["_id"]))
 
     @cached_property
@@ -118,9 +145,12 @@ class Judge:
     def _subject(self, report: Document) -> str | None:
         reference = _first_filled(report, "patient_id", "patient_uuid", "place_id", "place_uuid")
         known = self._called(reference)
-        if known is None and (self._differs(Deviation.PATIENT_UUID) or self._is_shared(reference)):
+        is_shared = self._is_shared(reference)
+        if known is None and (self._differs(Deviation.PATIENT_UUID) or is_shared):
             known = self._called(_first_filled(report, "patient_uuid"))
-        if known is None and self._is_shared(reference):
+        if known is None and is_shared and not _first_filled(report, "patient_id"):
+            known = self._called(_first_filled(report, "place_uuid"))
+        if known is None and is_shared:
             return f"nobody, as {report['_id']} says"
         return known or reference
 
@@ -147,6 +177,10 @@ class Judge:
         ]
 
     # what the definition applies to
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        return {source.document["_id"]: source for source in self._sources()}
 
     def _sources(self) -> Iterator[Source]:
         candidates = (
@@ -306,19 +340,41 @@ class Judge:
         rule = self.definition["resolvedBy"]
         newer = rule.get("forms") or rule.get("orForms") or []
         return bool(rule.get("default") and self._by_default(source, event, due)) or any(
-            self._is_newer(report, source) for report in self._about(source, newer)
+            self._is_newer(report, source) for report in self._about(source, event, newer)
         )
 
-    def _about(self, source: Source, forms: list[str]) -> Iterator[Document]:
+    def _about(
+        self, source: Source, event: Mapping[str, Any], forms: list[str]
+    ) -> Iterator[Document]:
         nobody = source.subject is None and self._differs(Deviation.SHARED_NOBODY)
+        key = self._key(source, event)
         for subject, report in self.reports:
             is_about = report["form"] in forms and subject == source.subject and not nobody
-            if is_about and not self._is_void(report):
+            if is_about and not self._is_void(report) and self._may_close(report, key):
                 yield report
 
+    def _may_close(self, report: Document, key: Key) -> bool:
+        """A verification that names its task is an answer, or it is nothing."""
+        named = self._named(report)
+        if named is None or not self._differs(Deviation.NAMED_TASK):
+            return True
+        return report["form"] != VERIFICATION_FORM and named == key
+
     def _is_void(self, report: Document) -> bool:
-        """Cases know no users, so nobody in them may verify."""
-        return report["form"] == VERIFICATION_FORM and self._differs(Deviation.WHO_VERIFIES)
+        if report["form"] != VERIFICATION_FORM or not self._differs(Deviation.WHO_VERIFIES):
+            return False
+        outcome = _at(report, "fields.verification.outcome")
+        sender = _at(report, "contact._id")
+        return outcome not in ("visited", "not_visited") or sender not in self.verifiers
+
+    @cached_property
+    def verifiers(self) -> set[str]:
+        """The contacts of online users with the role that every definition here is assigned to."""
+        return {
+            document["contact_id"]
+            for document in self.documents
+            if document["type"] == "user-settings" and {"mm-online", ROLE} <= {*document["roles"]}
+        }
 
     def _by_default(self, source: Source, event: Mapping[str, Any], due: date | None) -> bool:
         if due is None:
@@ -334,7 +390,7 @@ class Judge:
             (moment := self._moment(report)) is not None
             and opens <= moment <= closes
             and not (report.get("deleted") and self._differs(Deviation.DELETED_REPORTS))
-            for report in self._about(source, [self.definition["resolvedBy"]["form"]])
+            for report in self._about(source, event, [self.definition["resolvedBy"]["form"]])
         )
 
     def _after(self, source: Source) -> float | None:

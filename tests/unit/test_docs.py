@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from oracle.engine import Deviation
+from oracle.deviations import Deviation
 from pipeline.cli import main
 from pipeline.tasks import rules
 

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from oracle.__main__ import RECORDED
+from oracle.appointments import Row
 from oracle.cases import VERIFICATION_FORM, read
 from oracle.comparing import compare
-from oracle.engine import ALL, NONE, Deviation, Judge, Row
+from oracle.deviations import ALL, NONE, Deviation
+from oracle.engine import Judge
 
 CASES = list(read(RECORDED))
 
