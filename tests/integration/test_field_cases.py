@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from tests.integration.field import (
     FEEDS,
     Field,
@@ -84,31 +82,24 @@ HOUSES = (
 )
 
 
-@pytest.mark.parametrize(
-    ("below_fields", "at_the_top", "uuid", "supervisor"),
-    [
-        ({"patient_id": CODE, "patient_uuid": "cora"}, {}, "cora", "sup2"),
-        ({"patient_id": CODE, "patient_uuid": "berta"}, {}, "berta", "sup1"),
-        ({"patient_uuid": "cora"}, {"patient_id": CODE}, "cora", "sup2"),
-        ({"patient_id": CODE}, {"patient_uuid": "cora"}, "cora", "sup2"),
-        ({"patient_id": "cora"}, {}, "cora", "sup2"),
-        ({"place_id": CODE, "place_uuid": "hh2b"}, {}, "hh2b", "sup2"),
-    ],
-)
-def test_wherever_the_uuid_stands_it_decides_and_reaches_its_own_site(
-    field: Field,
-    below_fields: dict[str, str],
-    at_the_top: dict[str, str],
-    uuid: str,
-    supervisor: str,
-) -> None:
+def test_wherever_the_uuid_stands_it_decides_and_reaches_its_own_site(field: Field) -> None:
     houses = ({**house, "place_id": CODE} for house in HOUSES)
-    report = {**missed("a1", below_fields), **at_the_top}
-    field.begin(ANNA, BERTA, CORA, *houses, report)
-    assert field.ledger("a1")["patient_uuid"] == uuid
-    assert {one: field.listed(one) for one in ("sup1", "sup2")} == {
-        one: ["a1"] if one == supervisor else [] for one in ("sup1", "sup2")
-    }
+    ways: list[tuple[dict[str, str], dict[str, str], str]] = [
+        ({"patient_id": CODE, "patient_uuid": "cora"}, {}, "cora"),
+        ({"patient_id": CODE, "patient_uuid": "berta"}, {}, "berta"),
+        ({"patient_uuid": "cora"}, {"patient_id": CODE}, "cora"),
+        ({"patient_id": CODE}, {"patient_uuid": "cora"}, "cora"),
+        ({"patient_id": "cora"}, {}, "cora"),
+        ({"place_id": CODE, "place_uuid": "hh2b"}, {}, "hh2b"),
+    ]
+    reports = (
+        {**missed(f"a{at}", below_fields, on=f"2026-11-0{at + 1}"), **at_the_top}
+        for at, (below_fields, at_the_top, _) in enumerate(ways)
+    )
+    field.begin(ANNA, BERTA, CORA, *houses, *reports)
+    found = [field.ledger(f"a{at}")["patient_uuid"] for at, _ in enumerate(ways)]
+    assert found == [uuid for _, _, uuid in ways]
+    assert (field.listed("sup1"), field.listed("sup2")) == (["a1"], ["a0", "a2", "a3", "a4", "a5"])
 
 
 def test_a_code_is_shared_as_soon_as_a_second_owner_lands_and_until_one_gets_another(

@@ -64,6 +64,11 @@ def next_visit_on(uuid: str, about: str, value: Any) -> Document:
     return visit(uuid, about, "2026-11-10", next=value)
 
 
+def reported_and_due_on(uuid: str, about: str, value: Any) -> Document:
+    reported = f"{value}T00:00:00Z" if isinstance(value, str) else value
+    return visit(uuid, about, reported, next=value)
+
+
 def test_a_report_dated_when_it_cannot_be_counts_from_when_it_landed(each: Each) -> None:
     each.begin(IMPOSSIBLE_MOMENTS, reported_at)
     for value, row in each.rows():
@@ -160,7 +165,7 @@ def test_an_answer_counts_whatever_its_days_say(field: Field) -> None:
 
 def test_no_view_and_no_publication_fails_over_one_row(each: Each) -> None:
     days = ["0001-01-01", "9999-12-31", "0000-00-00", 0, 10**14 - 1, -1, 1e300, [], {"a": 1}]
-    each.begin(days, lambda uuid, about, day: visit(uuid, about, day, next=day), **NEXT_VISIT)
+    each.begin(days, reported_and_due_on, **NEXT_VISIT)
     field = each.field
     field.change(
         {**ANNA, "date_of_birth": "9999-12-31", "reported_date": 1e300},
