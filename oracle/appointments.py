@@ -29,12 +29,13 @@ Key = tuple[str, str]
 
 
 class Reported(NamedTuple):
-    """A report's own row, and what decides whose task its appointment is."""
+    """A report's own row, and what decides whose task its appointment is and who answers it."""
 
     key: Key
     appointment: Hashable | None
     counts_from: float
     row: Row
+    is_answered: bool  # by a verification that names its patient and no task
 
 
 def carried(reports: Iterable[Reported]) -> Mapping[Key, list[Reported]]:

@@ -54,11 +54,13 @@ class Judge:
 
     def _reported(self, source: Source, event: Mapping[str, Any]) -> Reported:
         moment = dates.readable_moment(self._reported_date(source.document))
+        row = self._row(source, event)
         return Reported(
             self._key(source, event),
             self._appointment(source, self._key(source, event)[1]),
             dates.milliseconds(self.now) if moment is None else moment,
-            self._row(source, event),
+            row,
+            not row.deleted and self._is_resolved(source, event, row.due, VERIFICATION_FORM),
         )
 
     def _key(self, source: Source, event: Mapping[str, Any]) -> Key:
@@ -69,11 +71,18 @@ class Judge:
 
     def _appointment(self, source: Source, event_id: str) -> tuple[str, str, date] | None:
         """None where a report stands for itself."""
-        day = self._appointment_day(source.document)
-        is_known = source.subject in {contact["_id"] for contact in self.contacts}
+        return self._about_day(source, event_id, self._appointment_day(source.document))
+
+    def _about_day(
+        self, source: Source, event_id: str, day: date | None
+    ) -> tuple[str, str, date] | None:
+        is_known = self._is_known(source.subject)
         if not self._differs(Deviation.ONE_APPOINTMENT) or day is None or not is_known:
             return None
         return str(source.subject), event_id, day
+
+    def _is_known(self, subject: str | None) -> bool:
+        return subject in {contact["_id"] for contact in self.contacts}
 
     def _appointment_day(self, document: Document) -> date | None:
         """Only definitions of ours say where it stands."""
@@ -84,8 +93,9 @@ class Judge:
 
     def _answered(self, row: Row, group: list[Reported]) -> Row:
         """With the state: a verification answers whichever report it names."""
-        is_answered = self._differs(Deviation.ANSWERED) and any(
-            self._answers(report, group) for _, report in self.reports
+        is_answered = any(one.is_answered for one in group) or (
+            self._differs(Deviation.ANSWERED)
+            and any(self._answers(subject, report, group) for subject, report in self.reports)
         )
         if row.deleted or (not is_answered and len(group) == 1):
             return row
@@ -93,21 +103,27 @@ class Judge:
         state = self._state(is_resolved, row.deleted, row.start, row.end)
         return replace(row, resolved=is_resolved, calculated=state)
 
-    def _answers(self, report: Document, group: list[Reported]) -> bool:
-        """Whether it names one of the group, or one that was withdrawn and handed over."""
+    def _answers(self, subject: str | None, report: Document, group: list[Reported]) -> bool:
+        """Whether it names one of the group, or one that was withdrawn and handed over, or one that
+        was about the same appointment when it was answered.
+        """
         named = self._named(report)
         if report["form"] != VERIFICATION_FORM or named is None or named[0] not in self.sources:
             return False
         if report.get("deleted") or self._is_void(report):
             return False
         source = self.sources[named[0]]
-        appointment = self._appointment(source, named[1])
-        is_of_group = appointment is not None and appointment == group[0].appointment
+        are_known = self._is_known(subject) and self._is_known(source.subject)
+        if are_known and subject != source.subject:
+            return False
         said = dates.readable_day(_at(report, "fields.appointment_date"), self.zone)
-        is_of_day = said in (None, self._appointment_day(source.document))
-        return (is_of_group or named in {one.key for one in group}) and (
-            is_of_day or not self._differs(Deviation.APPOINTMENT_CHANGED)
-        )
+        is_changed = said not in (None, self._appointment_day(source.document))
+        if not is_changed or not self._differs(Deviation.APPOINTMENT_CHANGED):
+            if named in {one.key for one in group}:
+                return True
+            said = self._appointment_day(source.document)
+        appointment = self._about_day(source, named[1], said)
+        return appointment is not None and appointment == group[0].appointment
 
     def _named(self, report: Document) -> Key | None:
         """The source and event of the task that a report names."""
@@ -336,10 +352,19 @@ class Judge:
 
     # what resolves it
 
-    def _is_resolved(self, source: Source, event: Mapping[str, Any], due: date | None) -> bool:
+    def _is_resolved(
+        self,
+        source: Source,
+        event: Mapping[str, Any],
+        due: date | None,
+        only: str | None = None,
+    ) -> bool:
+        """By a report of any form that the definition names, or of one of them."""
         rule = self.definition["resolvedBy"]
-        newer = rule.get("forms") or rule.get("orForms") or []
-        return bool(rule.get("default") and self._by_default(source, event, due)) or any(
+        forms = rule.get("forms") or rule.get("orForms") or []
+        newer = [form for form in forms if only in (None, form)]
+        is_asked = rule.get("default") and only in (None, rule["form"])
+        return bool(is_asked and self._by_default(source, event, due)) or any(
             self._is_newer(report, source) for report in self._about(source, event, newer)
         )
 

@@ -1,8 +1,9 @@
 {#-
     The verification reports of `verification` with the appointment that each answers, or why it
     answers nothing. One that names a task answers the appointment that the task was about when it
-    was given: where the report was edited since to another day or patient, not that of the task now.
-    One that names none answers what a report of its form resolves in the CHT.
+    was given: where the report was edited since to another day, not that of the task now. About
+    another patient than the task that it names, it answers nothing. One that names none answers
+    what a report of its form resolves in the CHT.
 -#}
 {% macro answered() -%}
     select
@@ -10,19 +11,17 @@
         named.task_id as named_task_id,
         named.appointment_key as named_key,
         case
+            when verification.subject_uuid <> named.subject_uuid then null
             when
-                coalesce(verification.subject_uuid <> named.subject_uuid, false) is false
-                and (
-                    verification.appointment_on is null
-                    or task_definition.appointment_path is null
-                    or verification.appointment_on = named.appointment_on
-                )
+                verification.appointment_on is null
+                or task_definition.appointment_path is null
+                or verification.appointment_on = named.appointment_on
                 then named.appointment_key
             else {{ appointment_key(
                 'named.definition',
                 'named.event',
-                'coalesce(verification.subject_uuid, named.subject_uuid)',
-                'coalesce(verification.appointment_on, named.appointment_on)',
+                'named.subject_uuid',
+                'verification.appointment_on',
             ) }}
         end as answered_key,
         {{ void_reason(

@@ -6,10 +6,7 @@ case
             when {{ task }}.is_withdrawn and {{ task }}.resolved_by_report is null then 'withdrawn'
             when {{ task }}.{{ round }} is not null then 'verified'
             when {{ task }}.excluded_reason is not null then 'excluded'
-            when
-                {{ task }}.resolved_by_report is not null
-                and coalesce({{ task }}.unresolved_until < {{ task }}.today, true)
-                then 'resolved'
+            when {{ task }}.resolved_by_report is not null then 'resolved'
             when {{ task }}.opens_on > {{ task }}.today then 'upcoming'
             when {{ task }}.closes_on < {{ task }}.today then 'expired'
             else 'open'

@@ -82,8 +82,9 @@ _STATEMENTS = (
                             substr(value, 9, 2)::int
                         )
                     end
-                when value ~ '^[0-9]{1,14}([.][0-9]{1,9})?$' then
-                    (to_timestamp(value::numeric / 1000) at time zone zone)::date
+                -- 2000: what is less are seconds taken for milliseconds
+                when value ~ '^[0-9]{12,14}([.][0-9]{1,9})?$' and value::numeric >= 946684800000
+                    then (to_timestamp(value::numeric / 1000) at time zone zone)::date
             end as value
         ) as day
     $$
@@ -94,7 +95,7 @@ _STATEMENTS = (
     as $$
         select case
             when app.read_day(value, 'UTC') is null then null
-            when value ~ '^[0-9]{1,14}([.][0-9]{1,9})?$' then to_timestamp(value::numeric / 1000)
+            when value ~ '^[0-9]{12,14}([.][0-9]{1,9})?$' then to_timestamp(value::numeric / 1000)
             when value ~ '^.{10}$' then (value || 'T00:00:00Z')::timestamptz
             when value ~ (
                 '^.{10}T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?'

@@ -99,9 +99,7 @@ read as (
         app.read_day(task_source.appointment_text, programme.timezone) as appointment_on,
         (asking.counts_from at time zone programme.timezone)::date as reported_on,
         app.read_local_day(task_source.scheduled_text, programme.timezone) as scheduled_on,
-        app.readable_day(
-            app.read_day(task_source.due_text, programme.timezone) + task_event.offset_days
-        ) as named_on,
+        named.due_on as named_on,
         task_event.days,
         task_event.start_days,
         task_event.end_days
@@ -115,6 +113,19 @@ read as (
     inner join task_event
         on task_source.definition = task_event.definition
         and task_source.event = task_event.event
+    -- a day is none whose window would lead to days that cannot be read
+    left join lateral (
+        select read_day.due_on
+        from (
+            select
+                app.read_day(task_source.due_text, programme.timezone) + task_event.offset_days
+                    as due_on
+        ) as read_day
+        where
+            app.readable_day(read_day.due_on - task_event.start_days) is not null
+            and app.readable_day(read_day.due_on + task_event.end_days) is not null
+    ) as named
+        on true
 ),
 
 due as (

@@ -13,7 +13,10 @@ select
     task.standing,
     task.is_open_as_landed,
     task.excluded_reason,
-    task.flags
+    case
+        when task.verification_round is null then task.flags
+        else array_remove(task.flags, 'appointment_changed')
+    end
     || case
         when task.standing = 'open' and exists (
             select from {{ ref('int_task_answered') }} as other
@@ -26,13 +29,17 @@ select
         else '{}'::text[]
     end
     || case
-        when not 'appointment_changed' = any(task.flags) and exists (
-            select from {{ ref('int_verification_accepted') }} as verification
-            where
-                verification.task_id = task.task_id
-                and verification.delivery <> 'withdrawn'
-                and not ({{ is_about_appointment('verification', 'task') }})
-        ) then array['appointment_changed']
+        when
+            task.verification_round is null
+            and not 'appointment_changed' = any(task.flags)
+            and exists (
+                select from {{ ref('int_verification_accepted') }} as verification
+                where
+                    verification.task_id = task.task_id
+                    and verification.delivery <> 'withdrawn'
+                    and not ({{ is_about_appointment('verification', 'task') }})
+            )
+            then array['appointment_changed']
         else '{}'::text[]
     end as flags,
     task.patient_uuid,

@@ -34,10 +34,12 @@ select
     task.flags,
     task.is_withdrawn,
     task.excluded_reason,
-    coalesce(task.resolved_by_report, floating.resolved_by_report) as resolved_by_report,
-    coalesce(task.resolved_by_form, floating.resolved_by_form) as resolved_by_form,
-    coalesce(task.resolved_at, floating.resolved_at) as resolved_at,
-    task.unresolved_until,
+    {% for column in ['resolved_by_report', 'resolved_by_form', 'resolved_at'] -%}
+    case
+        when coalesce(task.unresolved_until < reading.today, true)
+            then coalesce(task.{{ column }}, floating.{{ column }})
+    end as {{ column }},
+    {% endfor -%}
     {% for column in [
         'report_id', 'round', 'outcome', 'visit_on', 'reason', 'sender_uuid', 'verified_at',
         'last_round'

@@ -250,7 +250,8 @@ select
         else '{}'::text[]
     end
     || case
-        when answered_before.task_id is not null then array['appointment_changed']
+        when answered_before.task_id is not null and verified.report_id is null
+            then array['appointment_changed']
         else '{}'::text[]
     end as flags,
     placed.is_withdrawn,
