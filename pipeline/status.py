@@ -10,6 +10,7 @@ from pipeline.database import now
 from pipeline.refresh import store as refresh_store
 from pipeline.sync import store as sync_store
 from pipeline.sync.store import Landing
+from pipeline.worklist import facts
 from pipeline.writeback import store as outbox_store
 
 
@@ -26,6 +27,7 @@ def read(
         "sync": sync_store.overview(connection, landing, sources),
         "refresh": refresh_store.latest(connection),
         "write_back": outbox_store.overview(connection),
+        "void_verifications": facts.void_verifications(connection),
     }
     return report | {"needs_a_person": list(_needs(report))}
 
@@ -61,8 +63,14 @@ def text(report: dict[str, Any]) -> str:
             *(sources or ["sync: never ran"]),
             *tiers,
             *_outbox(report["write_back"], moment),
+            *_void(report["void_verifications"]),
         ]
     )
+
+
+def _void(counts: dict[str, int]) -> list[str]:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    return [f"verifications from the CHT that do not count: {reasons}"] if counts else []
 
 
 def _source(source: dict[str, Any], moment: datetime) -> list[str]:

@@ -32,3 +32,24 @@
         where refreshed.definition = {{ name }}
     )
 {%- endmacro %}
+
+{#- What comes of events that a definition, changed or dropped since, asks for no more. -#}
+{% macro delete_dropped_events() %}
+    {{ delete_dropped_definitions() }}
+    {%- if is_incremental() -%}
+        ;
+        delete from {{ this }} as known
+        where
+            known.definition = any(array(
+                select task_definition.name
+                from {{ source('app', 'task_definition') }} as task_definition
+                where {{ is_changed_definition('task_definition.name') }}
+            ))
+            and not exists (
+                select from {{ source('app', 'task_event') }} as task_event
+                where
+                    task_event.definition = known.definition
+                    and task_event.event = known.event
+            )
+    {%- endif -%}
+{% endmacro %}

@@ -161,3 +161,18 @@ def of_document(connection: psycopg.Connection, source_id: str) -> list[Consider
             """,
             [source_id],
         ).fetchall()
+
+
+def void_verifications(connection: psycopg.Connection) -> dict[str, int]:
+    """How many verifications from the CHT answer nothing, by reason; none before a refresh."""
+    relation = "worklist_live.verification"
+    if connection.execute("select to_regclass(%s)", [relation]).fetchone() == (None,):
+        return {}
+    rows = connection.execute("""
+        select verification.void_reason, count(*)
+        from worklist_live.verification
+        where verification.void_reason is not null and verification.delivery <> 'withdrawn'
+        group by verification.void_reason
+        order by verification.void_reason
+    """)
+    return dict(rows.fetchall())

@@ -266,6 +266,6 @@ def test_what_chw_tasks_wait_for_is_what_the_definition_says() -> None:
     assert json.loads(constant("FORM")) == definition.actions[0].form == rules.FORM
     assert f"fields.{json.loads(constant('APPOINTMENT_DATE'))}" == definition.appointment_date
     assert int(constant("LAST_DAY")) == (event.days or 0) + event.end
-    assert set(json.loads(constant("NOBODY_GOES"))) <= set(definition.reasons)
+    assert json.loads(constant("NOBODY_GOES")) == definition.tracing.not_for
     (pattern,) = re.findall(r"^  /(.+)/\.test\(", text, re.MULTILINE)
     assert f'like_regex "{pattern}"' in (definition.applies_if or "")

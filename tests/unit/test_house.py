@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "grants": {"tables"},
     "migrate": {"database", "errors", "grants", "settings", "tables"},
     "adoption": {"errors", "sync"},
-    "status": {"database", "refresh", "sync", "writeback"},
+    "status": {"database", "refresh", "sync", "worklist", "writeback"},
     "cht": {"errors"},
     "sync": {"errors", "database", "cht"},
     "tasks": {"errors"},

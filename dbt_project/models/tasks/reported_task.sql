@@ -6,7 +6,7 @@
         {'columns': ['definition']},
         {'columns': ['run_number']},
     ],
-    pre_hook="{{ delete_dropped_definitions() }}",
+    pre_hook="{{ delete_dropped_events() }}",
 ) }}
 
 with task_source as not materialized (
