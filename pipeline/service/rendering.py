@@ -26,6 +26,7 @@ def page(template: str, **values: object) -> str:
             count=words.count,
             coded=words.coded,
             day=words.day,
+            day_of=words.day_of,
             moment=words.moment,
             time=words.time,
             age=words.age,

@@ -68,6 +68,9 @@ class Texts:
         local = value.astimezone(ZoneInfo(zone))
         return self.say("date.moment", day=self.day(local.date()), time=f"{local:%H:%M}")
 
+    def day_of(self, value: datetime, zone: str) -> str:
+        return self.day(value.astimezone(ZoneInfo(zone)).date())
+
     def time(self, value: datetime, zone: str, today: date) -> str:
         """Of today the time is enough."""
         local = value.astimezone(ZoneInfo(zone))
