@@ -95,9 +95,9 @@ class Tracing(_Entry):
     `outcome` is a path in the report of a trace: what the CHW found.
     """
 
-    forms: list[Text] = []
+    forms: list[Text] = ["trace_follow_up"]
     outcome: Path | None = None
-    not_for: list[Text] = []
+    not_for: list[Text] = ["transferred_out", "died", "record_error"]
 
 
 class Definition(_Entry):
@@ -116,9 +116,7 @@ class Definition(_Entry):
     exclude_muted_or_dead: bool = True
     assigned_to: AssignedTo
     reasons: list[Text] = []
-    tracing: Tracing = Tracing(
-        forms=["trace_follow_up"], not_for=["transferred_out", "died", "record_error"]
-    )
+    tracing: Tracing = Tracing()
     verified_in_cht: bool = True
 
     @property

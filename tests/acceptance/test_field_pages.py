@@ -112,7 +112,9 @@ def test_the_page_shows_what_is_right_of_what_the_field_sends(page: httpx.Client
 
     again = _tasks(page, "repeated")
     assert again.keys() == {"night2", "night3"}
-    assert "Reported again on 16 Nov 2026. Open the task of this appointment" in _text(page, "/?standing=repeated")
+    assert "Reported again on 16 Nov 2026. Open the task of this appointment" in _text(
+        page, "/?standing=repeated"
+    )
     refused = _text(page, f"/tasks/{again['night2']['task_uuid']}")
     assert "answer the task of that one" in refused
 

@@ -75,8 +75,12 @@ def test_what_a_resolver_says_wrong_is_told_with_its_line() -> None:
     ]
 
 
-def test_tracing_left_out_means_the_follow_up_form_and_nobody_sent_to_the_dead() -> None:
-    row = rules.definition_row(rules.parse(SMALL), rules.parse(SMALL).tasks[0])
+@pytest.mark.parametrize("tracing", ["", "    tracing: {outcome: fields.found}\n"])
+def test_what_tracing_leaves_out_is_the_follow_up_form_and_nobody_sent_to_the_dead(
+    tracing: str,
+) -> None:
+    programme = rules.parse(SMALL + tracing)
+    row = rules.definition_row(programme, programme.tasks[0])
     assert row["tracing_forms"] == ["trace_follow_up"]
     assert "died" in row["reasons_not_to_trace"]
     assert row["is_verified_in_cht"] is True
