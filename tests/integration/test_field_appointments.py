@@ -6,6 +6,8 @@ import pytest
 
 from tests.integration.field import Field, missed, person, verification, visit
 
+pytestmark = pytest.mark.one_server
+
 ANNA = person("anna", patient_id="55555")
 FIRST, SECOND, THIRD = (
     missed(f"night{number}", "anna", reported=f"2026-11-{14 + number}") for number in (1, 2, 3)

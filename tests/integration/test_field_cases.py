@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.integration.field import (
     FEEDS,
     Field,
@@ -12,6 +14,8 @@ from tests.integration.field import (
     visit,
 )
 from tests.integration.programme import SHIPPED
+
+pytestmark = pytest.mark.one_server
 
 CODE = "55555"
 ANNA = person("anna", patient_id=CODE)

@@ -14,6 +14,8 @@ from tests.integration.field import (
     visit,
 )
 
+pytestmark = pytest.mark.one_server
+
 ANNA = person("anna", patient_id="55555")
 BERTA = person("berta", patient_id="55555")
 ATTENDED = {

@@ -7,6 +7,8 @@ import pytest
 from pipeline.worklist import facts
 from tests.integration.field import Field, account, missed, person, verification
 
+pytestmark = pytest.mark.one_server
+
 ANNA = person("anna", patient_id="55555")
 MISSED = missed("a1", "anna")
 # The contacts of an officer, a deactivated supervisor and a nurse, each an online user.
