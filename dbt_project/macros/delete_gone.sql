@@ -32,6 +32,10 @@
     {%- if is_incremental() -%}
         ;
         delete from {{ this }} as known
-        where {{ is_changed_definition('known.definition') }}
+        where known.definition = any(array(
+            select refreshed.definition
+            from {{ source('build', 'refreshed_definition') }} as refreshed
+            where {{ is_changed_definition('refreshed.definition') }}
+        ))
     {%- endif -%}
 {% endmacro %}

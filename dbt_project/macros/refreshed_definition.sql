@@ -25,11 +25,11 @@
 {#- Whether a definition is not as it was when every task was last asked for, or is gone. -#}
 {% macro is_changed_definition(name) -%}
     not exists (
-        select from {{ source('build', 'refreshed_definition') }} as refreshed
+        select from {{ source('build', 'refreshed_definition') }} as before
         inner join {{ source('app', 'task_definition') }} as definition
-            on refreshed.definition = definition.name
-            and refreshed.hash = definition.hash
-        where refreshed.definition = {{ name }}
+            on before.definition = definition.name
+            and before.hash = definition.hash
+        where before.definition = {{ name }}
     )
 {%- endmacro %}
 

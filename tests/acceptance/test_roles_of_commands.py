@@ -33,7 +33,7 @@ CALLS: dict[str, Sequence[str]] = {
     "publish": ("publish",),
     "write-back": ("write-back --once", "write-back list", "write-back retry --all"),
     "nightly": ("nightly",),
-    "tasks": ("tasks --user supervisor_matope", "tasks check", "tasks explain nothing"),
+    "tasks": ("tasks --user supervisor_matope", "tasks check", "tasks explain 48074"),
     "status": ("status",),
     "serve": (),
     "run": (),
@@ -44,7 +44,7 @@ CALLS: dict[str, Sequence[str]] = {
 FOR_ALL = {"tasks check"}
 ALSO = {
     SERVICE: {
-        *("migrate", "tasks --user supervisor_matope", "tasks explain nothing"),
+        *("migrate", "tasks --user supervisor_matope", "tasks explain 48074"),
         "write-back list",
     },
     ANALYST: set[str](),
@@ -106,7 +106,7 @@ def test_another_role_is_refused_what_is_not_its_own_by_a_sentence(
             assert done.returncode == 2, (call, done.stderr)
             assert "Traceback" not in done.stderr, (call, done.stderr)
             user = worklist[role].environment["POSTGRES_USER"]
-            assert f"account {user}" in done.stderr.splitlines()[-1], (call, done.stderr)
+            assert user in done.stderr.splitlines()[-1], (call, done.stderr)
 
 
 @pytest.mark.parametrize("role", [SYNC, ANALYST, ANALYST_PII])

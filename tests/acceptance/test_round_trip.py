@@ -233,12 +233,12 @@ def test_a_follower_sends_what_the_page_takes_and_ends_when_it_is_told(
 
 @pytest.mark.one_server
 def test_the_page_alone_sends_each_answer_once_also_beside_other_workers(
-    worklist: Worklist, simulated_cht: SimulatedCht
+    worklist: Worklist, service: Worklist, simulated_cht: SimulatedCht
 ) -> None:
     following = worklist.started("write-back", "--follow")
     with (
-        worklist.serving(),
-        worklist.serving() as url,
+        service.serving(),
+        service.serving() as url,
         signed_in(url, "supervisor_matope") as supervisor,
     ):
         answered = [
@@ -255,10 +255,10 @@ def test_the_page_alone_sends_each_answer_once_also_beside_other_workers(
 
 @pytest.mark.one_server
 def test_while_the_cht_is_down_the_page_goes_on_and_sends_when_it_is_back(
-    worklist: Worklist, simulated_cht: SimulatedCht
+    service: Worklist, simulated_cht: SimulatedCht
 ) -> None:
     port = str(httpx.URL(simulated_cht.url).port)
-    with worklist.serving() as url, signed_in(url, "supervisor_matope") as supervisor:
+    with service.serving() as url, signed_in(url, "supervisor_matope") as supervisor:
         simulated_cht.process.terminate()
         simulated_cht.process.join()
         task, *_ = _open_tasks(supervisor)

@@ -41,11 +41,19 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def worklist_url(
-    recorded_database: Address, as_role: Entering, simulated_cht: Any, home: Path
+    recorded_database: Address,
+    as_role: Entering,
+    simulated_cht: Any,
+    home: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[str]:
-    """Where `worklist serve` answers, on the recorded programme."""
-    address = as_role(recorded_database, SERVICE)
-    with worklist_for(address, simulated_cht.url, home).serving() as url:
+    """Where `worklist serve` answers, on the recorded programme; its parameter is the account of the
+    CHT with which it sends.
+    """
+    usual = worklist_for(as_role(recorded_database, SERVICE), simulated_cht.url, home)
+    account = getattr(request, "param", usual.environment["COUCHDB_USER"])
+    environment = {**usual.environment, "COUCHDB_USER": account}
+    with replace(usual, environment=environment).serving() as url:
         yield url
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from pipeline.database import Address, now
+from pipeline.database import Address, connect, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.tasks import run as defining
@@ -44,6 +44,20 @@ SEVERAL = (
 # Of the recorded feed: two areas of Matope.
 AREA = "68fbd326-1728-5e40-bd5e-245b078688da"
 OTHER_AREA = "44a9b19b-6e57-5694-89d7-59025cd01b10"
+
+
+def give_two_appointments(address: Address) -> None:
+    """Makes the one report that repeats an appointment a report of another one of that patient."""
+    with connect(address, autocommit=True) as connection:
+        changed = connection.execute("""
+            update worklist_build.task
+            set
+                appointment_task_id = task_id,
+                answered_as = array[task_id],
+                appointment_on = appointment_on - 1
+            where appointment_task_id <> task_id
+        """)
+        assert changed.rowcount == 1
 
 
 class Programme:

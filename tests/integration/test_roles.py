@@ -177,9 +177,11 @@ def test_documents_and_sessions_are_for_those_who_work_with_them(
                 is_programme = (relation.name, role) == ("programme", ANALYST_PII)
                 assert decided(relation, role) == (timezone if is_programme else {}), relation
         if relation.schema in {"v1", "worklist_build"}:
-            moment = {"select": {"updated_at"}}
-            is_progress = relation.name == "couchdb_progress"
-            assert decided(relation, SERVICE) == (moment if is_progress else {}), relation
+            read = {
+                "couchdb": {"_id", "_deleted", "source", "landed_number"},
+                "couchdb_progress": {"updated_at"},
+            }.get(relation.name)
+            assert decided(relation, SERVICE) == ({"select": read} if read else {}), relation
         if relation.name in {"session", "sign_in_failure", "idempotency_key"}:
             assert decided(relation, SYNC) == {}, relation
     assert grants.READERS == {

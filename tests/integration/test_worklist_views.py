@@ -12,6 +12,7 @@ from pipeline.tables import SERVICE
 from pipeline.worklist import notes, rules, run, store
 from pipeline.worklist.records import Answer, Filters, Sent, Task, TaskNote, Viewer
 from tests.conftest import Entering
+from tests.integration.programme import give_two_appointments
 
 pytestmark = pytest.mark.one_server
 
@@ -77,23 +78,10 @@ KEYS: dict[str, Callable[[Task], tuple[object, ...]]] = {
 }
 
 
-def reported_for_another_day(connection: Connection) -> None:
-    """The one report that repeats an appointment is about another, of the same patient."""
-    changed = connection.execute(
-        text("""
-            update worklist_build.task
-            set
-                appointment_task_id = task_id,
-                answered_as = array[task_id],
-                appointment_on = appointment_on - 1
-            where appointment_task_id <> task_id
-        """)
-    )
-    assert changed.rowcount == 1
-
-
-def test_each_filter_narrows_to_what_it_names(connection: Connection, matope: Viewer) -> None:
-    reported_for_another_day(connection)
+def test_each_filter_narrows_to_what_it_names(
+    recorded_database: Address, connection: Connection, matope: Viewer
+) -> None:
+    give_two_appointments(recorded_database)
     whole = store.tasks(connection, matope)
     area = next(task.area_uuid for task in whole if task.area_uuid)
     household = next(task.place_uuid for task in whole if task.place_uuid != area)
@@ -155,9 +143,9 @@ def test_areas_count_what_the_list_holds(connection: Connection, matope: Viewer)
 
 
 def test_a_patient_s_several_appointments_are_found_together(
-    connection: Connection, matope: Viewer
+    recorded_database: Address, connection: Connection, matope: Viewer
 ) -> None:
-    reported_for_another_day(connection)
+    give_two_appointments(recorded_database)
     whole = store.tasks(connection, matope)
     several = store.others(connection, matope, whole)
     assert several

@@ -5,7 +5,7 @@
 -- sort the answers of each task to find the last.
 select
     verification.verification_id,
-    outbox.report_id,
+    outbox.report_id::varchar as report_id,
     verification.task_id,
     verification.patient_uuid,
     verification.appointment_on,
@@ -14,6 +14,9 @@ select
     verification.visit_on,
     verification.reason,
     verification.replaces,
+    'worklist' as answered_in,
+    null as void_reason,
+    null as sender_uuid,
     verification.verified_by,
     verification.verified_at,
     outbox.state as delivery,

@@ -1,21 +1,23 @@
 -- Which verifications stand on a task's page: those that name it or another report of the same
--- appointment, the one that counts, and those that name only its patient. No import CTE: PostgreSQL
--- reads a view with one through where another query joins it.
+-- appointment, the one that counts, and those that name only its patient. Ours and those from the CHT
+-- apart, and no import CTE: only then PostgreSQL looks each up by its key.
 {% set columns = [
     'report_id', 'patient_uuid', 'appointment_on', 'round', 'outcome', 'visit_on', 'reason',
     'replaces', 'answered_in', 'void_reason', 'sender_uuid', 'verified_by', 'verified_at', 'delivery'
 ] -%}
+{% for known in [ref('int_verification_accepted'), ref('int_verification_landed')] -%}
 select
     task.task_id,
     {% for column in columns -%}
     verification.{{ column }}{{ ',' if not loop.last }}
     {% endfor -%}
 from {{ ref('task') }} as task
-inner join {{ ref('live_verification') }} as verification
+inner join {{ known }} as verification
     on verification.task_id = any(task.answered_as)
 
 union all
 
+{% endfor -%}
 select
     task.task_id,
     {% for column in columns -%}
