@@ -2,8 +2,9 @@
     The verification reports of `verification` with the appointment that each answers, or why it
     answers nothing. One that names a task answers the appointment that the task was about when it
     was given: where the report was edited since to another day, not that of the task now. About
-    another patient than the task that it names, it answers nothing. One that names none answers
-    what a report of its form resolves in the CHT.
+    another patient than the task that it names, it answers nothing, unless it was accepted here
+    before the report was edited. One that names none answers what a report of its form resolves in
+    the CHT.
 -#}
 {% macro answered() -%}
     select
@@ -11,17 +12,20 @@
         named.task_id as named_task_id,
         named.appointment_key as named_key,
         case
-            when verification.subject_uuid <> named.subject_uuid then null
+            when
+                verification.subject_uuid <> named.subject_uuid
+                and not {{ is_accepted_here('verification') }}
+                then null
+            when verification.subject_uuid <> named.subject_uuid then {{ appointment_key(
+                'named.series', 'verification.subject_uuid', 'verification.appointment_on'
+            ) }}
             when
                 verification.appointment_on is null
                 or task_definition.appointment_path is null
                 or verification.appointment_on = named.appointment_on
                 then named.appointment_key
             else {{ appointment_key(
-                'named.definition',
-                'named.event',
-                'named.subject_uuid',
-                'verification.appointment_on',
+                'named.series', 'named.subject_uuid', 'verification.appointment_on'
             ) }}
         end as answered_key,
         {{ void_reason(

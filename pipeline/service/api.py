@@ -174,7 +174,7 @@ class AnswerSent(BaseModel):
     follows_round: int = Field(
         0,
         ge=0,
-        le=1_000_000,
+        le=2_000_000_000,
         description="the task's `last_round` as you read it: 0 answers, more corrects",
     )
 

@@ -89,7 +89,7 @@ class Considered:
 
 _FLAGS = {
     "ambiguous_patient": "several contacts have the number in the report, and no uuid decides",
-    "appointment_changed": "it was answered for another appointment, before the report was edited",
+    "appointment_changed": "an answer that names it was given for another day or patient",
     "bad_reported_date": "the date of the report cannot be read or cannot be true; when it landed "
     "counts",
     "distant_appointment_date": "the appointment is more than two years before the report",
@@ -179,9 +179,19 @@ def _resolved(facts: Facts) -> str:
     if facts.resolved_by_form is None:
         return f"The scheduled task was cleared{when}."
     form = facts.resolved_by_form
-    asked = [_asked(one) for one in facts.resolvers if one.form == form]
-    why = f": the definition is resolved by {' or '.join(asked)}" if asked else ""
+    told = [
+        alternative
+        for alternative in _alternatives(facts.resolvers)
+        if any(one.form == form for one in alternative)
+    ]
+    asked = [" and ".join(map(_asked, alternative)) for alternative in told]
+    why = f": the definition is resolved by {', or by '.join(asked)}" if asked else ""
     return f"The report {facts.resolved_by_report} of form {form}{when} resolves it{why}."
+
+
+def _alternatives(resolvers: Sequence[Resolver]) -> list[list[Resolver]]:
+    """Those that are needed together."""
+    return [list(group) for _, group in groupby(resolvers, key=lambda one: one.alternative)]
 
 
 def _asked(resolver: Resolver) -> str:
@@ -190,16 +200,16 @@ def _asked(resolver: Resolver) -> str:
     if resolver.is_default:
         said += " inside the window"
     if resolver.condition:
-        said += f" for which {resolver.condition} is true"
+        said += f", for which {resolver.condition} is true"
     if resolver.source_path:
-        said += f" that names the source at {'.'.join(resolver.source_path)}"
+        said += f", that names the source at {'.'.join(resolver.source_path)}"
     if resolver.visit_path:
-        said += f" whose day at {'.'.join(resolver.visit_path)} is not before the appointment"
+        said += f", whose day at {'.'.join(resolver.visit_path)} is not before the appointment"
     return said
 
 
 def _waits_for(facts: Facts) -> Iterator[str]:
-    for _, alternative in groupby(facts.resolvers, key=lambda one: one.alternative):
+    for alternative in _alternatives(facts.resolvers):
         asked = " and ".join(map(_asked, alternative))
         yield f"{asked[0].upper()}{asked[1:]} would resolve it."
     if facts.is_resolved_when_cleared:

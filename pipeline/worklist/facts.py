@@ -26,8 +26,12 @@ def of_tasks(connection: psycopg.Connection, name: str) -> list[Facts]:
 
 
 def of_patient(connection: psycopg.Connection, patient_uuid: str) -> list[Facts]:
-    """The facts of every task about this contact."""
-    return _tasks(connection, "ledger.patient_uuid = %(uuid)s", {"uuid": patient_uuid})
+    """The facts of every task about this contact; of an appointment, of the one that carries it."""
+    return _tasks(
+        connection,
+        "ledger.patient_uuid = %(uuid)s and ledger.standing <> 'repeated'",
+        {"uuid": patient_uuid},
+    )
 
 
 def _tasks(

@@ -266,7 +266,7 @@ def test_while_the_cht_is_down_the_page_goes_on_and_sends_when_it_is_back(
         assert _delivery(supervisor, report_id) == "pending"
         assert len(_open_tasks(supervisor)) == 107
 
-        back = worklist.started("simulate", "--feed", str(RECORDED_FEED), "--port", port)
+        back = service.started("simulate", "--feed", str(RECORDED_FEED), "--port", port)
         assert _becomes(supervisor, report_id, "sent")
         assert _in_the_cht(simulated_cht, report_id).status_code == 200
         back.terminate()

@@ -47,8 +47,8 @@ def worklist_url(
     home: Path,
     request: pytest.FixtureRequest,
 ) -> Iterator[str]:
-    """Where `worklist serve` answers, on the recorded programme; its parameter is the account of the
-    CHT with which it sends.
+    """Where `worklist serve` answers, on the recorded programme; its parameter is the CHT's account
+    with which it sends.
     """
     usual = worklist_for(as_role(recorded_database, SERVICE), simulated_cht.url, home)
     account = getattr(request, "param", usual.environment["COUCHDB_USER"])

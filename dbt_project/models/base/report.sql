@@ -5,6 +5,7 @@
         {'columns': ['subject_key', 'form', 'reported_at']},
         {'columns': ['subject_reference']},
         {'columns': ['second_reference']},
+        {'columns': ['third_reference']},
         {'columns': ['form']},
         {'columns': ['run_number']},
     ],
@@ -41,6 +42,10 @@ changed as (
     union
     select known.uuid
     from {{ this }} as known
+    where known.third_reference = any(array(select changed_alias.alias from changed_alias))
+    union
+    select known.uuid
+    from {{ this }} as known
     where known.subject_key = any(array(select changed_alias.alias from changed_alias))
 ),
 
@@ -68,6 +73,8 @@ reference as (
     select fresh.subject_reference as alias from fresh where fresh.subject_reference is not null
     union
     select fresh.second_reference from fresh where fresh.second_reference is not null
+    union
+    select fresh.third_reference from fresh where fresh.third_reference is not null
 ),
 
 called as (
@@ -82,15 +89,20 @@ select
     fresh.is_dated_for_the_cht,
     fresh.subject_reference,
     fresh.second_reference,
-    coalesce(first_subject.uuid, second_subject.uuid) as subject_uuid,
+    fresh.third_reference,
+    coalesce(first_subject.uuid, second_subject.uuid, third_subject.uuid) as subject_uuid,
     coalesce(
         first_subject.uuid,
         second_subject.uuid,
+        third_subject.uuid,
         case when first_subject.is_ambiguous is not true then fresh.subject_reference end
     ) as subject_key,
     {{ 'fresh.former_keys' if is_incremental() else "'[]'::jsonb" }} as former_keys,
     coalesce(
-        first_subject.is_ambiguous and second_subject.uuid is null, false
+        first_subject.is_ambiguous
+        and second_subject.uuid is null
+        and third_subject.uuid is null,
+        false
     ) as is_ambiguous,
     fresh.named_task_id,
     fresh.sender_uuid,
@@ -105,6 +117,10 @@ left join called as first_subject
     on fresh.subject_reference = first_subject.alias
 left join called as second_subject
     on fresh.second_reference = second_subject.alias
+-- a uuid that is known, and no further shortcode
+left join called as third_subject
+    on fresh.third_reference = third_subject.alias
+    and third_subject.uuid = fresh.third_reference
 {% if is_incremental() -%}
 -- of what was deleted and not kept, what was known of it
 union all
@@ -116,6 +132,7 @@ select
     known.is_dated_for_the_cht,
     known.subject_reference,
     known.second_reference,
+    known.third_reference,
     known.subject_uuid,
     known.subject_key,
     known.former_keys,

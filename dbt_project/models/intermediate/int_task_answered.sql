@@ -37,7 +37,10 @@ left join lateral (
     cross join lateral (
         select verification.verified_by
         from {{ source('app', 'verification') }} as verification
-        where verification.verification_id = outbox.verification_id
+        where
+            verification.verification_id = outbox.verification_id
+            and verification.round = task.landed_round
+            and verification.outcome = task.landed_outcome
         offset 0
     ) as sender
     where outbox.report_id = task.landed_report_id

@@ -73,6 +73,10 @@ read as (
         task_source.definition,
         task_source.event,
         task_source.is_scheduled,
+        task_source.definition || '~' || task_source.event || coalesce(
+            case when task_source.is_scheduled then substring(task_source.task_id from '-[0-9]+$') end,
+            ''
+        ) as series,
         task_source.is_cleared,
         task_source.cleared_at,
         task_source.appointment_text,
@@ -168,7 +172,8 @@ select
     due.is_flagged_deleted,
     due.appointment_on,
     coalesce(due.appointment_on, due.reported_on) as visits_from,
-    {{ appointment_key('due.definition', 'due.event', 'due.subject_uuid', 'due.appointment_on') }}
+    due.series,
+    {{ appointment_key('due.series', 'due.subject_uuid', 'due.appointment_on') }}
         as appointment_key,
     due.due_on - due.start_days as opens_on,
     due.due_on,

@@ -24,6 +24,7 @@ select
                 other.patient_uuid = task.patient_uuid
                 and other.definition = task.definition
                 and other.task_id <> task.task_id
+                and coalesce(other.appointment_on <> task.appointment_on, true)
                 and {{ standing('other') }} = 'open'
         ) then array['duplicate_open']
         else '{}'::text[]

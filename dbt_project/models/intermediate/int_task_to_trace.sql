@@ -14,6 +14,8 @@ where
     and task.patient_uuid is not null
     and task.excluded_reason is null
     and task.resolved_by_report is null
+    -- sent again since or not
+    and not coalesce(task.last_resolved_at > task.verified_at, false)
     and not coalesce(
         task.verification_reason = any(task_definition.reasons_not_to_trace), false
     )

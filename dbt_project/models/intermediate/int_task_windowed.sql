@@ -34,6 +34,7 @@ select
     task.flags,
     task.is_withdrawn,
     task.excluded_reason,
+    task.resolved_at as last_resolved_at,
     {% for column in ['resolved_by_report', 'resolved_by_form', 'resolved_at'] -%}
     case
         when coalesce(task.unresolved_until < reading.today, true)

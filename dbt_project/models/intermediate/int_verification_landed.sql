@@ -15,12 +15,12 @@ select
     {{ void_reason('verification_report', 'verifier.roles', 'verifier.is_verified_in_cht') }}
         as void_reason,
     verification_report.sender_uuid,
-    null as verified_by,
+    null::text as verified_by,
     verification_report.verified_at,
     case when verification_report.is_deleted then 'withdrawn' else 'landed' end as delivery,
-    null as accepted_at,
-    null as sent_at,
-    null as confirmed_at
+    null::timestamptz as accepted_at,
+    null::timestamptz as sent_at,
+    null::timestamptz as confirmed_at
 from {{ ref('verification_report') }} as verification_report
 inner join {{ ref('report') }} as report
     on verification_report.report_id = report.uuid
@@ -42,16 +42,22 @@ cross join lateral (
 ) as verifier
 where
     (verification_report.outcome is not null or not verification_report.is_deleted)
-    and not exists (
-        select from {{ source('app', 'outbox') }} as own
-        where own.report_id = verification_report.report_id
-        offset 0
+    and not {{ is_accepted_here('verification_report') }}
+    -- of ours that were deleted in the CHT, the outbox tells
+    and not (
+        verification_report.is_deleted
+        and exists (
+            select from {{ source('app', 'outbox') }} as own
+            where own.report_id = verification_report.report_id
+            offset 0
+        )
     )
     and not exists (
         select from {{ source('app', 'verification') }} as own
         where
             own.task_id = verification_report.task_id
             and own.round = verification_report.round
+            and own.outcome = verification_report.outcome
             and own.verification_id::text = verification_report.verification_id
         offset 0
     )

@@ -16,4 +16,6 @@ select
     document.landed_number
 from document
 cross join lateral {{ elements("document.content -> 'targets'") }} as target (entry)
-where document.content ->> 'type' = 'target'
+where
+    document.content ->> 'type' = 'target'
+    and {{ is_identifier("target.entry ->> 'id'") }}

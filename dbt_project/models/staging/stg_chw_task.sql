@@ -4,8 +4,8 @@ with document as (
 
 select
     document.uuid,
-    document.content -> 'emission' ->> '_id' as emission_id,
-    document.content ->> 'user' as user_uuid,
+    {{ identifier("document.content -> 'emission' ->> '_id'") }} as emission_id,
+    {{ identifier("document.content ->> 'user'") }} as user_uuid,
     coalesce(
         document.content ->> 'owner',
         document.content ->> 'requester',

@@ -4,15 +4,14 @@ with document as (
 
 select
     document.uuid,
-    {{ contact_type("document.content") }} as contact_type,
+    {{ identifier(contact_type("document.content")) }} as contact_type,
     document.content ->> 'name' as contact_name,
-    document.content -> 'parent' ->> '_id' as parent_uuid,
-    coalesce(
-        document.content -> 'contact' ->> '_id',
-        document.content ->> 'contact'
-    ) as primary_contact_uuid,
-    nullif(document.content ->> 'patient_id', '') as patient_id,
-    nullif(document.content ->> 'place_id', '') as place_id,
+    {{ identifier("document.content -> 'parent' ->> '_id'") }} as parent_uuid,
+    {{ identifier("coalesce(
+        document.content -> 'contact' ->> '_id', document.content ->> 'contact'
+    )") }} as primary_contact_uuid,
+    {{ identifier("nullif(document.content ->> 'patient_id', '')") }} as patient_id,
+    {{ identifier("nullif(document.content ->> 'place_id', '')") }} as place_id,
     document.content ->> 'phone' as phone,
     document.content ->> 'sex' as sex,
     document.content ->> 'date_of_birth' as date_of_birth,

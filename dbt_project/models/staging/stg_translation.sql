@@ -17,3 +17,4 @@ where
     and document.content ->> 'type' = 'translations'
     and not document.is_deleted
     and message.text <> ''
+    and {{ is_identifier('message.key') }}

@@ -4,13 +4,13 @@ with document as (
 
 select
     document.uuid,
-    document.content ->> 'name' as user_name,
+    {{ identifier("document.content ->> 'name'") }} as user_name,
     {{ texts("document.content -> 'roles'") }} as roles,
     case jsonb_typeof(document.content -> 'facility_id')
         when 'string' then array_remove(array[document.content ->> 'facility_id'], '')
         else {{ texts("document.content -> 'facility_id'") }}
     end as facility_uuids,
-    nullif(document.content ->> 'contact_id', '') as contact_uuid,
+    {{ identifier("nullif(document.content ->> 'contact_id', '')") }} as contact_uuid,
     not document.is_deleted
         and not {{ is_truthy("document.content -> 'inactive'") }} as is_active,
     document.landed_number

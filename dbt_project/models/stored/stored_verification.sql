@@ -1,3 +1,3 @@
-{{ config(unique_key=['report_id']) }}
+{{ config(unique_key=['report_id', 'answered_in']) }}
 
 select * from {{ ref('live_verification') }}

@@ -84,6 +84,7 @@ select
     asked.sender_place_uuid,
     asked.appointment_on,
     asked.visits_from,
+    asked.series,
     coalesce(asked.appointment_key, asked.task_id) as appointment_key,
     asked.opens_on,
     asked.due_on,

@@ -76,8 +76,8 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
         "today is 2026-11-20.",
         "A report of form answer inside the window would resolve it.",
         "A later report of form visit would resolve it.",
-        "A later report of form call that names the source at fields.source and a later report of "
-        'form seen for which $."came" == "yes" is true whose day at fields.day is not before the '
+        "A later report of form call, that names the source at fields.source and a later report of "
+        'form seen, for which $."came" == "yes" is true, whose day at fields.day is not before the '
         "appointment would resolve it.",
         "A verification would close it.",
         "esther may see it, by the place h1.",
