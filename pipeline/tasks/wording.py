@@ -49,9 +49,9 @@ _WRITE = {
     "assignedTo": "{roles: [site_supervisor]}",
     "roles": "a list of at least one role",
     "reasons": "a list of words, offered for not_visited",
-    "tracing": "{forms: [trace_follow_up], outcome: fields.trace_outcomes, notFor: [died]}",
+    "tracing": "{forms: [trace_follow_up], outcome: fields.trace_outcome, notFor: [died]}",
     "forms": "a list of form codes",
-    "outcome": "a path without $ and brackets, such as fields.trace_outcomes",
+    "outcome": "a path without $ and brackets, such as fields.trace_details.trace_outcomes",
     "notFor": "a list of reasons for which nobody is sent",
     "verifiedInCht": "true or false",
 }
