@@ -1,17 +1,20 @@
 {#-
     Whether a landed verification is one that was accepted here, with what was accepted: somebody may
-    have edited it in the CHT since. (The offset: looked up for each, never all of them read.)
+    have edited it in the CHT since. (The offsets: looked up for each, never all of them read.)
 -#}
 {% macro is_accepted_here(report) -%}
     exists (
             select from {{ source('app', 'outbox') }} as sent
-            inner join {{ source('app', 'verification') }} as accepted
-                on sent.verification_id = accepted.verification_id
-            where
-                sent.report_id = {{ report }}.report_id
-                and accepted.task_id = {{ report }}.task_id
-                and accepted.round = {{ report }}.round
-                and accepted.outcome = {{ report }}.outcome
+            cross join lateral (
+                select from {{ source('app', 'verification') }} as given
+                where
+                    given.verification_id = sent.verification_id
+                    and given.task_id = {{ report }}.task_id
+                    and given.round = {{ report }}.round
+                    and given.outcome = {{ report }}.outcome
+                offset 0
+            ) as accepted
+            where sent.report_id = {{ report }}.report_id
             offset 0
         )
 {%- endmacro %}

@@ -45,7 +45,7 @@ FOR_ALL = {"tasks check"}
 ALSO = {
     SERVICE: {
         *("migrate", "tasks --user supervisor_matope", "tasks explain 48074"),
-        "write-back list",
+        *("write-back --once", "write-back list", "write-back retry --all"),
     },
     ANALYST: set[str](),
     ANALYST_PII: set[str](),

@@ -68,9 +68,13 @@ changed_verification as (
     union
     select verification_report.*
     from verification_report
-    inner join report
-        on verification_report.report_id = report.uuid
-    where {{ written_since('task', 'report.run_number') }}
+    where verification_report.report_id = any(array(
+        select report.uuid
+        from report
+        where
+            report.form = '{{ var("verification_form") }}'
+            and {{ written_since('task', 'report.run_number') }}
+    ))
 ),
 
 affected as materialized (
