@@ -258,6 +258,55 @@ def test_a_report_edited_to_another_appointment_leaves_the_first_to_its_repeats(
     assert field.ledger("night1")["report_count"] == 2
 
 
+def test_an_answer_stays_with_its_patient_when_the_report_is_edited_to_another(
+    field: Field,
+) -> None:
+    field.begin(ANNA, person("berta"), FIRST, SECOND)
+    told = field.answer("night1")
+    row = field.connection.execute(
+        "select report from app.outbox where report_id = %s", [told]
+    ).fetchone()
+    assert row is not None
+    field.change(row[0])
+    field.change({**FIRST, "fields": {**FIRST["fields"], "patient_uuid": "berta"}})
+    assert field.standings() == {"night1": "open", "night2": "verified"}
+    assert field.ledger("night1")["flags"] == ["appointment_changed"]
+    assert field.ledger("night2")["verified_by"] == "sup1"
+
+
+def test_a_report_from_the_cht_about_another_patient_than_its_task_answers_neither(
+    field: Field,
+) -> None:
+    other = missed("other", "berta")
+    told = verification("told", "night1", about="berta", appointment_date="2026-11-01")
+    field.begin(ANNA, person("berta"), FIRST, other, told)
+    assert field.standings() == {"night1": "open", "other": "open"}
+
+
+def test_two_events_of_one_appointment_are_not_two_appointments(field: Field) -> None:
+    events = [{"id": one, "days": 0, "start": 0, "end": 28} for one in ("missed", "again")]
+    field.begin(ANNA, FIRST, events=events)
+    rows = field.records("missed_appointment", "task_id")
+    assert [row["flags"] for row in rows] == [[], []]
+
+
+def test_elements_of_one_schedule_are_not_reports_of_one_appointment(field: Field) -> None:
+    schedule = [
+        {"due": "2026-11-10T08:00:00Z", "group": group, "type": "anc", "state": "sent"}
+        for group in (1, 2)
+    ]
+    registered = {**missed("p1", "anna"), "form": "P", "scheduled_tasks": schedule}
+    field.begin(
+        ANNA,
+        registered,
+        appliesTo="scheduled_tasks",
+        appliesToType=["P"],
+        appointmentDate="scheduled_task.due",
+    )
+    rows = field.records("missed_appointment", "task_id")
+    assert [(row["standing"], row["report_count"]) for row in rows] == [("open", 1)] * 2
+
+
 def test_a_patient_who_is_found_to_be_another_takes_the_reports_along(field: Field) -> None:
     by_code = missed("night1", {"patient_id": "55555"}, reported="2026-11-15")
     field.begin(ANNA, by_code, SECOND)

@@ -8,9 +8,11 @@ from tests.integration.field import (
     NEXT_VISIT,
     Document,
     Field,
+    account,
     missed,
     moment,
     person,
+    report,
     verification,
     visit,
 )
@@ -179,3 +181,18 @@ def test_no_view_and_no_publication_fails_over_one_row(each: Each) -> None:
     for (view,) in views:
         field.rows(view)
     field.refresh("published")
+
+
+def test_a_text_that_no_index_takes_is_one_row_and_stops_nothing(field: Field) -> None:
+    endless = "".join(f"{number:x}" for number in range(20_000))
+    field.begin(
+        ANNA,
+        missed("a1", "anna"),
+        missed("a2", {"patient_id": endless, "patient_uuid": endless}),
+        report("a3", endless, "anna", "2026-11-19", endless),
+        verification("a4", endless),
+        person("long", patient_id=endless, place_id=endless),
+        account("long", endless, "site_supervisor"),
+    )
+    assert field.standings() == {"a1": "open", "a2": "open"}
+    assert field.ledger("a2")["patient_uuid"] == "long"

@@ -197,6 +197,22 @@ def test_a_later_report_that_shows_that_the_patient_came_ends_the_search(field: 
     assert "anna" in field.to_trace()
 
 
+def test_a_visit_ends_the_search_though_the_list_is_sent_again(field: Field) -> None:
+    begin(field, visit("came", "anna", LATER))
+    field.change(missed("a2", "anna", reported="2026-11-21"))
+    assert field.standings() == {"a1": "verified", "a2": "repeated"}
+    assert field.to_trace() == {}
+
+
+def test_an_answer_dated_when_it_cannot_be_is_from_when_it_landed(field: Field) -> None:
+    begin(field)
+    told = verification("told", "a1", "not_visited", reason="moved")
+    field.change({**told, "reported_date": "2027-12-01T08:00:00Z"})
+    assert "anna" in field.to_trace()
+    field.change(traced("went", "2026-11-21"))
+    assert field.to_trace() == {}
+
+
 def test_a_report_that_does_not_resolve_the_definition_ends_no_search(field: Field) -> None:
     attended = [{"form": "visit_verification", "if": '$.fields.attended == "yes"'}]
     begin(field, resolvedIf={"default": True, "newerReport": attended})

@@ -123,6 +123,23 @@ def written(field: Field, report_id: str) -> dict[str, Any]:
     return dict(row[0])
 
 
+def test_our_report_edited_in_the_cht_is_not_ours_any_more(field: Field) -> None:
+    begin(field)
+    report_id = field.answer("a1", "not_visited")
+    edited = written(field, report_id)
+    edited["fields"]["verification"]["outcome"] = "visited"
+    edited["fields"]["round"] = "2"
+    field.change(edited)
+    row = field.ledger("a1")
+    assert (row["verification_outcome"], row["verification_answered_in"]) == ("visited", "cht")
+    assert row["verified_by"] is None
+    rows = field.records("verification", "round")
+    assert [(one["answered_in"], one["outcome"]) for one in rows] == [
+        ("worklist", "not_visited"),
+        ("cht", "visited"),
+    ]
+
+
 def test_what_we_accepted_counts_though_its_sender_has_lost_the_role(field: Field) -> None:
     begin(field)
     report_id = field.answer("a1")
