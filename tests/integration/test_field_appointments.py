@@ -258,6 +258,14 @@ def test_a_report_edited_to_another_appointment_leaves_the_first_to_its_repeats(
     assert field.ledger("night1")["report_count"] == 2
 
 
+def test_our_answer_stays_with_its_appointment_before_it_has_landed(field: Field) -> None:
+    field.begin(ANNA, FIRST, SECOND)
+    field.answer("night1")
+    field.change(edited(FIRST, "2026-11-08"))
+    assert field.standings() == {"night1": "open", "night2": "verified"}
+    assert field.ledger("night1")["flags"] == ["appointment_changed"]
+
+
 def test_an_answer_stays_with_its_patient_when_the_report_is_edited_to_another(
     field: Field,
 ) -> None:

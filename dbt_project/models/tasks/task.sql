@@ -162,6 +162,24 @@ last_answered as (
     group by own.appointment_key
 ),
 
+-- answers of ours to a report that was about another appointment when they were given
+answered_elsewhere as (
+    select
+        {{ appointment_key('named.series', 'own.patient_uuid', 'own.appointment_on') }}
+            as appointment_key,
+        array_agg(distinct own.task_id) as task_ids
+    from {{ source('app', 'verification') }} as own
+    inner join asked as named
+        on own.task_id = named.task_id
+    where
+        {{ appointment_key('named.series', 'own.patient_uuid', 'own.appointment_on') }}
+        <> named.appointment_key
+        {% if is_incremental() -%}
+        and own.task_id = any(array(select asked.task_id from asked))
+        {%- endif %}
+    group by 1
+),
+
 answered_before as (
     select distinct answered.named_task_id as task_id
     from answered
@@ -216,7 +234,8 @@ select
     case when placed.is_withdrawn then placed.task_id else placed.appointment_task_id end
         as appointment_task_id,
     case
-        when placed.is_carrying then appointment.task_ids
+        when placed.is_carrying
+            then appointment.task_ids || coalesce(answered_elsewhere.task_ids, '{}')
         when placed.is_withdrawn then array[placed.task_id]
         else '{}'
     end as answered_as,
@@ -284,6 +303,8 @@ left join verified
     and (placed.is_carrying or appointment.task_id is null)
 left join last_answered
     on placed.appointment_key = last_answered.appointment_key
+left join answered_elsewhere
+    on placed.appointment_key = answered_elsewhere.appointment_key
 left join answered_before
     on placed.task_id = answered_before.task_id
 {% if not is_incremental() -%}
