@@ -117,10 +117,11 @@ left join called as first_subject
     on fresh.subject_reference = first_subject.alias
 left join called as second_subject
     on fresh.second_reference = second_subject.alias
--- a uuid that is known, and no further shortcode
+-- among several owners of a shortcode a known uuid decides, wherever it stands
 left join called as third_subject
     on fresh.third_reference = third_subject.alias
     and third_subject.uuid = fresh.third_reference
+    and first_subject.is_ambiguous
 {% if is_incremental() -%}
 -- of what was deleted and not kept, what was known of it
 union all
