@@ -246,6 +246,7 @@ verification = Table(
     UniqueConstraint("task_id", "round", name="verification_one_per_round"),
     UniqueConstraint("report_id", name="verification_one_per_report"),
     CheckConstraint("round >= 1", name="verification_rounds_from_one"),
+    Index("verification_of_patient", "patient_uuid"),
     CheckConstraint("outcome in ('visited', 'not_visited')", name="verification_outcome_known"),
     CheckConstraint(
         "(visit_on is null or outcome = 'visited') and (reason is null or outcome = 'not_visited')",

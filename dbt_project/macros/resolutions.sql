@@ -52,7 +52,10 @@
         alternative.task_id, alternative.resolved_at, alternative.resolved_by_report
 {%- endmacro %}
 
-{#- Whether a report resolves a task by its time and by what the resolver asks of it. -#}
+{#-
+    Whether a report resolves a task by its time and by what the resolver asks of it. (The offset:
+    looked up for each, never all of them read.)
+-#}
 {% macro resolves(task, resolver, report) -%}
     not {{ report }}.is_deleted
                 and not {{ report }}.is_flagged_deleted
@@ -83,6 +86,7 @@
                                 {{ resolver }}.visit_path is null
                                 or report_finding.visit_on >= {{ task }}.visits_from
                             )
+                        offset 0
                     )
                 )
 {%- endmacro %}

@@ -53,6 +53,7 @@ _STATEMENTS = (
         alter column appointment_on set statistics 10,
         alter column patient_uuid set statistics 10
     """,
+    "create index verification_of_patient on app.verification (patient_uuid)",
     # The functions stay `stable`: what they read depends on the zone that is passed in alone, but
     # casts between text and moments depend on settings of the session.
     """

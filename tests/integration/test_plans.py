@@ -52,7 +52,9 @@ def test_a_refresh_after_few_changes_reads_no_large_table_through(
             through, up = _rows_read(connection, "seq_tup_read"), _rows_read(connection, _UP)
             _refresh(connection, running_dbt)
             through = _rows_read(connection, "seq_tup_read") - through
-            assert {table: rows for table, rows in through.items() if rows > SMALL} == {}
+            # a small table may be read through by each of the few statements that ask it
+            often = {table: SMALL if rows > SMALL else 4 * SMALL for table, rows in grown.items()}
+            assert {table: rows for table, rows in through.items() if rows > often[table]} == {}
             # an index too can be read from one end to the other
             up = _rows_read(connection, _UP) - up
             most = {table: max(SMALL, rows // 3) for table, rows in grown.items()}

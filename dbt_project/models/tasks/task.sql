@@ -169,13 +169,15 @@ answered_elsewhere as (
             as appointment_key,
         array_agg(distinct own.task_id) as task_ids
     from {{ source('app', 'verification') }} as own
-    inner join asked as named
+    inner join reported_task as named
         on own.task_id = named.task_id
     where
         {{ appointment_key('named.series', 'own.patient_uuid', 'own.appointment_on') }}
         <> named.appointment_key
         {% if is_incremental() -%}
-        and own.task_id = any(array(select asked.task_id from asked))
+        and own.patient_uuid = any(array(
+            select affected_subject.subject_key from affected_subject
+        ))
         {%- endif %}
     group by 1
 ),
