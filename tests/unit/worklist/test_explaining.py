@@ -123,6 +123,13 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
             {"patient_uuid": None, "flags": ["ambiguous_patient"]},
             "Several contacts have the number that it names, so that it is about none of them.",
         ),
+        (
+            {"standing": "resolved", "resolved_by_report": "r3", "resolved_by_form": "call"},
+            "The report r3 of form call resolves it: the definition is resolved by a later report "
+            "of form call, that names the source at fields.source and a later report of form seen, "
+            'for which $."came" == "yes" is true, whose day at fields.day is not before the '
+            "appointment.",
+        ),
         ({"standing": "resolved", "resolved_by_report": "r1"}, "The scheduled task was cleared."),
         (
             {"standing": "excluded", "excluded_reason": "deceased"},
