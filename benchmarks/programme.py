@@ -13,10 +13,10 @@ from pathlib import Path
 import psycopg
 from psycopg.types.numeric import Int8
 
-from benchmarks.places import SOURCE
+from benchmarks.servers import SOURCE
 from pipeline.database import now
-from pipeline.demo import configuration
 from pipeline.tasks import run as defining
+from testbed.invented_programme import configuration
 
 TASKS = Path(__file__).parents[1] / "dbt_project" / "tasks.yml"
 FORMS = {

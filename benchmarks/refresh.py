@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import places, programme
+from benchmarks import programme, servers
 from benchmarks.programme import Shape
-from benchmarks.telling import median, tell
+from benchmarks.report import median, tell
 from pipeline.database import Address, connect, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
@@ -89,7 +89,7 @@ class Place:
         began = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "pipeline.cli", "refresh"],
-            env=places.environment(self.address, self.folder),
+            env=servers.environment(self.address, self.folder),
             cwd=self.folder,
             check=True,
             stderr=subprocess.DEVNULL,
@@ -108,7 +108,7 @@ class Place:
 @contextmanager
 def place(shape: Shape) -> Iterator[Place]:
     with (
-        places.postgres() as address,
+        servers.postgres() as address,
         tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder,
         connect(address, autocommit=True) as connection,
         dbt.running(address, "v1", "couchdb", Path(folder)) as running_dbt,

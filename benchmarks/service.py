@@ -33,16 +33,16 @@ import psycopg
 import sqlalchemy
 from psycopg import sql
 
-from benchmarks import load, places, programme
+from benchmarks import load, programme, servers
 from benchmarks.load import Call, Load
 from benchmarks.programme import Shape
-from benchmarks.telling import median, tell
+from benchmarks.report import median, tell
 from pipeline import embedded
 from pipeline.database import KEPT_CONNECTIONS, PLANNING, Address, connect, driver, engine, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
-from pipeline.service.collaborators import COOKIE
-from pipeline.service.view import PAGE_LENGTH
+from pipeline.service.dependencies import COOKIE
+from pipeline.service.list_view import PAGE_LENGTH
 from pipeline.worklist import sessions, store
 from pipeline.worklist.sessions import Session
 
@@ -211,7 +211,7 @@ def _served(address: Address, folder: Path) -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    environment = places.environment(address, folder) | {"WORKLIST_PORT": str(port)}
+    environment = servers.environment(address, folder) | {"WORKLIST_PORT": str(port)}
     command = [sys.executable, "-m", "pipeline.cli", "serve"]
     with subprocess.Popen(command, env=environment, cwd=folder, stderr=subprocess.DEVNULL) as serve:
         try:
@@ -240,7 +240,7 @@ def _wait_until_ready(port: int) -> None:
 def service(tasks: int, supervisors: int) -> Iterator[Service]:
     size = shape(tasks, supervisors)
     with (
-        places.postgres() as address,
+        servers.postgres() as address,
         tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder,
     ):
         _prepare(address, Path(folder), size)

@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import places
+from benchmarks import servers
 from benchmarks.documents import report
-from benchmarks.places import Couch
 from benchmarks.processes import measured_apart
-from benchmarks.telling import median, tell
+from benchmarks.report import median, tell
+from benchmarks.servers import Couch
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect, now
 from pipeline.sync import store
@@ -121,7 +121,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
     rounds: dict[str, list[Leg]] = {name: [] for name in LEGS}
-    with places.couch(given.documents) as couch, places.postgres() as address:
+    with servers.couch(given.documents) as couch, servers.postgres() as address:
         measure("bare landing", couch, address, given.documents)  # files grow once only
         for _ in range(given.rounds):
             for name, legs in rounds.items():

@@ -16,14 +16,14 @@ import msgspec
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from benchmarks import places
-from benchmarks.places import Couch
+from benchmarks import servers
 from benchmarks.processes import measured_apart
-from benchmarks.telling import median, tell
+from benchmarks.report import median, tell
+from benchmarks.servers import Couch
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
+from pipeline.writeback.delivery import BulkDocs
 from pipeline.writeback.run import WriteBack
-from pipeline.writeback.ways import BulkDocs
 
 SOURCE = "bench/reports"
 DOCUMENTS = sql.Identifier("v1", "couchdb")
@@ -162,7 +162,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=7)
     given = options.parse_args()
     rounds: dict[str, list[Leg]] = {name: [] for name in LEGS}
-    with places.couch(0) as couch, places.postgres() as address:
+    with servers.couch(0) as couch, servers.postgres() as address:
         for name in LEGS:  # files and caches grow once only
             measure(name, couch, address, given.reports, -1 - len(name))
         for number in range(given.rounds):

@@ -8,10 +8,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from oracle.answers import answers
 from oracle.cases import read
-from oracle.comparing import Verdict, compare
-from oracle.places import place
+from oracle.comparison import Verdict, compare
+from oracle.database import place
+from oracle.our_answers import answers
 
 RECORDED = Path(__file__).parents[1] / "tests" / "data" / "task-oracle" / "cases.jsonl.gz"
 

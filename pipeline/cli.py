@@ -24,12 +24,12 @@ from pipeline import database, status, steps
 from pipeline.continuous import Cycle
 from pipeline.errors import SettingsWrong, WorklistError
 from pipeline.settings import Settings
-from pipeline.sync.waiting import Waiting
+from pipeline.sync.longpoll import Waiting
 from pipeline.tasks import run as defining
 from pipeline.terminal import say, table
 from pipeline.worklist import store as worklist_store
-from pipeline.worklist.explanation import explanation
-from pipeline.writeback import queue
+from pipeline.worklist.explain import explanation
+from pipeline.writeback import outbox_commands
 from pipeline.writeback import store as outbox_store
 from pipeline.writeback.rules import State
 
@@ -205,8 +205,10 @@ def write_back_command(context: click.Context, mode: str) -> None:
 def outbox_list_command(settings: Settings, states: tuple[str, ...], limit: int, form: str) -> None:
     """Print the reports that are on their way, the oldest first."""
     with steps.open_database(settings) as address, database.connect(address) as connection:
-        rows = queue.rows(connection, [State(state) for state in states or queue.UNFINISHED], limit)
-    click.echo(_json(rows) if form == "json" else table(rows, queue.COLUMNS))
+        rows = outbox_commands.rows(
+            connection, [State(state) for state in states or outbox_commands.UNFINISHED], limit
+        )
+    click.echo(_json(rows) if form == "json" else table(rows, outbox_commands.COLUMNS))
 
 
 @write_back_command.command("show")
@@ -215,7 +217,7 @@ def outbox_list_command(settings: Settings, states: tuple[str, ...], limit: int,
 def outbox_show_command(settings: Settings, report: str) -> None:
     """Print all that is known of one report, and the report itself."""
     with steps.open_database(settings) as address, database.connect(address) as connection:
-        click.echo(_json(queue.row(connection, report)))
+        click.echo(_json(outbox_commands.row(connection, report)))
 
 
 @write_back_command.command("retry")
@@ -227,7 +229,7 @@ def outbox_retry_command(settings: Settings, reports: tuple[str, ...], is_all: b
     if is_all == bool(reports):
         raise click.UsageError("Name reports, or say --all.")
     with steps.open_database(settings) as address, database.connect(address) as connection:
-        count = queue.retry(connection, list(reports))
+        count = outbox_commands.retry(connection, list(reports))
     say(f"{count} reports are to be sent.")
 
 
@@ -240,7 +242,7 @@ def outbox_drop_command(settings: Settings, report: str, reason: str) -> None:
     if not reason.strip():
         raise click.UsageError("Say why: --reason TEXT.")
     with steps.open_database(settings) as address, database.connect(address) as connection:
-        queue.drop(connection, report, reason.strip(), database.now(connection))
+        outbox_commands.drop(connection, report, reason.strip(), database.now(connection))
     say(f"Report {report} is not sent. Its row is kept, and its task is open again.")
 
 
@@ -390,7 +392,7 @@ def check_command(settings: Settings, file: Path | None) -> None:
         database.connect(address) as connection,
     ):
         programme = defining.check(connection, text, path.name)
-        warnings = defining.unknown_names(connection, text, documents)
+        warnings = defining.find_unknown_names(connection, text, documents)
     for warning in warnings or ():
         say(f"{path.name}:{warning.line}: warning: {warning.sentence}")
     if warnings is None:
@@ -443,7 +445,7 @@ def status_command(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def simulate_command(settings: Settings, feed: Path | None, port: int, password: str) -> None:
     """Start a simulated CHT for trying things out."""
-    from pipeline.demo import server
+    from testbed.simulated_cht import server
 
     server.serve(feed, "127.0.0.1", port, password, _moment(settings), announce=say)
 
@@ -452,11 +454,12 @@ def simulate_command(settings: Settings, feed: Path | None, port: int, password:
 @click.pass_obj
 def demo_command(settings: Settings) -> None:
     """Everything at once on invented data: CHT, database, worklist."""
-    from pipeline.demo import programme, run
+    from pipeline import demo
+    from testbed.invented_programme import programme
 
     folder = Path.cwd() / ".worklist-demo"
     with contextlib.suppress(KeyboardInterrupt):
-        run.demo(folder, settings.service_port, programme.FIRST_SUPERVISOR, say)
+        demo.run(folder, settings.service_port, programme.FIRST_SUPERVISOR, say)
 
 
 def _moment(settings: Settings) -> datetime:

@@ -10,7 +10,7 @@ from pipeline.database import now
 from pipeline.refresh import store as refresh_store
 from pipeline.sync import store as sync_store
 from pipeline.sync.store import Landing
-from pipeline.worklist import facts
+from pipeline.worklist import explanation_facts
 from pipeline.writeback import store as outbox_store
 
 
@@ -27,7 +27,7 @@ def read(
         "sync": sync_store.overview(connection, landing, sources),
         "refresh": refresh_store.latest(connection),
         "write_back": outbox_store.overview(connection),
-        "void_verifications": facts.void_verifications(connection),
+        "void_verifications": explanation_facts.void_verifications(connection),
     }
     return report | {"needs_a_person": list(_needs(report))}
 

@@ -22,24 +22,24 @@ from pipeline.cht import identity
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address
 from pipeline.errors import Conflict, SettingsWrong, Unavailable, WorklistError
-from pipeline.patience import Patience
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
+from pipeline.retry import Patience
 from pipeline.settings import Settings
 from pipeline.side_by_side import side_by_side
-from pipeline.sync import retry as retrying
+from pipeline.sync import retry_set_aside as retrying
 from pipeline.sync import run as syncing
 from pipeline.sync import store as sync_store
+from pipeline.sync.longpoll import Waiting
 from pipeline.sync.reconcile import Reconciliation
 from pipeline.sync.store import Landing
-from pipeline.sync.waiting import Waiting
 from pipeline.tasks import run as defining
 from pipeline.terminal import Lines, say
 from pipeline.worklist import health
 from pipeline.writeback import run as writing
+from pipeline.writeback.delivery import Api, BulkDocs
 from pipeline.writeback.rules import CAUTIOUS
 from pipeline.writeback.sending import Summary
-from pipeline.writeback.ways import Api, BulkDocs
 
 
 @contextlib.contextmanager

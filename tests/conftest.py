@@ -28,12 +28,12 @@ import pytest
 from psycopg import sql
 
 from pipeline.database import Address, connect, engine
-from pipeline.demo import databases
-from pipeline.demo.server import serve
 from pipeline.migrate import migrate
 from pipeline.settings import Settings
 from pipeline.tables import SYNC
-from tests.faulty_door import FaultyDoor
+from testbed import databases
+from testbed.simulated_cht.server import serve
+from tests.faulty_cht import FaultyDoor
 
 GIVEN_POSTGRES = os.environ.get("WORKLIST_TEST_POSTGRES_URL")
 RECORDED_FEED = Path(__file__).parent / "data" / "cht-wire" / "changes.jsonl.gz"
@@ -207,7 +207,7 @@ def _simulated_cht() -> Iterator[SimulatedCht]:
 
 # Forked from a process that has imported everything already: many tests want a CHT of their own.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["pipeline.demo.server", "tests.conftest"])
+_PROCESSES.set_forkserver_preload(["testbed.simulated_cht.server", "tests.conftest"])
 
 
 def _simulate(said: Connection) -> None:

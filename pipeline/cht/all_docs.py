@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from pipeline.cht.changes import Leaf, Part, Row
-from pipeline.cht.lines import PART_BYTES, by_sight, cuts, decoded, past_head
+from pipeline.cht.row_stream import PART_BYTES, by_sight, cuts, decoded, past_head
 
 _HEAD = re.compile(rb'\s*\{(?:"[a-z_]+":(?:\d+|null),)*"rows":\[\r?\n')
 

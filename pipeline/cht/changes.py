@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pipeline.cht.lines import PART_BYTES, by_sight, cuts, decoded, past_head
+from pipeline.cht.row_stream import PART_BYTES, by_sight, cuts, decoded, past_head
 
 _HEAD = re.compile(rb'\s*\{"results":\[\n')
 

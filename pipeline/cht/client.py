@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.cht.all_docs import Found, Value, read_found
 from pipeline.cht.changes import End, Part, read_parts
-from pipeline.cht.door import Door, as_json, words
+from pipeline.cht.http import Door, as_json, words
 from pipeline.errors import Refused, SettingsWrong, Unavailable
 
 

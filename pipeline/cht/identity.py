@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from pipeline.cht.client import ChtClient, Session
-from pipeline.cht.door import Unauthorized, as_json, words
+from pipeline.cht.http import Unauthorized, as_json, words
 from pipeline.errors import Refused
 
 _ONLINE_ROLES = frozenset({"mm-online", "admin", "_admin"})

@@ -13,12 +13,20 @@ from starlette.responses import Response
 
 from pipeline.database import driver
 from pipeline.errors import Conflict, Refused
-from pipeline.service import problems
-from pipeline.service.collaborators import SignedOut, visit
-from pipeline.service.examples import ACCEPTED, ANSWERS, MANY, TASK
+from pipeline.service import problem_details
+from pipeline.service.api_examples import ACCEPTED, ANSWERS, MANY, TASK
+from pipeline.service.dependencies import SignedOut, visit
+from pipeline.service.list_view import PAGE_LENGTH
 from pipeline.service.route import Route
-from pipeline.service.view import PAGE_LENGTH
-from pipeline.worklist import explaining, facts, notes, programme, rules, run, store
+from pipeline.worklist import (
+    explanation_facts,
+    notes,
+    programme,
+    rules,
+    run,
+    store,
+    task_explanation,
+)
 from pipeline.worklist.records import (
     Answer,
     Area,
@@ -245,7 +253,7 @@ class Outcomes:
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    content = {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {problem_details.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
     return {status: {"description": "a problem", "content": content} for status in statuses}
 
 
@@ -347,7 +355,7 @@ def task(request: Request, task_uuid: UUID) -> Response:
         if found is None:
             raise rules.UnknownTask
         definition = programme.definition(here.connection, found.definition)
-        explained = facts.of_tasks(driver(here.connection), found.task_id)
+        explained = explanation_facts.of_tasks(driver(here.connection), found.task_id)
         return _json(
             TaskWithHistory(
                 task=found,
@@ -359,7 +367,7 @@ def task(request: Request, task_uuid: UUID) -> Response:
                 explanation=[
                     sentence
                     for one in explained
-                    for sentence in explaining.explain(one, names_readers=False)
+                    for sentence in task_explanation.explain(one, names_readers=False)
                 ],
             )
         )
@@ -405,7 +413,7 @@ def _outcome(request: Request, sent: AnswerToTask) -> Outcome:
     except SignedOut:
         raise
     except (Refused, Conflict) as error:
-        told = problems.of(error)
+        told = problem_details.of(error)
         return Outcome(sent.task_uuid, told["status"], None, told)
     return Outcome(sent.task_uuid, 201, accepted, None)
 

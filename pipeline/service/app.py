@@ -19,26 +19,26 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from pipeline.cht.door import Unauthorized
+from pipeline.cht.http import Unauthorized
 from pipeline.cht.identity import Identity
 from pipeline.database import Connections
 from pipeline.database import clock as clock_of
 from pipeline.errors import Conflict, Refused, SettingsWrong, Unavailable
 from pipeline.service import (
-    answering,
     api,
-    machines,
+    monitoring,
     pages,
-    problems,
+    problem_details,
     rendering,
     sign_in,
-    tracing,
+    to_trace,
+    verification_form,
     warming,
 )
-from pipeline.service.collaborators import Collaborators, LastSync, SignedOut
-from pipeline.service.entrance import Entrance, Recognise, SignIn
-from pipeline.service.guard import Guard
+from pipeline.service.authentication import Entrance, Recognise, SignIn
+from pipeline.service.dependencies import Collaborators, LastSync, SignedOut
 from pipeline.service.language import Language
+from pipeline.service.request_checks import Guard
 from pipeline.service.waking import Wake, Waking
 
 _LOG = logging.getLogger(__name__)
@@ -97,8 +97,8 @@ def build(
         new_id=new_id,
         new_token=new_token,
     )
-    for room in (api, pages, answering, tracing, sign_in, machines):
-        app.include_router(room.router)
+    for module in (api, pages, verification_form, to_trace, sign_in, monitoring):
+        app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=rendering.STATIC))
     app.add_middleware(Guard)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=3)
@@ -134,15 +134,15 @@ def _translate_errors(app: FastAPI) -> None:
 
 
 def _refused(request: Request, error: Refused | Conflict) -> Response:
-    told = problems.of(error)
-    if problems.is_api(request.url.path):
-        return JSONResponse(told, told["status"], media_type=problems.MEDIA_TYPE)
-    return problems.refusal(request.url.path, told["status"], told["detail"])
+    told = problem_details.of(error)
+    if problem_details.is_api(request.url.path):
+        return JSONResponse(told, told["status"], media_type=problem_details.MEDIA_TYPE)
+    return problem_details.refusal(request.url.path, told["status"], told["detail"])
 
 
 def _signed_out(request: Request, error: Exception) -> Response:
-    if problems.is_api(request.url.path):
-        return problems.problem(401, str(error))
+    if problem_details.is_api(request.url.path):
+        return problem_details.problem(401, str(error))
     query = f"?{request.url.query}" if request.url.query else ""
     wanted = f"{request.url.path}{query}" if request.method == "GET" else "/"
     address = "/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted, safe='/')}"
@@ -154,7 +154,7 @@ def _invalid_request(request: Request, error: RequestValidationError) -> Respons
     errors = [{"field": _field(one["loc"]), "detail": str(one["msg"])} for one in error.errors()]
     fields = ", ".join(dict.fromkeys(each["field"] for each in errors))
     detail = f"This cannot be meant: {fields}."
-    return problems.refusal(request.url.path, 422, detail, errors=errors)
+    return problem_details.refusal(request.url.path, 422, detail, errors=errors)
 
 
 def _field(location: Sequence[str | int]) -> str:
@@ -162,7 +162,7 @@ def _field(location: Sequence[str | int]) -> str:
 
 
 def _http_error(request: Request, error: HTTPException) -> Response:
-    return problems.refusal(
+    return problem_details.refusal(
         request.url.path, error.status_code, str(error.detail), headers=error.headers
     )
 
@@ -170,10 +170,12 @@ def _http_error(request: Request, error: HTTPException) -> Response:
 def _not_prepared(request: Request, error: Exception) -> Response:
     """Before the first refresh there are no marts; any other wrong statement is our mistake."""
     if isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable):
-        return problems.refusal(request.url.path, 503, "The data have not been prepared yet.")
+        return problem_details.refusal(
+            request.url.path, 503, "The data have not been prepared yet."
+        )
     raise error
 
 
 def _not_now(request: Request, error: Exception) -> Response:
     _LOG.warning("Something that is needed does not answer: %s", type(error).__name__)
-    return problems.refusal(request.url.path, 503, _NOT_NOW)
+    return problem_details.refusal(request.url.path, 503, _NOT_NOW)

@@ -10,10 +10,10 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.service import frame, language, rendering, texts
-from pipeline.service.collaborators import Visit, is_behind_tls, visit
+from pipeline.service import language, layout, rendering, texts
+from pipeline.service.dependencies import Visit, is_behind_tls, visit
+from pipeline.service.list_view import ORDERS, PAGE_LENGTH, View, uuid
 from pipeline.service.route import Route
-from pipeline.service.view import ORDERS, PAGE_LENGTH, View, uuid
 from pipeline.worklist import notes, programme, rules, store
 from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
 
@@ -46,11 +46,11 @@ def worklist(request: Request) -> Response:
         progress = store.progress(here.connection, here.viewer)
         page = rendering.page(
             "list.html",
-            **frame.around(
+            **layout.around(
                 here,
                 progress,
                 view.standing,
-                frame.codes([*offered, *(row.definition for row in rows)]),
+                layout.codes([*offered, *(row.definition for row in rows)]),
             ),
             view=view,
             rows=rows,
@@ -185,7 +185,7 @@ def task_page(
     progress = store.progress(here.connection, here.viewer)
     return rendering.page(
         "task.html",
-        **frame.around(here, progress, found.standing, frame.codes([definition])),
+        **layout.around(here, progress, found.standing, layout.codes([definition])),
         view=view,
         row=replace(_row(here, found, definition), given=given),
         others=_rows(here, others, {definition.name: definition}),

@@ -7,11 +7,11 @@ from functools import partial
 
 import sqlalchemy
 
-from pipeline import listening, processes
+from pipeline import asgi_server, processes
 from pipeline.service.app import build
-from pipeline.service.collaborators import LastSync
-from pipeline.service.entrance import Recognise, SignIn
-from pipeline.service.rights import AskRights, Rights
+from pipeline.service.authentication import Recognise, SignIn
+from pipeline.service.dependencies import LastSync
+from pipeline.service.rights_refresh import AskRights, Rights
 from pipeline.service.waking import Wake
 
 Send = Callable[[], None]
@@ -54,9 +54,9 @@ def serve(
     )
     rights = Rights(engine, ask_rights)
     engine.dispose()  # a connection that is open now would be everybody's
-    with listening.listen(host, port, "set WORKLIST_PORT or WORKLIST_HOST to another.") as door:
-        announce(f"The worklist is at {listening.address(door)}")
-        serving = partial(listening.run, app, [door], trusted_proxies)
+    with asgi_server.listen(host, port, "set WORKLIST_PORT or WORKLIST_HOST to another.") as door:
+        announce(f"The worklist is at {asgi_server.address(door)}")
+        serving = partial(asgi_server.run, app, [door], trusted_proxies)
         processes.keep_running(
             {
                 **{f"service {number + 1}": serving for number in range(_process_count())},

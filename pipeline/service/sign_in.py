@@ -14,13 +14,13 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from pipeline.cht.door import TooManyFailed
+from pipeline.cht.http import TooManyFailed
 from pipeline.cht.identity import COOKIE as CHT_COOKIE
 from pipeline.cht.identity import Identity, PasswordChangeRequired
 from pipeline.database import now
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
-from pipeline.service import collaborators, rendering
-from pipeline.service.rights import session_of
+from pipeline.service import dependencies, rendering
+from pipeline.service.rights_refresh import session_of
 from pipeline.service.route import Route
 from pipeline.worklist import answers, sessions
 from pipeline.worklist.throttle import TooManyFailures
@@ -49,7 +49,7 @@ def sign_in(
     password: Annotated[str, Form()] = "",
     next_: Annotated[str, Form(alias="next")] = "/",
 ) -> Response:
-    ours, start = collaborators.of(request), collaborators.of(request).clock()
+    ours, start = dependencies.of(request), dependencies.of(request).clock()
     try:
         identity = ours.entrance.by_password(name.strip(), password, _address(request))
     except WorklistError as error:
@@ -69,17 +69,17 @@ def sign_in_with_cht_session(
 
 @router.post("/sign-out")
 def sign_out(request: Request) -> Response:
-    with collaborators.of(request).connections.lent() as connection:
-        sessions.end(connection, collaborators.token(request))
+    with dependencies.of(request).connections.lent() as connection:
+        sessions.end(connection, dependencies.token(request))
     response = RedirectResponse("/sign-in", 303)
-    _set_cookie(request, response, collaborators.cookie_name(request), "", 0)
+    _set_cookie(request, response, dependencies.cookie_name(request), "", 0)
     _not_again(request, response, _LEFT)
     return response
 
 
 def _by_cht_session(request: Request, next_: str, wrong: str | None) -> Response:
     """A dead session is asked for once; `wrong` is what to say then, if anything."""
-    entrance = collaborators.of(request).entrance
+    entrance = dependencies.of(request).entrance
     try:
         identity = entrance.by_cookie(request.cookies.get(CHT_COOKIE, ""), _address(request))
     except WorklistError as error:
@@ -104,23 +104,23 @@ def _told(error: WorklistError, wrong: str | None) -> tuple[str | None, int]:
 
 
 def _is_signed_in(request: Request) -> bool:
-    if not collaborators.token(request):
+    if not dependencies.token(request):
         return False
-    with collaborators.of(request).connections.lent() as connection:
-        return collaborators.session_of(request, connection) is not None
+    with dependencies.of(request).connections.lent() as connection:
+        return dependencies.session_of(request, connection) is not None
 
 
 def _entered(request: Request, next_: str, identity: Identity) -> Response:
     """With a new token always, so that nobody can have known it before."""
-    ours = collaborators.of(request)
+    ours = dependencies.of(request)
     token = ours.new_token()
     with ours.connections.begun() as connection:
-        sessions.end(connection, collaborators.token(request))
+        sessions.end(connection, dependencies.token(request))
         sessions.begin(connection, token, session_of(identity), ours.moment())
         answers.forget_old_keys(connection, identity.user_name, now(connection))
     response = RedirectResponse(_own_address(next_), 303)
     lasts = int(sessions.LASTS.total_seconds())
-    _set_cookie(request, response, collaborators.cookie_name(request), token, lasts)
+    _set_cookie(request, response, dependencies.cookie_name(request), token, lasts)
     if LEFT_COOKIE in request.cookies:
         _set_cookie(request, response, LEFT_COOKIE, "", 0)
     return response
@@ -151,7 +151,7 @@ def _set_cookie(request: Request, response: Response, name: str, value: str, sec
         path="/",
         httponly=True,
         samesite="lax",
-        secure=collaborators.is_behind_tls(request),
+        secure=dependencies.is_behind_tls(request),
     )
 
 
@@ -183,7 +183,7 @@ def _page(
     status: int = 200,
     wait_seconds: float = 0.0,
 ) -> Response:
-    cht_url = collaborators.of(request).cht_url
+    cht_url = dependencies.of(request).cht_url
     page = rendering.page(
         "sign_in.html",
         next=_own_address(next_),

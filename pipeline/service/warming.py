@@ -11,7 +11,7 @@ import sqlalchemy
 from pipeline import turns
 from pipeline.database import KEPT_CONNECTIONS
 from pipeline.errors import Refused, SettingsWrong, Unavailable
-from pipeline.service.collaborators import Collaborators
+from pipeline.service.dependencies import Collaborators
 from pipeline.worklist import rules, sessions, store
 from pipeline.worklist.records import Filters
 

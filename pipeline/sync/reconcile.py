@@ -13,9 +13,9 @@ from pipeline.cht.all_docs import Found
 from pipeline.cht.client import ChtClient, Standing
 from pipeline.cht.identity import check_account
 from pipeline.database import now
-from pipeline.sync import revisions, store
-from pipeline.sync.erasing import erase_kept
-from pipeline.sync.revisions import Difference
+from pipeline.sync import reconcile_store, store
+from pipeline.sync.erase_deleted import erase_kept
+from pipeline.sync.reconcile_store import Difference
 from pipeline.sync.rules import is_withheld, landed_id, prepare
 from pipeline.sync.store import Landing
 
@@ -65,7 +65,7 @@ class Reconciliation:
         """The same for who holds the source's lock already."""
         self._list()
         with self.connection.transaction():
-            revisions.find_differences(self.connection, self.landing, self.source)
+            reconcile_store.find_differences(self.connection, self.landing, self.source)
         for differences in self._taken(is_stale=True):
             self._repair(differences)
         for differences in self._taken(is_stale=False):
@@ -74,16 +74,18 @@ class Reconciliation:
 
     def _list(self) -> None:
         with self.connection.transaction():
-            revisions.begin_listing(self.connection)
+            reconcile_store.begin_listing(self.connection)
         for listed in _listed(self.client, self.database):
             with self.connection.transaction():
-                revisions.add_listed(self.connection, listed)
+                reconcile_store.add_listed(self.connection, listed)
             self._count(listed=len(listed))
 
     def _taken(self, *, is_stale: bool) -> Iterator[list[Difference]]:
         while True:
             with self.connection.transaction():
-                taken = revisions.take_differences(self.connection, is_stale, _LOOKED_UP_AT_ONCE)
+                taken = reconcile_store.take_differences(
+                    self.connection, is_stale, _LOOKED_UP_AT_ONCE
+                )
             if not taken:
                 return
             yield taken
@@ -131,7 +133,9 @@ class Reconciliation:
     def _purge(self, landed_ids: Sequence[str]) -> None:
         with self.connection.transaction():
             moment = now(self.connection)
-            purged = revisions.purge(self.connection, self.landing, self.source, landed_ids, moment)
+            purged = reconcile_store.purge(
+                self.connection, self.landing, self.source, landed_ids, moment
+            )
         self._count(purged=purged)
 
     def _count(self, listed: int = 0, landed: int = 0, deleted: int = 0, purged: int = 0) -> None:

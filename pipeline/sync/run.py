@@ -8,13 +8,13 @@ from threading import Event
 import psycopg
 
 from pipeline.cht.client import ChtClient
-from pipeline.cht.door import RequestRefused
+from pipeline.cht.http import RequestRefused
 from pipeline.cht.identity import check_account
 from pipeline.database import now
 from pipeline.errors import Refused, SettingsWrong, Unavailable
 from pipeline.sync import store
-from pipeline.sync.erasing import erase_kept
-from pipeline.sync.reading import ReadAhead, ReadPart
+from pipeline.sync.erase_deleted import erase_kept
+from pipeline.sync.prefetch import ReadAhead, ReadPart
 from pipeline.sync.reconcile import Reconciliation
 from pipeline.sync.rules import is_contradicted
 from pipeline.sync.store import Landing

@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pipeline.errors import Conflict, SettingsWrong
-from pipeline.sync.arrays import Blobs, Flags, Texts
+from pipeline.sync.binary_arrays import Blobs, Flags, Texts
 from pipeline.sync.rules import TEXT_ALTERED, Document, set_aside_key
 
 Bad = (

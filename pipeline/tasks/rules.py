@@ -13,9 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from pipeline.errors import SettingsWrong
-from pipeline.tasks import wording
-from pipeline.tasks.contradictions import contradictions
-from pipeline.tasks.reading import File, Location, Problem, read
+from pipeline.tasks import error_messages
+from pipeline.tasks.consistency import contradictions
+from pipeline.tasks.yaml_lines import File, Location, Problem, read
 
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^~\s]+$")]
@@ -164,14 +164,14 @@ def judge(file: File) -> tuple[Programme | None, list[Problem]]:
     if file.problems:
         return None, file.problems
     problems = [
-        Problem(file.line(location), f"{wording.where(location, file.content)} {sentence}")
+        Problem(file.line(location), f"{error_messages.where(location, file.content)} {sentence}")
         for location, sentence in contradictions(file.content)
     ]
     try:
         programme = Programme.model_validate(file.content)
     except ValidationError as error:
         misshapen = [
-            Problem(file.line(details["loc"]), wording.sentence(details, file.content))
+            Problem(file.line(details["loc"]), error_messages.sentence(details, file.content))
             for details in error.errors()
         ]
         return None, misshapen + problems
@@ -188,7 +188,7 @@ def refusal(file_name: str, problems: list[Problem]) -> SettingsWrong:
 def predicates(file: File) -> list[tuple[int, str, str]]:
     """Every predicate with its line and where it stands, however wrong the rest may be."""
     return [
-        (file.line(location), wording.where(location, file.content), predicate)
+        (file.line(location), error_messages.where(location, file.content), predicate)
         for location, predicate in _predicates((), file.content)
     ]
 

@@ -5,8 +5,8 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from pipeline.tasks import names, rules, store
-from pipeline.tasks.reading import File, Problem, read
+from pipeline.tasks import rules, store, unknown_names
+from pipeline.tasks.yaml_lines import File, Problem, read
 
 
 def check(connection: psycopg.Connection, text: str, file_name: str) -> rules.Programme:
@@ -31,7 +31,7 @@ def _not_evaluable(connection: psycopg.Connection, file: File) -> list[Problem]:
     ]
 
 
-def unknown_names(
+def find_unknown_names(
     connection: psycopg.Connection, text: str, documents: sql.Identifier
 ) -> list[Problem] | None:
     """The forms, roles and contact types of a valid tasks.yml that nothing landed knows, by line.
@@ -41,12 +41,12 @@ def unknown_names(
     if not store.has_landed(connection, documents):
         return None
     file = read(text)
-    named = names.names(file.content)
-    forms = [one.name for one in named if one.kind is names.Kind.FORM]
+    named = unknown_names.names(file.content)
+    forms = [one.name for one in named if one.kind is unknown_names.Kind.FORM]
     known = store.configured_names(connection, documents, forms)
-    if names.unknown(file, named, known):
+    if unknown_names.unknown(file, named, known):
         known |= store.used_names(connection, documents)
-    return sorted(names.unknown(file, named, known), key=lambda problem: problem.line)
+    return sorted(unknown_names.unknown(file, named, known), key=lambda problem: problem.line)
 
 
 def store_definitions(

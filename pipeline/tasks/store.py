@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from pipeline.tasks.names import Kind
+from pipeline.tasks.unknown_names import Kind
 
 Row = dict[str, Any]
 

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from pipeline.worklist.explaining import Considered
+from pipeline.worklist.task_explanation import Considered
 
 MOST = 10  # are told; queries give one more where there are more
 

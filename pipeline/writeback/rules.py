@@ -33,7 +33,7 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.cht.client import Standing, Stored, Written
-from pipeline.cht.door import own_words
+from pipeline.cht.http import own_words
 
 NOT_OURS = (
     "ALARM: another document stands in the CHT under the id of this verification report. It was "

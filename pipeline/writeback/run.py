@@ -10,9 +10,9 @@ from psycopg import sql
 from pipeline.database import now
 from pipeline.errors import Refused, Unavailable, WorklistError
 from pipeline.writeback import store
+from pipeline.writeback.delivery import Way
 from pipeline.writeback.rules import Pace
 from pipeline.writeback.sending import Sending, Summary
-from pipeline.writeback.ways import Way
 
 POLL_SECONDS = 10.0
 

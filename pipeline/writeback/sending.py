@@ -11,12 +11,12 @@ from uuid import UUID
 
 import psycopg
 
-from pipeline.cht.door import WebPage
+from pipeline.cht.http import WebPage
 from pipeline.errors import Unavailable, WorklistError
 from pipeline.writeback import store
+from pipeline.writeback.delivery import Decided, Way
 from pipeline.writeback.rules import Decision, Pace, State
 from pipeline.writeback.store import Claimed, Page
-from pipeline.writeback.ways import Decided, Way
 
 _UNDER_WAY = 3
 

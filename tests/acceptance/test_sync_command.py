@@ -18,13 +18,13 @@ import pytest
 from pipeline import embedded, steps
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
-from pipeline.demo.server import serve
 from pipeline.errors import SettingsWrong, Unavailable
 from pipeline.settings import Settings
 from pipeline.sync import store
+from pipeline.sync.longpoll import Waiting
 from pipeline.sync.store import Landing
-from pipeline.sync.waiting import Waiting
 from pipeline.tables import SYNC
+from testbed.simulated_cht.server import serve
 from tests.conftest import (
     RECORDED_FEED,
     Entering,
@@ -33,7 +33,7 @@ from tests.conftest import (
     free_port,
     worklist_for,
 )
-from tests.faulty_door import FaultyDoor
+from tests.faulty_cht import FaultyDoor
 
 
 @contextmanager

@@ -14,11 +14,11 @@ from sqlalchemy import Engine
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
 from pipeline.database import engine as engine_of
-from pipeline.demo import databases
 from pipeline.refresh import dbt
 from pipeline.tables import SERVICE
+from testbed import databases
 from tests.conftest import NOW, Entering, PostgresServer, replaced
-from tests.faulty_door import FaultyDoor
+from tests.faulty_cht import FaultyDoor
 from tests.integration.field import Field
 from tests.integration.outbox import Outbox
 from tests.integration.programme import Programme

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from pipeline.cht.client import ChtClient
-from pipeline.demo.database import CouchRefusal, Database
+from testbed.simulated_cht.database import CouchRefusal, Database
 
 
 class InProcessCht:

@@ -19,9 +19,9 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from pipeline.service.collaborators import COOKIE
+from pipeline.service.dependencies import COOKIE
 from pipeline.worklist import store
-from tests.integration.visitors import PROGRAMME_ROLES, SITE, service, session
+from tests.integration.signed_in_clients import PROGRAMME_ROLES, SITE, service, session
 
 pytestmark = pytest.mark.one_server
 API = "/api/v1"

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from pipeline.demo.server import serve
+from testbed.simulated_cht.server import serve
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "cht-wire"
 EXCHANGES = [

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import Refused
-from pipeline.worklist.explanation import explanation
+from pipeline.worklist.explain import explanation
 from tests.integration.programme import AREA, Programme
 
 MOMENT = datetime(2026, 11, 18, 6, tzinfo=UTC)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.worklist import facts
+from pipeline.worklist import explanation_facts
 from tests.integration.field import Field, account, missed, person, verification
 
 pytestmark = pytest.mark.one_server
@@ -72,7 +72,7 @@ def test_an_answer_without_an_outcome_is_none(field: Field, outcome: Any) -> Non
     begin(field, verification("told", "a1", outcome), verification("by-hand", "", outcome))
     assert field.standings() == {"a1": "open"}
     assert field.verification("told")["void_reason"] == "no_outcome"
-    assert facts.void_verifications(field.connection) == {"no_outcome": 2}
+    assert explanation_facts.void_verifications(field.connection) == {"no_outcome": 2}
     assert field.verification("by-hand")["void_reason"] == "no_outcome"
 
 

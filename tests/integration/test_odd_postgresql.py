@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 
 from pipeline.database import Address, connect, engine, unsuited
-from pipeline.demo import databases
 from pipeline.errors import SettingsWrong, Unavailable
+from testbed import databases
 from tests.conftest import PostgresServer, SimulatedCht, Worklist, worklist_for
 
 ODD = {

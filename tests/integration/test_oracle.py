@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from oracle.__main__ import RECORDED
-from oracle.answers import answers
 from oracle.cases import read
-from oracle.comparing import compare
+from oracle.comparison import compare
+from oracle.database import SOURCE, Place
 from oracle.deviations import ALL
 from oracle.engine import Judge
-from oracle.places import SOURCE, Place
+from oracle.our_answers import answers
 from pipeline.database import Address, engine, now
 from pipeline.migrate import name_instance
 from tests.integration import made_up_cases

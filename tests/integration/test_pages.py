@@ -17,9 +17,9 @@ from pipeline.database import engine as engine_of
 from pipeline.service.app import build
 from pipeline.service.language import COOKIE
 from pipeline.writeback.store import wake
-from tests.integration import visitors
+from tests.integration import signed_in_clients
 from tests.integration.programme import SEVERAL, Programme
-from tests.integration.visitors import PROGRAMME_ROLES, SITE, nobody_signs_in, visitor
+from tests.integration.signed_in_clients import PROGRAMME_ROLES, SITE, nobody_signs_in, visitor
 
 pytestmark = pytest.mark.one_server
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -28,7 +28,7 @@ FORM = {"Origin": SITE}
 
 @pytest.fixture
 def matope(engine: Engine) -> TestClient:
-    return visitor(visitors.service(engine), engine, "supervisor_matope")
+    return visitor(signed_in_clients.service(engine), engine, "supervisor_matope")
 
 
 def open_tasks(client: TestClient, **query: str) -> list[dict[str, Any]]:
@@ -157,7 +157,7 @@ def test_where_there_is_one_kind_of_task_none_is_to_be_chosen(matope: TestClient
 
 
 def test_of_several_kinds_of_tasks_only_one_s_own_can_be_chosen(several: Engine) -> None:
-    app = visitors.service(several)
+    app = signed_in_clients.service(several)
     supervisor = visitor(app, several, "supervisor_matope")
     own = ["Verify missed NCD visit", "Check the ART visit"]
     page = supervisor.get("/").text
@@ -175,7 +175,7 @@ def test_of_several_kinds_of_tasks_only_one_s_own_can_be_chosen(several: Engine)
 def test_a_kind_of_task_stays_chosen_from_page_to_page_and_through_an_answer(
     several: Engine,
 ) -> None:
-    supervisor = visitor(visitors.service(several), several, "deputy_matope")
+    supervisor = visitor(signed_in_clients.service(several), several, "deputy_matope")
     wanted = open_tasks(supervisor, definition="verify-art")
     assert {task["definition"] for task in wanted} == {"verify-art"}
     uuids = [task["task_uuid"] for task in wanted]
@@ -194,7 +194,7 @@ def test_a_kind_of_task_stays_chosen_from_page_to_page_and_through_an_answer(
 
 
 def test_only_what_is_overdue_is_shown_where_that_is_asked_for(several: Engine) -> None:
-    supervisor = visitor(visitors.service(several), several, "supervisor_chifunga")
+    supervisor = visitor(signed_in_clients.service(several), several, "supervisor_chifunga")
     wanted = [task["task_uuid"] for task in open_tasks(supervisor, is_overdue="true")]
     assert 0 < len(wanted) < len(open_tasks(supervisor))
     assert wanted[:20] != shown(supervisor.get("/").text)

@@ -17,8 +17,8 @@ from psycopg import sql
 from sqlalchemy import Connection
 
 from benchmarks import programme
-from benchmarks.places import SOURCE
 from benchmarks.programme import FORMS, Shape
+from benchmarks.servers import SOURCE
 from benchmarks.service import shape
 from pipeline.database import Address, connect, engine, now
 from pipeline.refresh import dbt

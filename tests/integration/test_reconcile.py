@@ -5,12 +5,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from pipeline.cht.lines import PART_BYTES
+from pipeline.cht.row_stream import PART_BYTES
 from pipeline.database import Address, connect
 from pipeline.errors import Conflict, Unavailable
 from pipeline.sync import store
 from pipeline.sync.reconcile import Reconciliation, Sums
-from pipeline.sync.retry import retry
+from pipeline.sync.retry_set_aside import retry
 from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
 from tests.integration.in_process_cht import InProcessCht

@@ -26,7 +26,7 @@ from pipeline.tables import ANALYST, ANALYST_PII, SERVICE, SYNC
 from pipeline.writeback.store import wake
 from tests.conftest import Entering
 from tests.integration.programme import Programme
-from tests.integration.visitors import PROGRAMME_ROLES, nobody_signs_in, visitor
+from tests.integration.signed_in_clients import PROGRAMME_ROLES, nobody_signs_in, visitor
 
 VERBS = ("select", "insert", "update", "delete")
 OWNERS_ONLY = ("truncate", "references", "trigger")

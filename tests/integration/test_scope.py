@@ -19,10 +19,10 @@ from starlette.testclient import TestClient
 
 from pipeline import database as databases
 from pipeline.database import Address
-from pipeline.demo import programme as demo
 from pipeline.refresh import dbt
+from testbed.invented_programme import programme as demo
 from tests.integration.programme import SHIPPED, SOURCE, Programme
-from tests.integration.visitors import SITE, service, visitor
+from tests.integration.signed_in_clients import SITE, service, visitor
 
 pytestmark = pytest.mark.one_server
 STANDINGS = ("upcoming", "open", "verified", "resolved", "expired", "withdrawn", "excluded")

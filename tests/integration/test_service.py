@@ -20,8 +20,8 @@ from pipeline.database import Address
 from pipeline.service import api
 from pipeline.service.app import build
 from pipeline.writeback.store import wake
-from tests.integration.browsers import FORM, PASSWORD, browser, enter, signed_in
-from tests.integration.visitors import SITE
+from tests.integration.http_clients import FORM, PASSWORD, browser, enter, signed_in
+from tests.integration.signed_in_clients import SITE
 
 pytestmark = pytest.mark.one_server
 

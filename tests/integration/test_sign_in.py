@@ -16,18 +16,18 @@ from starlette.testclient import TestClient
 from pipeline import database
 from pipeline.cht import identity
 from pipeline.cht.client import ChtClient
-from pipeline.cht.door import Unauthorized
+from pipeline.cht.http import Unauthorized
 from pipeline.cht.identity import COOKIE as CHT_COOKIE
 from pipeline.cht.identity import Identity
 from pipeline.database import Address
 from pipeline.errors import Unavailable
 from pipeline.service.app import build
-from pipeline.service.collaborators import COOKIE
-from pipeline.service.rights import Rights
+from pipeline.service.dependencies import COOKIE
+from pipeline.service.rights_refresh import Rights
 from pipeline.service.sign_in import LEFT_COOKIE
 from pipeline.writeback.store import wake
 from tests.conftest import NOW
-from tests.integration.browsers import FORM, PASSWORD, browser, enter, signed_in
+from tests.integration.http_clients import FORM, PASSWORD, browser, enter, signed_in
 
 MINUTE, HOUR = 60.0, 3600.0
 CHT = "https://cht.example.org"

@@ -76,7 +76,7 @@ def test_postgresql_can_evaluate_the_examples_of_the_implementers_page(
 
 
 def told(programme: Programme, text: str) -> list[str]:
-    warnings = defining.unknown_names(programme.connection, text, DOCUMENTS)
+    warnings = defining.find_unknown_names(programme.connection, text, DOCUMENTS)
     assert warnings is not None
     return [f"{warning.line}: {warning.sentence}" for warning in warnings]
 
@@ -180,7 +180,7 @@ def test_another_landed_database_knows_nothing(programme: Programme) -> None:
 def test_without_landed_documents_nothing_is_compared(
     connection: psycopg.Connection, empty_database: Address
 ) -> None:
-    assert defining.unknown_names(connection, SHIPPED, DOCUMENTS) is None
+    assert defining.find_unknown_names(connection, SHIPPED, DOCUMENTS) is None
     with connect(empty_database) as unmigrated:
-        assert defining.unknown_names(unmigrated, SHIPPED, DOCUMENTS) is None
+        assert defining.find_unknown_names(unmigrated, SHIPPED, DOCUMENTS) is None
         assert defining.check(unmigrated, SHIPPED, "tasks.yml").tasks

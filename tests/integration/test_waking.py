@@ -15,7 +15,7 @@ from pipeline.service.waking import Waking
 from pipeline.writeback import store
 from pipeline.writeback.rules import State
 from tests.integration.loop import on_a_loop
-from tests.integration.visitors import PROGRAMME_ROLES, nobody_signs_in, service, visitor
+from tests.integration.signed_in_clients import PROGRAMME_ROLES, nobody_signs_in, service, visitor
 
 pytestmark = pytest.mark.one_server
 MANY = 5

@@ -10,11 +10,11 @@ from sqlalchemy import Engine, text
 from pipeline import turns
 from pipeline.database import KEPT_CONNECTIONS, Address
 from pipeline.database import engine as make_engine
-from pipeline.service.collaborators import Collaborators
+from pipeline.service.dependencies import Collaborators
 from pipeline.service.warming import warm
 from pipeline.worklist import rules, sessions, store
 from tests.integration.loop import on_a_loop
-from tests.integration.visitors import service
+from tests.integration.signed_in_clients import service
 
 pytestmark = pytest.mark.one_server
 

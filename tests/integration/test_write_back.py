@@ -17,7 +17,7 @@ from tests.integration.outbox import Outbox
 
 if TYPE_CHECKING:
     from tests.conftest import SimulatedCht
-    from tests.faulty_door import FaultyDoor
+    from tests.faulty_cht import FaultyDoor
 
 
 def test_a_report_is_sent_and_confirmed_once_it_has_landed(outbox: Outbox) -> None:

@@ -8,14 +8,14 @@ import pytest
 
 from pipeline.cht.client import ChtClient
 from pipeline.errors import Refused, Unavailable
-from pipeline.writeback import queue
+from pipeline.writeback import outbox_commands
+from pipeline.writeback.delivery import Api
 from pipeline.writeback.rules import CAUTIOUS, State
-from pipeline.writeback.ways import Api
 from tests.integration.outbox import FORM, Outbox
 
 if TYPE_CHECKING:
     from tests.conftest import SimulatedCht
-    from tests.faulty_door import FaultyDoor
+    from tests.faulty_cht import FaultyDoor
 
 
 @pytest.fixture
@@ -31,12 +31,14 @@ def form(outbox: Outbox) -> None:
 
 def row(outbox: Outbox) -> dict[str, Any]:
     """Of the only report, by whatever id."""
-    (one,) = queue.rows(outbox.looking, list(State), 9)
+    (one,) = outbox_commands.rows(outbox.looking, list(State), 9)
     return one
 
 
 def copies(outbox: Outbox) -> list[str]:
-    verification_id = queue.row(outbox.looking, row(outbox)["report_id"])["verification_id"]
+    verification_id = outbox_commands.row(outbox.looking, row(outbox)["report_id"])[
+        "verification_id"
+    ]
     return outbox.client.report_ids(f"verification_id:{verification_id}")
 
 
@@ -78,7 +80,7 @@ def test_after_a_lost_answer_the_report_is_searched_for(
 @pytest.mark.usefixtures("form")
 def test_copies_that_the_cht_made_are_told_and_the_first_counts(outbox: Outbox, api: Api) -> None:
     report_id = outbox.accept()
-    report = queue.row(outbox.looking, report_id)["report"]
+    report = outbox_commands.row(outbox.looking, report_id)["report"]
     outbox.client.bulk_docs("medic", [report | {"_id": "b"}, report | {"_id": "a"}])
     outbox.looking.execute("update app.outbox set attempts = 1")
     assert outbox.write_back_by(api).sent == 1
@@ -91,7 +93,7 @@ def test_copies_that_the_cht_made_are_told_and_the_first_counts(outbox: Outbox, 
 @pytest.mark.usefixtures("form")
 def test_another_answer_under_our_verification_is_an_alarm(outbox: Outbox, api: Api) -> None:
     report_id = outbox.accept()
-    report = queue.row(outbox.looking, report_id)["report"]
+    report = outbox_commands.row(outbox.looking, report_id)["report"]
     edited = {**report["fields"], "verification": {"outcome": "not_visited"}}
     outbox.client.bulk_docs("medic", [report | {"_id": "a", "fields": edited}])
     outbox.looking.execute("update app.outbox set attempts = 1")
@@ -115,7 +117,7 @@ def test_a_correction_names_the_report_by_the_id_that_the_cht_gave_it(
         (first, second),
     )
     assert outbox.write_back_by(api).sent == 2
-    made, correction = queue.rows(outbox.looking, [State.SENT], 9)
+    made, correction = outbox_commands.rows(outbox.looking, [State.SENT], 9)
     assert outbox.stored(correction["report_id"])["fields"]["replaces"] == made["report_id"]
 
 

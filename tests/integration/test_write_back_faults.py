@@ -27,9 +27,9 @@ from pipeline.errors import WorklistError
 from pipeline.sync.store import Landing
 from pipeline.worklist.rules import FORM
 from pipeline.writeback import store
+from pipeline.writeback.delivery import Api, BulkDocs
 from pipeline.writeback.rules import Pace, State
 from pipeline.writeback.run import WriteBack
-from pipeline.writeback.ways import Api, BulkDocs
 from tests.conftest import SimulatedCht
 from tests.faulty_proxy import FAULTS, faulty_proxy
 from tests.integration.outbox import accept
@@ -38,7 +38,7 @@ SENDER = "7166e9b0-7d60-5e79-9ef6-6f250ebaa747"
 ACCEPTED = datetime(2026, 11, 20, 8, tzinfo=UTC)
 SECONDS = 55
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["pipeline.writeback.run", "pipeline.demo.server"])
+PROCESSES.set_forkserver_preload(["pipeline.writeback.run", "testbed.simulated_cht.server"])
 # A lease must outlast what a request can take, here no more than the longest delay.
 PACE = Pace(timedelta(seconds=2), timedelta(milliseconds=50), timedelta(milliseconds=400))
 

@@ -13,14 +13,14 @@ from pipeline.cht.client import ChtClient
 from pipeline.database import connect
 from pipeline.errors import Refused, Unavailable, WorklistError
 from pipeline.sync.store import Landing
-from pipeline.writeback import queue, store
+from pipeline.writeback import outbox_commands, store
+from pipeline.writeback.delivery import BulkDocs
 from pipeline.writeback.rules import State
 from pipeline.writeback.sending import Summary
-from pipeline.writeback.ways import BulkDocs
 from tests.integration.outbox import LANDING, Outbox
 
 if TYPE_CHECKING:
-    from tests.faulty_door import FaultyDoor
+    from tests.faulty_cht import FaultyDoor
 
 
 def report_of(outbox: Outbox) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def test_following_sends_at_once_what_is_accepted_and_retried(outbox: Outbox) ->
     while outbox.states()[report_id] != "refused":
         sent.wait(0.05)
     stop.set()
-    assert queue.retry(outbox.looking, [report_id]) == 1  # wakes it up
+    assert outbox_commands.retry(outbox.looking, [report_id]) == 1  # wakes it up
     following.join(5)
     assert not following.is_alive()
 
@@ -139,30 +139,30 @@ def test_the_queue_is_listed_without_what_the_reports_hold(outbox: Outbox) -> No
     outbox.write_back()
     outbox.sync()
     outbox.write_back()
-    rows = queue.rows(outbox.looking, list(queue.UNFINISHED), 9)
+    rows = outbox_commands.rows(outbox.looking, list(outbox_commands.UNFINISHED), 9)
     assert [row["report_id"] for row in rows] == [refused]
     assert "Only reserved" in rows[0]["last_error"]
     assert "report" not in rows[0]
-    (done,) = queue.rows(outbox.looking, [State.CONFIRMED], 9)
+    (done,) = outbox_commands.rows(outbox.looking, [State.CONFIRMED], 9)
     assert (done["report_id"], done["task_id"], done["round"]) == (waiting, "task", 2)
 
 
 def test_one_report_is_shown_with_all_that_is_known_of_it(outbox: Outbox) -> None:
     report_id = outbox.accept()
-    shown = queue.row(outbox.looking, report_id)
+    shown = outbox_commands.row(outbox.looking, report_id)
     assert shown["report"]["_id"] == report_id
-    assert queue.row(outbox.looking, str(shown["verification_id"])) == shown
+    assert outbox_commands.row(outbox.looking, str(shown["verification_id"])) == shown
     with pytest.raises(Refused, match="holds no report nothing"):
-        queue.row(outbox.looking, "nothing")
+        outbox_commands.row(outbox.looking, "nothing")
 
 
 def test_a_refused_report_can_be_retried(outbox: Outbox) -> None:
     report_id = outbox.accept()
     outbox.client.bulk_docs("medic", [{"_id": report_id, "form": "other"}])
     outbox.write_back()
-    shown = queue.row(outbox.looking, report_id)["report"]
+    shown = outbox_commands.row(outbox.looking, report_id)["report"]
     outbox.client.bulk_docs("medic", [shown | {"_rev": outbox.stored(report_id)["_rev"]}])
-    assert queue.retry(outbox.looking, []) == 1
+    assert outbox_commands.retry(outbox.looking, []) == 1
     assert outbox.write_back().sent == 1
 
 
@@ -170,8 +170,8 @@ def test_only_what_waits_or_was_refused_can_be_retried_or_dropped(outbox: Outbox
     report_id = outbox.accept()
     outbox.write_back()
     for work in (
-        lambda: queue.retry(outbox.looking, [report_id]),
-        lambda: queue.drop(outbox.looking, report_id, "tired", outbox.now()),
+        lambda: outbox_commands.retry(outbox.looking, [report_id]),
+        lambda: outbox_commands.drop(outbox.looking, report_id, "tired", outbox.now()),
     ):
         with pytest.raises(WorklistError, match="is sent"):
             work()
@@ -179,9 +179,9 @@ def test_only_what_waits_or_was_refused_can_be_retried_or_dropped(outbox: Outbox
 
 def test_a_dropped_report_is_kept_with_the_reason_and_never_sent(outbox: Outbox) -> None:
     report_id = outbox.accept()
-    queue.drop(outbox.looking, report_id, "answered for the wrong patient", outbox.now())
+    outbox_commands.drop(outbox.looking, report_id, "answered for the wrong patient", outbox.now())
     assert outbox.write_back() == Summary()
-    shown = queue.row(outbox.looking, report_id)
+    shown = outbox_commands.row(outbox.looking, report_id)
     assert (shown["state"], shown["dropped_because"]) == (
         "withdrawn",
         "answered for the wrong patient",
@@ -196,7 +196,7 @@ def test_a_report_dropped_while_it_was_on_its_way_counts_once_it_has_landed(
     faulty_door.faults = ["lost"]
     with pytest.raises(Unavailable):
         outbox.write_back()
-    queue.drop(outbox.looking, report_id, "it does not go through", outbox.now())
+    outbox_commands.drop(outbox.looking, report_id, "it does not go through", outbox.now())
     outbox.sync()
     assert outbox.write_back().confirmed == 1
     assert outbox.states() == {report_id: "confirmed"}
@@ -210,7 +210,7 @@ def test_a_report_restored_in_the_cht_counts_again(outbox: Outbox) -> None:
     outbox.delete(report_id)
     outbox.sync()
     assert outbox.write_back().withdrawn == 1
-    shown = queue.row(outbox.looking, report_id)["report"]
+    shown = outbox_commands.row(outbox.looking, report_id)["report"]
     outbox.client.bulk_docs("medic", [shown])
     outbox.sync()
     assert outbox.write_back().confirmed == 1

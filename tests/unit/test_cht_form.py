@@ -13,7 +13,7 @@ from pipeline.settings import PROJECT
 from pipeline.tasks import rules as definitions
 from pipeline.worklist import rules
 from pipeline.worklist.records import Answer
-from tests.unit.worklist.test_verifying import TASK
+from tests.unit.worklist.test_verification_rules import TASK
 
 FOLDER = PROJECT / "deploy" / "cht"
 PATH = FOLDER / "forms" / "app" / f"{rules.FORM}.xml"

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.cht.changes import read_parts
 from pipeline.cht.client import ChtClient, Standing
-from pipeline.cht.door import Closed, RequestRefused, Unauthorized
+from pipeline.cht.http import Closed, RequestRefused, Unauthorized
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 
 Handler = Callable[[httpx.Request], httpx.Response]

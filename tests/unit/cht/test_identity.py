@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from pipeline.cht.client import ChtClient
-from pipeline.cht.door import Unauthorized
+from pipeline.cht.http import Unauthorized
 from pipeline.cht.identity import (
     Identity,
     PasswordChangeRequired,

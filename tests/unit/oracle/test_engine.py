@@ -9,7 +9,7 @@ import pytest
 from oracle.__main__ import RECORDED
 from oracle.appointments import Row
 from oracle.cases import VERIFICATION_FORM, read
-from oracle.comparing import compare
+from oracle.comparison import compare
 from oracle.deviations import ALL, NONE, Deviation
 from oracle.engine import Judge
 

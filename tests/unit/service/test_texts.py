@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.service import rendering, texts, view
+from pipeline.service import list_view, rendering, texts
 from pipeline.worklist import rules, store
 
 LANGUAGES = texts.languages()
@@ -61,7 +61,7 @@ def test_no_text_is_left_that_nobody_says() -> None:
 def test_what_is_told_by_its_code_has_its_words() -> None:
     ways = ("pending", "sent", "confirmed", "refused", "withdrawn", "landed")
     codes = {
-        "standing": (*view.TABS, *view.MORE_TABS),
+        "standing": (*list_view.TABS, *list_view.MORE_TABS),
         "order": store.ORDERS,
         "answer": rules.OUTCOMES,
         "delivery": ways,
@@ -73,7 +73,7 @@ def test_what_is_told_by_its_code_has_its_words() -> None:
     }
     wanted = [f"{kind}.{code}" for kind, known in codes.items() for code in known]
     assert [key for key in wanted if key not in ENGLISH.by_key] == []
-    assert set(view.ORDERS) == set(store.ORDERS)
+    assert set(list_view.ORDERS) == set(store.ORDERS)
 
 
 def test_a_code_without_a_text_is_shown_in_words() -> None:

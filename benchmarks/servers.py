@@ -1,0 +1,122 @@
+"""Where a benchmark runs: a CHT with nothing but its documents, and a PostgreSQL of its own.
+
+Nothing that the operator's environment names is touched. A real CouchDB is given by
+WORKLIST_TEST_COUCHDB_URL, with an administrator in it; the documents go into a database that is
+made for the run and dropped after it.
+"""
+
+import multiprocessing
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from random import Random
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from benchmarks.documents import report
+from pipeline.database import Address, engine, now
+from pipeline.migrate import migrate, name_instance
+from pipeline.settings import Settings
+from testbed import databases
+from testbed.simulated_cht.server import serve
+
+_ADMINISTRATOR, _PASSWORD = "medic", "password"
+SOURCE = "bench/medic"
+_WRITTEN_AT_ONCE = 2000
+
+
+@dataclass(frozen=True)
+class Couch:
+    """A CouchDB database full of invented reports."""
+
+    url: str
+    user: str
+    password: str
+    database: str
+    is_simulated: bool
+
+
+@contextmanager
+def couch(documents: int) -> Iterator[Couch]:
+    with _server() as (url, user, password, is_simulated):
+        name = f"worklist-test-{secrets.token_hex(4)}"
+        with httpx.Client(
+            base_url=url, auth=(user, password), timeout=120, trust_env=False
+        ) as http:
+            http.put(f"/{name}").raise_for_status()
+            try:
+                _fill(http, name, documents)
+                yield Couch(url, user, password, name, is_simulated)
+            finally:
+                http.delete(f"/{name}")
+
+
+def _fill(http: httpx.Client, name: str, documents: int) -> None:
+    randomness = Random(20261124)
+    for start in range(0, documents, _WRITTEN_AT_ONCE):
+        numbers = range(start, min(start + _WRITTEN_AT_ONCE, documents))
+        body = {"new_edits": False, "docs": [report(number, randomness) for number in numbers]}
+        http.post(f"/{name}/_bulk_docs", json=body).raise_for_status()
+
+
+@contextmanager
+def _server() -> Iterator[tuple[str, str, str, bool]]:
+    given = os.environ.get("WORKLIST_TEST_COUCHDB_URL")
+    if given:
+        parts = urlsplit(given)
+        url = f"{parts.scheme}://{parts.hostname}:{parts.port or 5984}"
+        yield url, unquote(parts.username or ""), unquote(parts.password or ""), False
+        return
+    processes = multiprocessing.get_context("spawn")
+    announcing, said = processes.Pipe()
+    process = processes.Process(target=_simulate, args=(said,), daemon=True)
+    process.start()
+    try:
+        if not announcing.poll(60):
+            raise SystemExit("The simulated CHT did not start.")
+        yield announcing.recv().split()[-1], _ADMINISTRATOR, _PASSWORD, True
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _simulate(said: Connection) -> None:
+    feed = Path(__file__).parents[1] / "tests" / "data" / "cht-wire" / "changes.jsonl.gz"
+    serve(feed, "127.0.0.1", 0, _PASSWORD, datetime.now(UTC), said.send)
+
+
+@contextmanager
+def postgres() -> Iterator[Address]:
+    """The embedded PostgreSQL, durable as in production, migrated, in a folder that goes away."""
+    with (
+        tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder,
+        databases.server(None, Path(folder) / "postgres") as server,
+        databases.created(server) as address,
+    ):
+        migrating = engine(address)
+        with migrating.begin() as connection:
+            migrate(connection, Settings.read({}).postgres)
+            name_instance(connection, "bench", SOURCE, now(connection))
+        migrating.dispose()
+        yield address
+
+
+def environment(address: Address, folder: Path) -> dict[str, str]:
+    """What a `worklist` command needs that works on this database."""
+    return {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        "POSTGRES_HOST": address.host,
+        "POSTGRES_PORT": str(address.port),
+        "POSTGRES_USER": address.user,
+        "POSTGRES_PASSWORD": address.password,
+        "POSTGRES_DB": address.database,
+        "WORKLIST_HOME": str(folder),
+    }

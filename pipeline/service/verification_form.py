@@ -1,0 +1,103 @@
+"""Answering on a page: post, redirect, get, so that loading the page again answers nothing."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from pipeline.errors import Conflict
+from pipeline.service import language, pages
+from pipeline.service.dependencies import Visit, visit
+from pipeline.service.list_view import View, uuid
+from pipeline.service.route import Route
+from pipeline.worklist import rules, run
+from pipeline.worklist.records import Answer, Sent
+
+CANNOT_TELL = "cannot_tell"
+
+router = APIRouter(route_class=Route, include_in_schema=False)
+
+
+@router.post("/tasks/{task_uuid}/verification")
+def answer(
+    request: Request,
+    task_uuid: str,
+    outcome: Annotated[str, Form()] = "",
+    visit_date: Annotated[str, Form()] = "",
+    reason: Annotated[str, Form()] = "",
+    note: Annotated[str, Form()] = "",
+    follows_round: Annotated[str, Form()] = "0",
+    key: Annotated[str, Form()] = "",
+    next_task: Annotated[str, Form()] = "",
+) -> Response:
+    """An answer, or the note of "cannot tell yet"; then the list again, at the next task."""
+    view, wanted = View.read(request), uuid(task_uuid)
+    given = _given(outcome, visit_date, reason, note)
+    round_ = int(follows_round) if _is_small_number(follows_round) else -1
+    try:
+        with visit(request) as here:
+            told = _store(here, wanted, Sent(given, round_, _key(here, key)))
+    except rules.InvalidInput as error:
+        return _try_again(request, wanted, view, given, error)
+    except Conflict:
+        told = "already"
+    next_uuid = uuid(next_task)
+    place = f"#t-{next_uuid}" if next_uuid else ""
+    return RedirectResponse(f"/{view.query(**{told: task_uuid})}{place}", 303)
+
+
+def _given(outcome: str, visit_date: str, reason: str, note: str) -> Answer:
+    """Without JavaScript a form also sends the details of the outcome that was not chosen."""
+    return Answer(
+        outcome=outcome,
+        visit_date=visit_date if outcome == "visited" else "",
+        reason=reason if outcome == "not_visited" else "",
+        note=note.strip().replace("\r\n", "\n"),
+    )
+
+
+def _store(here: Visit, task_uuid: UUID | None, sent: Sent) -> str:
+    """What the list will tell about it."""
+    if task_uuid is None:
+        raise rules.UnknownTask
+    if sent.answer.outcome == CANNOT_TELL:
+        run.note(
+            here.connection,
+            here.viewer,
+            task_uuid,
+            sent.answer.note,
+            note_id=rules.note_id(here.viewer.user_name, sent.key),
+            now=here.now,
+        )
+        return "noted"
+    run.accept(
+        here.connection,
+        here.viewer,
+        task_uuid,
+        sent,
+        now=here.now,
+        verification_id=here.collaborators.new_id(),
+    )
+    return "answered"
+
+
+def _key(here: Visit, of_form: str) -> str:
+    """The form's own, so that it counts once."""
+    return f"page {uuid(of_form) or here.collaborators.new_id()}"
+
+
+def _try_again(
+    request: Request,
+    task_uuid: UUID | None,
+    view: View,
+    given: Answer,
+    error: rules.InvalidInput,
+) -> Response:
+    problem = language.spoken().problem(error.problem)
+    with visit(request) as here:
+        return HTMLResponse(pages.task_page(here, task_uuid, view, given, problem), 422)
+
+
+def _is_small_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 7

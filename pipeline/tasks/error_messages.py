@@ -1,0 +1,102 @@
+"""How an error in tasks.yml is told: where, what, and what to write instead. Pure."""
+
+import difflib
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from pipeline.tasks.yaml_lines import Location
+
+# What to write, by key; the keys are the same words wherever they stand.
+_WRITE = {
+    "timezone": "an IANA name such as Africa/Blantyre",
+    "areaType": "the contact type of a CHW's area, such as chw_area",
+    "timely": "{pastDays: 60, futureDays: 180}",
+    "pastDays": "a number of days, 0 or more",
+    "futureDays": "a number of days, 0 or more",
+    "tasks": "a list of task definitions, each with a name",
+    "name": "a name without spaces and without ~, such as verify-missed-appointment",
+    "title": "a text, or a translation key of the CHT",
+    "icon": "the name of an icon",
+    "appliesTo": "reports, contacts or scheduled_tasks",
+    "appliesToType": "a list of form codes or contact types, or leave it out for all",
+    "appliesIf": "a predicate in quotes, such as '$.fields.visit == \"yes\"'",
+    "appointmentDate": "a path without $ and brackets, such as fields.missed_appointment_date",
+    "contactLabel": "a path without $ and brackets, such as fields.patient_name",
+    "events": "a list such as [{days: 3, start: 1, end: 8}]",
+    "id": "a name without spaces and without ~, a number in quotes",
+    "days": "a number of days after the source's day",
+    "dueDate": "{path: fields.next_visit, offsetDays: 1}",
+    "path": "a path without $ and brackets, such as fields.next_visit or visits.0.date",
+    "offsetDays": "a number of days",
+    "start": "for how many days before the due day it is open, 0 or more",
+    "end": "for how many days after the due day it is open, 0 or more",
+    "resolvedIf": "{default: true}, {newerReport: [form]}, {cleared: true}, or leave it out",
+    "default": "true or false",
+    "newerReport": "a list of form codes, or of {form, if, source, visit}",
+    "all": "a list of form codes, or of {form, if, source, visit}, all of which are needed",
+    "if": "a predicate in quotes, such as '$.fields.attended == \"yes\"'",
+    "source": "a path without $ and brackets, such as fields.inputs.source_id",
+    "visit": "a path without $ and brackets, such as fields.visit_date",
+    "cleared": "true or false",
+    "actions": "a list such as [{form: my_form}]",
+    "type": "report or contact",
+    "form": "a form's code",
+    "priority": "{level: 5, label: some.key}",
+    "level": "a number, 1 or more",
+    "label": "a text, or a translation key of the CHT",
+    "excludeMutedOrDead": "true or false",
+    "assignedTo": "{roles: [site_supervisor]}",
+    "roles": "a list of at least one role",
+    "reasons": "a list of words, offered for not_visited",
+    "tracing": "{forms: [trace_follow_up], outcome: fields.trace_outcome, notFor: [died]}",
+    "forms": "a list of form codes",
+    "outcome": "a path without $ and brackets, such as fields.trace_details.trace_outcomes",
+    "notFor": "a list of reasons for which nobody is sent",
+    "verifiedInCht": "true or false",
+}
+_OF_TASKS_JS = {
+    "modifyContent": "the answer's form is always the same; leave it out",
+    "contact": "leave it out",
+}
+
+
+def where(location: Location, content: Any) -> str:
+    """`task verify: events.0.start`; a task is called by its name where it has one."""
+    if location[:1] != ("tasks",) or len(location) == 1:
+        return ".".join(map(str, location)) or "the file"
+    name = _name(content, location[1])
+    rest = ".".join(map(str, location[2:]))
+    return f"task {name}: {rest}" if rest else f"task {name}"
+
+
+def _name(content: Any, place: int | str) -> str:
+    try:
+        return str(content["tasks"][place]["name"])
+    except (LookupError, TypeError):
+        return f"number {int(place) + 1}"
+
+
+def sentence(details: ErrorDetails, content: Any) -> str:
+    location = details["loc"]
+    key = next((str(step) for step in reversed(location) if isinstance(step, str)), "")
+    place = where(location, content)
+    instead = f"; write {_WRITE[key]}" if key in _WRITE else ""
+    match details["type"]:
+        case "missing":
+            return f"{place} is missing{instead}"
+        case "extra_forbidden":
+            return f"{place} is not a key that is known here{_known_instead(key)}"
+        case "string_type":
+            return f"{place} must be a text, if need be in quotes{instead}"
+        case "string_pattern_mismatch" | "literal_error":
+            return f"{place} cannot be {details['input']!r}{instead}"
+    message = details["msg"]
+    return f"{place}: {message[0].lower()}{message[1:]}{instead}"
+
+
+def _known_instead(key: str) -> str:
+    if key in _OF_TASKS_JS:
+        return f"; {_OF_TASKS_JS[key]}"
+    near = difflib.get_close_matches(key, _WRITE, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

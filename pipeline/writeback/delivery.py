@@ -1,0 +1,115 @@
+"""The two ways into the CHT, chosen by WORKLIST_WRITE_WITH.
+
+`BulkDocs` writes many reports at once under ids of ours, so that writing twice is harmless; it
+needs the permission `can_edit`. `Api` uses `POST /api/v1/report`, which needs `can_create_records`
+and no more, but chooses the id itself: each report is reserved alone before it is sent, and after a
+lost answer it is searched for by its `verification_id`. What the CHT made while we searched is made
+twice; the marts count it once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import msgspec
+
+from pipeline.cht.client import ChtClient, Standing, Stored
+from pipeline.cht.http import RequestRefused
+from pipeline.writeback.rules import (
+    SENT,
+    Decision,
+    State,
+    after_reading,
+    after_searching,
+    after_writing,
+    for_the_api,
+    must_look_first,
+)
+from pipeline.writeback.store import Claimed
+
+Decided = tuple[Claimed, Decision]
+
+
+class Way(Protocol):
+    """How pages of reports get into the CHT.
+
+    `page_size` is how many are claimed at once; `is_harmless_twice` says whether the CHT takes a
+    report that it has already for what it is.
+    """
+
+    page_size: int
+    is_harmless_twice: ClassVar[bool]
+
+    def deliver(self, rows: Sequence[Claimed]) -> Iterator[list[Decided]]:
+        """What becomes of each row, as it becomes known; an error leaves the others undecided."""
+        ...
+
+
+@dataclass
+class BulkDocs:
+    client: ChtClient
+    database: str
+    page_size: int = 500
+    is_harmless_twice: ClassVar[bool] = True
+
+    def deliver(self, rows: Sequence[Claimed]) -> Iterator[list[Decided]]:
+        found = self._stored([row for row in rows if must_look_first(row.attempts)])
+        known = [
+            (row, after_reading(row.report, found[row.report_id]))
+            for row in rows
+            if row.report_id in found and found[row.report_id].standing != Standing.MISSING
+        ]
+        yield known
+        decided = {row.verification_id for row, _ in known}
+        yield from self._write([row for row in rows if row.verification_id not in decided])
+
+    def _write(self, rows: Sequence[Claimed]) -> Iterator[list[Decided]]:
+        """One request for all; where the CHT finds it faulty, halves, down to the bad report."""
+        if not rows:
+            return
+        try:
+            bodies = [msgspec.Raw(row.body) for row in rows]
+            written = self.client.bulk_docs(self.database, bodies)
+        except RequestRefused as error:
+            if len(rows) == 1:
+                yield [(rows[0], Decision(State.REFUSED, error.words or str(error)))]
+                return
+            middle = len(rows) // 2
+            yield from self._write(rows[:middle])
+            yield from self._write(rows[middle:])
+            return
+        judged = [(row, after_writing(answer)) for row, answer in zip(rows, written, strict=True)]
+        yield [(row, decision) for row, decision in judged if decision is not None]
+        taken = [row for row, decision in judged if decision is None]
+        found = self._stored(taken)
+        yield [(row, after_reading(row.report, found[row.report_id])) for row in taken]
+
+    def _stored(self, rows: Sequence[Claimed]) -> Mapping[str, Stored]:
+        return self.client.stored(self.database, [row.report_id for row in rows]) if rows else {}
+
+
+@dataclass
+class Api:
+    client: ChtClient
+    database: str
+    page_size: int = 1
+    is_harmless_twice: ClassVar[bool] = False
+
+    def deliver(self, rows: Sequence[Claimed]) -> Iterator[list[Decided]]:
+        for row in rows:
+            yield [(row, self._search(row) or self._create(row))]
+
+    def _search(self, row: Claimed) -> Decision | None:
+        """None where it was never sent, or where the CHT has nothing of it."""
+        if not must_look_first(row.attempts):
+            return None
+        ids = self.client.report_ids(f"verification_id:{row.verification_id}")
+        found = self.client.stored(self.database, ids) if ids else {}
+        return after_searching(row.report, found.items()) if found else None
+
+    def _create(self, row: Claimed) -> Decision:
+        try:
+            made = self.client.create_report(for_the_api(row.report, row.replaces))
+        except RequestRefused as error:
+            return Decision(State.REFUSED, error.words or str(error))
+        return Decision(SENT.state, report_id=made)
