@@ -50,7 +50,7 @@ def read(couch: Couch, _: Address, documents: int) -> Callable[[], int]:
             query = {"include_docs": "true", "limit": str(PAGE_SIZE), "since": since}
             query["seq_interval"] = str(PAGE_SIZE)
             tail = b""
-            with client.door.streamed("GET", f"/{couch.database}/_changes", query=query) as pieces:
+            with client.http.streamed("GET", f"/{couch.database}/_changes", query=query) as pieces:
                 for piece in pieces:
                     tail = (tail + piece)[-8192:] if len(piece) < 8192 else piece
             since = msgspec.json.decode(b"{" + tail[tail.rindex(b'"last_seq"') :])["last_seq"]

@@ -24,7 +24,7 @@ from pipeline import database, status, steps
 from pipeline.continuous import Cycle
 from pipeline.errors import SettingsWrong, WorklistError
 from pipeline.settings import Settings
-from pipeline.sync.longpoll import Waiting
+from pipeline.sync.longpoll import LongPoll
 from pipeline.tasks import run as defining
 from pipeline.terminal import say, table
 from pipeline.worklist import store as worklist_store
@@ -301,7 +301,7 @@ def run_command(settings: Settings) -> None:
         steps.open_cht(settings) as client,
         steps.open_dbt(settings, address) as running_dbt,
     ):
-        waiting, news = Waiting(client), threading.Event()
+        waiting, news = LongPoll(client), threading.Event()
         sync = (
             steps.changes_of_couch2pg(settings, address, news)
             if settings.is_synced_by_couch2pg

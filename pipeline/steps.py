@@ -30,15 +30,15 @@ from pipeline.side_by_side import side_by_side
 from pipeline.sync import retry_set_aside as retrying
 from pipeline.sync import run as syncing
 from pipeline.sync import store as sync_store
-from pipeline.sync.longpoll import Waiting
+from pipeline.sync.longpoll import LongPoll
 from pipeline.sync.reconcile import Reconciliation
 from pipeline.sync.store import Landing
 from pipeline.tasks import run as defining
 from pipeline.terminal import Lines, say
 from pipeline.worklist import health
 from pipeline.writeback import run as writing
-from pipeline.writeback.delivery import Api, BulkDocs
-from pipeline.writeback.rules import CAUTIOUS
+from pipeline.writeback.delivery import BulkDocs, ReportApi
+from pipeline.writeback.rules import API_BACKOFF
 from pipeline.writeback.sending import Summary
 
 
@@ -229,7 +229,11 @@ def sync(
 
 
 def sync_changed(
-    settings: Settings, address: Address, client: ChtClient, waiting: Waiting, news: threading.Event
+    settings: Settings,
+    address: Address,
+    client: ChtClient,
+    waiting: LongPoll,
+    news: threading.Event,
 ) -> None:
     """Syncs once, and quietly, each database but those that the CHT will tell about; sets `news`
     when something landed, also when another database failed.
@@ -414,7 +418,9 @@ def _writing(
     medic = settings.couch.medic
     documents, source = landing(settings).documents, settings.couch.source(medic)
     if settings.writes_with_api:
-        return writing.WriteBack(Api(client, medic), connection, documents, source, CAUTIOUS)
+        return writing.WriteBack(
+            ReportApi(client, medic), connection, documents, source, API_BACKOFF
+        )
     return writing.WriteBack(BulkDocs(client, medic), connection, documents, source)
 
 
@@ -422,7 +428,7 @@ def _told(done: Summary) -> tuple[str, bool]:
     """In words, and whether anything happened."""
     words = (
         f"{done.sent} sent, {done.confirmed} confirmed, {done.refused} refused, "
-        f"{done.withdrawn} withdrawn, {done.put_off} to be tried again"
+        f"{done.withdrawn} withdrawn, {done.deferred} to be tried again"
     )
     return words, done != Summary()
 

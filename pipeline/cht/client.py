@@ -14,19 +14,19 @@ import msgspec
 
 from pipeline.cht.all_docs import Found, Value, read_found
 from pipeline.cht.changes import End, Part, read_parts
-from pipeline.cht.http import Door, as_json, words
+from pipeline.cht.http import HttpClient, as_json, error_reason
 from pipeline.errors import Refused, SettingsWrong, Unavailable
 
 
 class Session(msgspec.Struct):
-    """Whom the CHT takes the caller for; nobody's session has no name."""
+    """Who the caller is to the CHT; an anonymous session has no name."""
 
     name: str | None
     roles: tuple[str, ...] = ()
 
 
-class Written(msgspec.Struct):
-    """What became of one document of `_bulk_docs`."""
+class WriteResult(msgspec.Struct):
+    """The result for one document of `_bulk_docs`."""
 
     id: str = ""
     ok: bool = False
@@ -34,7 +34,7 @@ class Written(msgspec.Struct):
     reason: str = ""
 
 
-class Standing(StrEnum):
+class DocumentState(StrEnum):
     PRESENT = "present"
     DELETED = "deleted"
     MISSING = "missing"
@@ -44,7 +44,7 @@ class Standing(StrEnum):
 class Stored:
     """What the CHT holds under an id; `content` only where the document itself was asked for."""
 
-    standing: Standing
+    state: DocumentState
     revision: str | None = None
     content: Mapping[str, Any] | None = None
 
@@ -70,7 +70,7 @@ class _Documents(msgspec.Struct):
     rows: list[_KeyWithDocument]
 
 
-class _Made(msgspec.Struct):
+class _CreatedReport(msgspec.Struct):
     id: str = msgspec.field(name="_id")
 
 
@@ -79,7 +79,7 @@ class _Ids(msgspec.Struct):
 
 
 class ChtClient:
-    """One CHT, entered with one account or, for signing users in, with none."""
+    """One CHT, with a service account or, for signing users in, without one."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ChtClient:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         account = (user, password or "") if user is not None else None
-        self.door = Door(
+        self.http = HttpClient(
             url, account, headers or {}, connect_seconds, read_seconds, authorities, transport
         )
         self.user = user
@@ -111,21 +111,21 @@ class ChtClient:
         self.close()
 
     def close(self) -> None:
-        self.door.close()
+        self.http.close()
 
     def session(self, headers: Mapping[str, str] | None = None) -> Session:
-        answer = self.door.ask("GET", "/_session", headers=headers or {})
-        return self.door.read(answer, _Context).userCtx
+        answer = self.http.request("GET", "/_session", headers=headers or {})
+        return self.http.read(answer, _Context).userCtx
 
     @contextmanager
     def changes(self, database: str, since: str | None, limit: int) -> Iterator[Iterator[Part]]:
-        """The page after `since`, with documents, as it comes; None is the beginning."""
+        """The page after `since`, with documents, streamed; None is the beginning."""
         query = {"include_docs": "true", "limit": str(limit), "seq_interval": str(limit)}
         with self._streamed_changes(database, query | _since(since)) as parts:
             yield parts
 
     def pending(self, database: str, since: str | None) -> int | None:
-        """How many changes are left after `since`, of which `now` is the end."""
+        """How many changes are left after `since`; after `now` there are none."""
         return self._read_changes(database, {"limit": "0"} | _since(since))[1].pending
 
     def last_sequence(self, database: str) -> str:
@@ -139,64 +139,64 @@ class ChtClient:
 
     def bulk_docs(
         self, database: str, documents: Sequence[Mapping[str, Any] | msgspec.Raw]
-    ) -> list[Written]:
-        """What became of each document, in their order."""
+    ) -> list[WriteResult]:
+        """The result for each document, in their order."""
         body = msgspec.json.encode({"docs": documents})
-        answer = self.door.ask("POST", f"/{_quoted(database)}/_bulk_docs", body=body)
-        results = self.door.read(answer, list[Written])
+        answer = self.http.request("POST", f"/{_quoted(database)}/_bulk_docs", body=body)
+        results = self.http.read(answer, list[WriteResult])
         if len(results) != len(documents):
-            raise Unavailable(f"{self.door.place} did not answer for every document.")
+            raise Unavailable(f"{self.http.label} did not answer for every document.")
         return results
 
     def create_report(self, report: Mapping[str, Any]) -> str:
-        """Makes a report in the way of the CHT's API (5.2 or newer), which gives it its id."""
-        answer = self.door.exchange("POST", "/api/v1/report", body=msgspec.json.encode(report))
-        said = words(answer)
+        """Creates a report by the CHT's API (5.2 or newer); returns the id that the CHT chose."""
+        answer = self.http.send("POST", "/api/v1/report", body=msgspec.json.encode(report))
+        said = error_reason(answer)
         if answer.status_code == 404:
             raise SettingsWrong(
-                f"{self.door.place} has no /api/v1/report, which CHT 5.2 brought: leave "
+                f"{self.http.label} has no /api/v1/report, which CHT 5.2 brought: leave "
                 "WORKLIST_WRITE_WITH out."
             )
         if answer.status_code == 400 and said.startswith("Invalid form value"):
             raise Refused(
-                f"{self.door.place} does not have the form {report.get('form')}: upload it as "
+                f"{self.http.label} does not have the form {report.get('form')}: upload it as "
                 "deploy/cht/README.md says."
             )
-        return self.door.read(self.door.agreed(answer), _Made).id
+        return self.http.read(self.http.checked(answer), _CreatedReport).id
 
     def report_ids(self, freetext: str) -> list[str]:
-        """The ids of the reports that hold `key:value`, or a word; needs `can_view_reports`."""
-        answer = self.door.ask("GET", "/api/v1/report/uuid", query={"freetext": freetext})
-        return self.door.read(answer, _Ids).data
+        """The ids of the reports that match `key:value` or a word; needs `can_view_reports`."""
+        answer = self.http.request("GET", "/api/v1/report/uuid", query={"freetext": freetext})
+        return self.http.read(answer, _Ids).data
 
     def stored(self, database: str, ids: Sequence[str]) -> dict[str, Stored]:
-        """What stands under each id, with its content, in one request."""
-        answer = self.door.ask(
+        """The document under each id, with its content, in one request."""
+        answer = self.http.request(
             "POST",
             f"/{_quoted(database)}/_all_docs",
             query={"include_docs": "true"},
             body=as_json({"keys": list(ids)}),
         )
-        rows = {row.key: row for row in self.door.read(answer, _Documents).rows}
+        rows = {row.key: row for row in self.http.read(answer, _Documents).rows}
         return {document_id: _stored_document(rows.get(document_id)) for document_id in ids}
 
     def document(self, database: str, document_id: str) -> Stored:
-        answer = self.door.exchange("GET", f"/{_quoted(database)}/{_quoted(document_id)}")
+        answer = self.http.send("GET", f"/{_quoted(database)}/{_quoted(document_id)}")
         if answer.status_code == 404:
-            return Stored(self._absence(database, words(answer)))
-        content = self.door.read(self.door.agreed(answer), dict[str, Any])
-        return Stored(Standing.PRESENT, content.get("_rev"), content)
+            return Stored(self._absence(database, error_reason(answer)))
+        content = self.http.read(self.http.checked(answer), dict[str, Any])
+        return Stored(DocumentState.PRESENT, content.get("_rev"), content)
 
-    def _absence(self, database: str, said: str) -> Standing:
+    def _absence(self, database: str, said: str) -> DocumentState:
         if "database" in said.lower():
-            raise SettingsWrong(f"{self.door.place} has no database {database}.")
-        return Standing.DELETED if said.endswith("deleted") else Standing.MISSING
+            raise SettingsWrong(f"{self.http.label} has no database {database}.")
+        return DocumentState.DELETED if said.endswith("deleted") else DocumentState.MISSING
 
     def revisions(self, database: str, ids: Sequence[str]) -> dict[str, Stored]:
-        """What stands under each id, without reading the documents."""
+        """The state and revision under each id, without the documents."""
         path = f"/{_quoted(database)}/_all_docs"
-        answer = self.door.ask("POST", path, body=as_json({"keys": list(ids)}))
-        rows = {row.key: row.value for row in self.door.read(answer, _Keys).rows}
+        answer = self.http.request("POST", path, body=as_json({"keys": list(ids)}))
+        rows = {row.key: row.value for row in self.http.read(answer, _Keys).rows}
         return {document_id: _stored(rows.get(document_id)) for document_id in ids}
 
     def listing(self, database: str, after: str | None, limit: int) -> list[tuple[str, str]]:
@@ -204,20 +204,20 @@ class ChtClient:
         query = {"limit": str(limit)}
         if after is not None:
             query |= {"startkey": as_json(after).decode(), "skip": "1"}
-        answer = self.door.ask("GET", f"/{_quoted(database)}/_all_docs", query=query)
-        rows = self.door.read(answer, _Keys).rows
+        answer = self.http.request("GET", f"/{_quoted(database)}/_all_docs", query=query)
+        rows = self.http.read(answer, _Keys).rows
         return [(row.key, row.value.rev) for row in rows if row.value]
 
     @contextmanager
     def documents(self, database: str, ids: Sequence[str]) -> Iterator[Iterator[Found]]:
-        """What stands under the ids, as the changes feed would give it, as it comes."""
+        """The documents under the ids in the shape of the changes feed, streamed."""
         path, query = f"/{_quoted(database)}/_all_docs", {"include_docs": "true"}
         body = as_json({"keys": list(ids)})
-        with self.door.streamed("POST", path, query=query, body=body) as pieces:
+        with self.http.streamed("POST", path, query=query, body=body) as pieces:
             try:
                 yield read_found(pieces)
             except msgspec.DecodeError as error:
-                raise self.door.unreadable() from error
+                raise self.http.unreadable() from error
 
     def _read_changes(
         self, database: str, query: dict[str, str], longer_seconds: float = 0
@@ -234,11 +234,11 @@ class ChtClient:
         self, database: str, query: dict[str, str], longer_seconds: float = 0
     ) -> Iterator[Iterator[Part]]:
         path = f"/{_quoted(database)}/_changes"
-        with self.door.streamed("GET", path, query=query, longer_seconds=longer_seconds) as pieces:
+        with self.http.streamed("GET", path, query=query, longer_seconds=longer_seconds) as pieces:
             try:
                 yield read_parts(pieces)
             except msgspec.DecodeError as error:
-                raise self.door.unreadable() from error
+                raise self.http.unreadable() from error
 
 
 def _since(sequence: str | None) -> dict[str, str]:
@@ -247,13 +247,13 @@ def _since(sequence: str | None) -> dict[str, str]:
 
 def _stored(value: Value | None) -> Stored:
     if value is None:
-        return Stored(Standing.MISSING)
-    return Stored(Standing.DELETED if value.deleted else Standing.PRESENT, value.rev)
+        return Stored(DocumentState.MISSING)
+    return Stored(DocumentState.DELETED if value.deleted else DocumentState.PRESENT, value.rev)
 
 
 def _stored_document(row: _KeyWithDocument | None) -> Stored:
     stored = _stored(row.value if row else None)
-    if row is None or stored.standing != Standing.PRESENT:
+    if row is None or stored.state != DocumentState.PRESENT:
         return stored
     content = msgspec.json.decode(row.doc)
     return replace(stored, content=content if isinstance(content, dict) else None)

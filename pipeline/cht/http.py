@@ -1,6 +1,6 @@
-"""The HTTP door: what may go wrong with a call to the CHT, sorted by what to do about it.
+"""HTTP requests to the CHT, and their failures, sorted by what to do about them.
 
-Of what the CHT says only `error` and `reason` are repeated, since other parts may hold a document.
+Of an error response only `error` and `reason` are repeated: other parts may hold a document.
 """
 
 import json
@@ -18,7 +18,7 @@ from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 
 Shape = TypeVar("Shape")
 
-_LONGEST_WORDS = 200
+_LONGEST_REASON = 200
 _ANOTHER_AUTHORITY = (
     "set SSL_CERT_FILE to a PEM file with the certificate of the authority that signed it"
 )
@@ -41,26 +41,26 @@ class TooManyFailed(Unavailable):
 
 
 class WebPage(Refused):
-    """A page for people came in place of data: from the CHT, or from somebody on the way."""
+    """An HTML page came instead of JSON: from the CHT, or from a proxy in between."""
 
 
-class Closed(WorklistError):
-    """We have closed this door ourselves: nothing is asked through it any more."""
+class ClientClosed(WorklistError):
+    """The client was closed in this process while a request was under way."""
 
 
 class RequestRefused(Refused):
-    """The request as a whole was found faulty or too large; parts of it may be accepted.
+    """The request as a whole was rejected as malformed or too large; parts of it may be accepted.
 
-    `words` are the CHT's own.
+    `reason` is the CHT's own.
     """
 
-    def __init__(self, message: str, words: str) -> None:
+    def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
-        self.words = words
+        self.reason = reason
 
 
-class Details(TypedDict):
-    """What a request may carry; `longer_seconds` is how much longer than usual it may take."""
+class RequestOptions(TypedDict):
+    """`longer_seconds` is added to the usual read timeout."""
 
     query: NotRequired[Mapping[str, str]]
     body: NotRequired[bytes]
@@ -68,8 +68,8 @@ class Details(TypedDict):
     longer_seconds: NotRequired[float]
 
 
-class Door:
-    """Calls one CHT. Cookies are never kept, so that no user is ever taken for another."""
+class HttpClient:
+    """One CHT. Cookies are never kept, so that no user is ever taken for another."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Door:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         trusted = authorities if url.startswith("https:") else None
-        self.place = f"The CHT at {url}"
+        self.label = f"The CHT at {url}"
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
         try:
@@ -101,140 +101,148 @@ class Door:
     def close(self) -> None:
         self._http.close()
 
-    def ask(self, method: str, path: str, **details: Unpack[Details]) -> httpx.Response:
-        """The answer of a CHT that agreed; anything else is Refused or SettingsWrong."""
-        return self.agreed(self.exchange(method, path, **details))
+    def request(self, method: str, path: str, **options: Unpack[RequestOptions]) -> httpx.Response:
+        """A successful response; anything else raises Refused or SettingsWrong."""
+        return self.checked(self.send(method, path, **options))
 
-    def exchange(self, method: str, path: str, **details: Unpack[Details]) -> httpx.Response:
-        """The answer, whatever it says; Unavailable when none came or the server is at fault."""
-        with self._opened(method, path, details) as response:
+    def send(self, method: str, path: str, **options: Unpack[RequestOptions]) -> httpx.Response:
+        """The response, whatever its status; Unavailable when there is none, or a server error."""
+        with self._opened(method, path, options) as response:
             response.read()
-        return self._able(response)
+        return self._available(response)
 
     @contextmanager
     def streamed(
-        self, method: str, path: str, **details: Unpack[Details]
+        self, method: str, path: str, **options: Unpack[RequestOptions]
     ) -> Iterator[Iterator[bytes]]:
-        """The body of a CHT that agreed, in pieces; errors as of `ask`, also between pieces."""
-        with self._opened(method, path, details) as response:
+        """The body of a successful response; errors as of `request`, also between its pieces."""
+        with self._opened(method, path, options) as response:
             if response.status_code >= 300 or is_web_page(response):
                 response.read()
-            self.agreed(self._able(response))
+            self.checked(self._available(response))
             yield response.iter_bytes()
 
     @contextmanager
-    def _opened(self, method: str, path: str, details: Details) -> Iterator[httpx.Response]:
-        headers = dict(details.get("headers", {}))
-        if "body" in details:
+    def _opened(self, method: str, path: str, options: RequestOptions) -> Iterator[httpx.Response]:
+        headers = dict(options.get("headers", {}))
+        if "body" in options:
             headers["Content-Type"] = "application/json"
-        read_seconds = self._read_seconds + details.get("longer_seconds", 0)
+        read_seconds = self._read_seconds + options.get("longer_seconds", 0)
         try:
             with self._http.stream(
                 method,
                 path,
-                params=details.get("query"),
-                content=details.get("body"),
+                params=options.get("query"),
+                content=options.get("body"),
                 headers=headers,
                 timeout=httpx.Timeout(read_seconds, connect=self._connect_seconds),
             ) as response:
                 yield response
         except httpx.TimeoutException as error:
-            raise Unavailable(f"{self.place} did not answer in time.") from error
+            raise Unavailable(f"{self.label} did not answer in time.") from error
         except httpx.LocalProtocolError:  # its text repeats the header, which may be a secret
             raise Refused("A name or cookie cannot be sent to the CHT as it is.") from None
         except UntrustedCertificate as error:
             raise SettingsWrong(
-                f"{self.place} shows a certificate that is not trusted ({error}): "
+                f"{self.label} shows a certificate that is not trusted ({error}): "
                 f"{_REMEDIES.get(error.code, _ANOTHER_AUTHORITY)}."
             ) from error
         except NoTls as error:
             raise SettingsWrong(
-                f"{self.place} does not speak TLS there: set COUCHDB_SECURE=false, or COUCHDB_PORT "
+                f"{self.label} does not speak TLS there: set COUCHDB_SECURE=false, or COUCHDB_PORT "
                 "to the port that does."
             ) from error
         except httpx.HTTPError as error:
-            raise Unavailable(f"{self.place} cannot be reached: {error}.") from error
+            raise Unavailable(f"{self.label} cannot be reached: {error}.") from error
         except RuntimeError as error:  # httpx has no error of its own for it
             if not self._http.is_closed:
                 raise
-            raise Closed(f"{self.place} is not asked any more.") from error
+            raise ClientClosed(
+                f"{self.label} is no longer asked: the client was closed."
+            ) from error
 
-    def _able(self, response: httpx.Response) -> httpx.Response:
+    def _available(self, response: httpx.Response) -> httpx.Response:
         if response.status_code == 429:
             raise TooManyFailed(
-                f"{self.place} has seen too many failed sign-ins: wait ten seconds."
+                f"{self.label} has seen too many failed sign-ins: wait ten seconds."
             )
         if response.status_code >= 500:
-            raise Unavailable(f"{self.place} is in trouble{_said(response)}")
+            raise Unavailable(f"{self.label} failed{_reason_suffix(response)}")
         return response
 
-    def agreed(self, response: httpx.Response) -> httpx.Response:
+    def checked(self, response: httpx.Response) -> httpx.Response:
         status = response.status_code
         if self._wants_tls(response):
             raise SettingsWrong(
-                f"{self.place} wants TLS: set COUCHDB_SECURE=true, and COUCHDB_PORT to its port, "
+                f"{self.label} wants TLS: set COUCHDB_SECURE=true, and COUCHDB_PORT to its port, "
                 "usually 443."
             )
         if is_web_page(response):
             raise WebPage(
-                f"{self.place} answered with a login page instead of data: check its address and "
+                f"{self.label} answered with a login page instead of data: check its address and "
                 "the account."
             )
         if status < 400:
             return response
-        said = _said(response)
+        suffix = _reason_suffix(response)
         if status == 404:
             raise SettingsWrong(
-                f"{self.place} has no {response.url.path}{said} Check the names of its databases."
+                f"{self.label} has no {response.url.path}{suffix} Check the names of its databases."
             )
         if status == 401:
-            raise Unauthorized(f"{self.place} does not accept the name or password{said}")
+            raise Unauthorized(f"{self.label} does not accept the name or password{suffix}")
         if status in {400, 413}:
-            raise RequestRefused(f"{self.place} refused the request{said}", words(response))
-        raise Refused(f"{self.place} does not allow this{said}")
+            raise RequestRefused(
+                f"{self.label} refused the request{suffix}", error_reason(response)
+            )
+        raise Refused(f"{self.label} does not allow this{suffix}")
 
     def _wants_tls(self, response: httpx.Response) -> bool:
-        """Sent to https, or told by nginx, the CHT's proxy, that its port speaks nothing else."""
+        """A redirect to https, or the sentence of nginx, the CHT's proxy, on a TLS port."""
         if self._http.base_url.scheme != "http":
             return False
         is_sent = response.headers.get("location", "").startswith("https:")
         return is_sent or (response.status_code == 400 and b"to HTTPS port" in response.content)
 
     def read(self, response: httpx.Response, shape: type[Shape]) -> Shape:
-        """The answer's JSON; Unavailable when it is cut off or something else altogether."""
+        """The response's JSON; Unavailable when it is cut off or not JSON of that shape."""
         try:
             return msgspec.json.decode(response.content, type=shape)
         except (msgspec.DecodeError, RecursionError) as error:
             raise self.unreadable() from error
 
     def unreadable(self) -> Unavailable:
-        return Unavailable(f"{self.place} answered something that cannot be read.")
+        return Unavailable(f"{self.label} sent a response that cannot be read.")
 
 
 def is_web_page(response: httpx.Response) -> bool:
-    """Whether a person is being asked to sign in: the CHT never sends a program elsewhere."""
+    """Whether somebody asks a person to sign in: the CHT redirects no program."""
     is_html = response.headers.get("content-type", "").startswith("text/html")
     return is_html or 300 <= response.status_code < 400
 
 
-def words(response: httpx.Response) -> str:
-    """The CHT's own `error` and `reason`, or nothing."""
+def error_reason(response: httpx.Response) -> str:
+    """The response's `error` and `reason`, or nothing."""
     try:
-        said = response.json()
+        content = response.json()
     except (ValueError, RecursionError):
         return ""
-    return own_words(said.get("error"), said.get("reason")) if isinstance(said, dict) else ""
+    return (
+        join_reason(content.get("error"), content.get("reason"))
+        if isinstance(content, dict)
+        else ""
+    )
 
 
-def own_words(error: object, reason: object) -> str:
+def join_reason(error: object, reason: object) -> str:
     parts = [part.strip(" .") for part in (error, reason) if isinstance(part, str)]
-    return ": ".join(part for part in parts if part)[:_LONGEST_WORDS]
+    return ": ".join(part for part in parts if part)[:_LONGEST_REASON]
 
 
-def _said(response: httpx.Response) -> str:
-    """The end of a sentence: the CHT's own words where it gave any."""
-    said = words(response)
-    return f" ({response.status_code}: {said})." if said else f" ({response.status_code})."
+def _reason_suffix(response: httpx.Response) -> str:
+    """The end of a sentence, with the CHT's own reason where it gave one."""
+    reason = error_reason(response)
+    return f" ({response.status_code}: {reason})." if reason else f" ({response.status_code})."
 
 
 def as_json(value: object) -> bytes:

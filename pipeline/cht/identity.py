@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from pipeline.cht.client import ChtClient, Session
-from pipeline.cht.http import Unauthorized, as_json, words
+from pipeline.cht.http import Unauthorized, as_json, error_reason
 from pipeline.errors import Refused
 
 _ONLINE_ROLES = frozenset({"mm-online", "admin", "_admin"})
@@ -43,10 +43,10 @@ def sign_in(client: ChtClient, name: str, password: str, address: str) -> Identi
     `/_session` also takes a password that must be changed first, only `/medic/login` tells.
     """
     headers = {"X-Forwarded-For": address}
-    answer = client.door.ask(
+    answer = client.http.request(
         "POST", "/_session", body=as_json({"name": name, "password": password}), headers=headers
     )
-    session = client.door.read(answer, Session)
+    session = client.http.read(answer, Session)
     if _must_change_password(client, name, password, headers):
         raise PasswordChangeRequired(
             "This account must choose a new password first: sign in to the CHT once, then here."
@@ -56,7 +56,7 @@ def sign_in(client: ChtClient, name: str, password: str, address: str) -> Identi
 
 
 def recognise(client: ChtClient, cookie: str, address: str) -> Identity:
-    """Who the holder of the CHT's own session cookie is."""
+    """The user whose CHT session cookie this is."""
     if not _COOKIE_TEXT.fullmatch(cookie):
         raise Unauthorized("This is no session of the CHT: sign in again.")
     headers = {"X-Forwarded-For": address, "Cookie": f"{COOKIE}={cookie}"}
@@ -71,16 +71,18 @@ def is_online(roles: tuple[str, ...]) -> bool:
 
 
 def check_account(client: ChtClient, database: str) -> None:
-    """Refuses an account or a database that a sync would take for an empty CHT."""
+    """Refuses an account or a database to which the CHT would look empty."""
     session = client.session()
     if session.name is None:
-        raise Refused(f"{client.door.place} does not know who we are: give it an account.")
+        raise Refused(
+            f"{client.http.label} sees an anonymous user: set COUCHDB_USER and COUCHDB_PASSWORD."
+        )
     if not is_online(session.roles):
         raise Refused(
             f"{session.name} is an offline account of the CHT (its roles: "
-            f"{', '.join(session.roles) or 'none'}). The CHT shows such an account a handful of "
-            "documents only, and the sync would believe that there are no more. Use an account "
-            "that has the role mm-online."
+            f"{', '.join(session.roles) or 'none'}). The CHT shows such an account only a few "
+            "documents, and the sync would take them for all. Use an account with the role "
+            "mm-online."
         )
     client.pending(database, "now")
 
@@ -88,7 +90,7 @@ def check_account(client: ChtClient, database: str) -> None:
 def _must_change_password(
     client: ChtClient, name: str, password: str, headers: dict[str, str]
 ) -> bool:
-    answer = client.door.exchange(
+    answer = client.http.send(
         "POST",
         "/medic/login",
         body=as_json({"user": name, "password": password}),
@@ -101,49 +103,49 @@ def _must_change_password(
 def _cookie(client: ChtClient, answer: httpx.Response) -> str:
     cookie = answer.cookies.get(COOKIE)
     if not cookie:
-        raise Refused(f"{client.door.place} opened no session.")
+        raise Refused(f"{client.http.label} opened no session.")
     return cookie
 
 
 def rights(client: ChtClient, known: Identity) -> Identity | None:
-    """What a user may now, asked with the service's own account; None when the user is gone.
+    """A user's current rights, asked with the service's own account; None when the user is gone.
 
-    By `/api/v2/users`, which reads `_users` and wants `can_view_users` (CHT 4.7 or newer). Else by
-    the user-settings document, which whoever has `can_edit` may change: so it takes away from
-    what is known, and never adds to it.
+    From `/api/v2/users`, which reads `_users` and needs `can_view_users` (CHT 4.7 or newer).
+    Otherwise from the user-settings document, which everybody with `can_edit` may change: so it
+    may take rights away and never adds any.
     """
     answer = _ask_for_user(client, known.user_name, {})
-    if answer.status_code == 404 and words(answer).startswith(_NO_SUCH_USER):
+    if answer.status_code == 404 and error_reason(answer).startswith(_NO_SUCH_USER):
         return None
     if answer.status_code not in {403, 404}:
-        return _identity(known.user_name, client.door.read(client.door.agreed(answer), _User))
+        return _identity(known.user_name, client.http.read(client.http.checked(answer), _User))
     answer = _ask_for_settings(client, known.user_name, {})
     if answer.status_code == 404:
         return None
-    user = client.door.read(client.door.agreed(answer), _User)
-    return None if user.get("inactive") else _both(known, _identity(known.user_name, user))
+    user = client.http.read(client.http.checked(answer), _User)
+    return None if user.get("inactive") else _intersection(known, _identity(known.user_name, user))
 
 
 def _own_identity(
     client: ChtClient, name: str, roles: tuple[str, ...], headers: dict[str, str]
 ) -> Identity:
-    """By `/api/v2/users`; before CHT 4.7 by the session's roles and the user-settings document."""
+    """From `/api/v2/users`; before CHT 4.7 from the session and the user-settings document."""
     answer = _ask_for_user(client, name, headers)
     if answer.status_code != 404:
-        return _identity(name, client.door.read(client.door.agreed(answer), _User))
+        return _identity(name, client.http.read(client.http.checked(answer), _User))
     answer = _ask_for_settings(client, name, headers)
     is_there = answer.status_code != 404
-    user = client.door.read(client.door.agreed(answer), _User) if is_there else {}
+    user = client.http.read(client.http.checked(answer), _User) if is_there else {}
     return _identity(name, {**user, "roles": roles})
 
 
 def _ask_for_user(client: ChtClient, name: str, headers: dict[str, str]) -> httpx.Response:
-    return client.door.exchange("GET", f"/api/v2/users/{quote(name, safe='')}", headers=headers)
+    return client.http.send("GET", f"/api/v2/users/{quote(name, safe='')}", headers=headers)
 
 
 def _ask_for_settings(client: ChtClient, name: str, headers: dict[str, str]) -> httpx.Response:
     path = f"/medic/org.couchdb.user:{quote(name, safe='')}"
-    return client.door.exchange("GET", path, headers=headers)
+    return client.http.send("GET", path, headers=headers)
 
 
 def _identity(name: str, user: dict[str, Any]) -> Identity:
@@ -157,11 +159,11 @@ def _identity(name: str, user: dict[str, Any]) -> Identity:
     )
 
 
-def _both(known: Identity, told: Identity) -> Identity:
-    """What is in the one and in the other."""
-    roles = tuple(role for role in known.roles if role in told.roles)
-    places = tuple(place for place in known.facility_uuids if place in told.facility_uuids)
-    contact = known.contact_uuid if known.contact_uuid == told.contact_uuid else None
+def _intersection(known: Identity, reported: Identity) -> Identity:
+    """The rights that are in both."""
+    roles = tuple(role for role in known.roles if role in reported.roles)
+    places = tuple(place for place in known.facility_uuids if place in reported.facility_uuids)
+    contact = known.contact_uuid if known.contact_uuid == reported.contact_uuid else None
     return Identity(known.user_name, roles, places, contact, is_online(roles))
 
 

@@ -1,7 +1,7 @@
-"""PostgreSQL's binary arrays, made from bytes that are already text in UTF-8.
+"""Dumpers for PostgreSQL's binary arrays from bytes that are already UTF-8 text.
 
-psycopg adapts a list element by element, and to `bytea[]`, which PostgreSQL then has to convert:
-`text[]` made in one go lands documents half again as fast (docs/decisions/sync-speed.md).
+psycopg adapts a list of bytes element by element, and to `bytea[]`, which PostgreSQL then has to
+convert: a `text[]` built at once lands documents half again as fast (docs/decisions/sync-speed.md).
 """
 
 import struct
@@ -18,7 +18,7 @@ _TRUE, _FALSE = _LENGTH(1) + b"\1", _LENGTH(1) + b"\0"
 
 
 class Texts(tuple[Any, ...]):
-    """`text[]` of bytes or what gives bytes; PostgreSQL refuses what is no UTF-8."""
+    """`text[]` of bytes-like items; PostgreSQL refuses what is not UTF-8."""
 
     __slots__ = ()
 

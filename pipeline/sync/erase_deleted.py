@@ -1,6 +1,6 @@
-"""What deleted documents held is erased where the operator does not want it kept.
+"""Erases the last content of deleted documents where the operator does not keep it.
 
-The rows keep their numbers: derived tables need not follow, they did so when it was deleted.
+The rows keep their landed_number: derived tables followed when the documents were deleted.
 """
 
 import psycopg
@@ -8,17 +8,17 @@ import psycopg
 from pipeline.sync import store
 from pipeline.sync.store import Landing
 
-_AT_ONCE = 1000
+_BATCH_SIZE = 1000
 
 
 def erase_kept(connection: psycopg.Connection, landing: Landing, source: str) -> int:
-    """How many were erased, of which each batch is committed by itself: usually none."""
+    """Commits batch by batch; returns how many were erased, usually none."""
     if landing.keeps_deleted_content:
         return 0
     erased = 0
     while True:
         with connection.transaction():
-            batch = store.erase_kept(connection, landing, source, _AT_ONCE)
+            batch = store.erase_kept(connection, landing, source, _BATCH_SIZE)
         erased += batch
-        if batch < _AT_ONCE:
+        if batch < _BATCH_SIZE:
             return erased

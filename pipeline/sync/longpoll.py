@@ -1,4 +1,4 @@
-"""Has the CHT tell when a database changes, so that nobody needs to ask it again and again."""
+"""Long polling of the changes feed: the CHT answers as soon as a database changes."""
 
 import threading
 from contextlib import suppress
@@ -9,24 +9,24 @@ from pipeline.errors import WorklistError
 SECONDS = 25.0
 
 
-class Waiting:
-    """For each database at most one open question, on a thread of its own.
+class LongPoll:
+    """At most one open request for each database, on a thread of its own.
 
-    An answer, an error and the end of its time are all a reason to look, with every check.
+    A response, an error and the timeout are all a reason to sync.
     """
 
     def __init__(self, client: ChtClient, seconds: float = SECONDS) -> None:
         self._client = client
         self._seconds = seconds
-        self._waited_for: set[str] = set()
+        self._open: set[str] = set()
 
     def is_quiet(self, database: str) -> bool:
-        """Whether the CHT was asked and has not answered yet."""
-        return database in self._waited_for
+        """Whether a request is open and unanswered."""
+        return database in self._open
 
     def ask(self, database: str, sequence: str | None) -> None:
-        self._waited_for.add(database)
-        # A daemon: a process that is told to end does not wait for the answer.
+        self._open.add(database)
+        # A daemon thread: the process can exit without the response.
         threading.Thread(target=self._wait, args=(database, sequence), daemon=True).start()
 
     def _wait(self, database: str, sequence: str | None) -> None:
@@ -34,4 +34,4 @@ class Waiting:
             with suppress(WorklistError):
                 self._client.wait_for_change(database, sequence, self._seconds)
         finally:
-            self._waited_for.discard(database)
+            self._open.discard(database)

@@ -1,6 +1,6 @@
-"""Compares the landing with what the CHT lists, and repairs what differs.
+"""Compares the landing with `_all_docs` of the CHT, and repairs what differs.
 
-A purge leaves no trace in the changes feed, and a restored database may lack what landed.
+A purge leaves no trace in the changes feed, and a restored database may lack landed documents.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from typing import ClassVar
 import psycopg
 
 from pipeline.cht.all_docs import Found
-from pipeline.cht.client import ChtClient, Standing
+from pipeline.cht.client import ChtClient, DocumentState
 from pipeline.cht.identity import check_account
 from pipeline.database import now
 from pipeline.sync import reconcile_store, store
@@ -19,13 +19,13 @@ from pipeline.sync.reconcile_store import Difference
 from pipeline.sync.rules import is_withheld, landed_id, prepare
 from pipeline.sync.store import Landing
 
-_LISTED_AT_ONCE = 10_000
-_LOOKED_UP_AT_ONCE = 500
+_LISTING_SIZE = 10_000
+_BATCH_SIZE = 500
 
 
 @dataclass(frozen=True)
-class Sums:
-    """What was listed, and of what differed what became of it."""
+class Counts:
+    """How many documents were listed, and how each difference was repaired."""
 
     listed: int = 0
     landed: int = 0
@@ -44,33 +44,33 @@ class Sums:
 
 @dataclass
 class Reconciliation:
-    """One database and where it landed; `report` hears how far the comparison came."""
+    """One database and where it landed; `report` is called as the comparison proceeds."""
 
     client: ChtClient
     connection: psycopg.Connection
     landing: Landing
     source: str
     database: str
-    report: Callable[[Sums], None] = lambda _: None
-    sums: Sums = Sums()
+    report: Callable[[Counts], None] = lambda _: None
+    counts: Counts = Counts()
 
-    def once(self) -> Sums:
-        """Errors as of `Sync.once`; what was repaired until then stays."""
+    def once(self) -> Counts:
+        """Raises what `Sync.once` raises; what was repaired until then stays."""
         check_account(self.client, self.database)
         with store.locked(self.connection, self.landing, self.source):
             erase_kept(self.connection, self.landing, self.source)
             return self.repair()
 
-    def repair(self) -> Sums:
-        """The same for who holds the source's lock already."""
+    def repair(self) -> Counts:
+        """The same for a caller who already holds the source's lock."""
         self._list()
         with self.connection.transaction():
             reconcile_store.find_differences(self.connection, self.landing, self.source)
-        for differences in self._taken(is_stale=True):
+        for differences in self._batches(is_stale=True):
             self._repair(differences)
-        for differences in self._taken(is_stale=False):
+        for differences in self._batches(is_stale=False):
             self._forget_purged(differences)
-        return self.sums
+        return self.counts
 
     def _list(self) -> None:
         with self.connection.transaction():
@@ -80,18 +80,16 @@ class Reconciliation:
                 reconcile_store.add_listed(self.connection, listed)
             self._count(listed=len(listed))
 
-    def _taken(self, *, is_stale: bool) -> Iterator[list[Difference]]:
+    def _batches(self, *, is_stale: bool) -> Iterator[list[Difference]]:
         while True:
             with self.connection.transaction():
-                taken = reconcile_store.take_differences(
-                    self.connection, is_stale, _LOOKED_UP_AT_ONCE
-                )
-            if not taken:
+                batch = reconcile_store.take_differences(self.connection, is_stale, _BATCH_SIZE)
+            if not batch:
                 return
-            yield taken
+            yield batch
 
     def _repair(self, differences: Sequence[Difference]) -> None:
-        """Asks the CHT once more, since it may have changed while it was listed."""
+        """Asks the CHT again, since documents may have changed during the listing."""
         ids = [one.cht_id for one in differences]
         with self.client.documents(self.database, ids) as parts:
             for found in parts:
@@ -103,7 +101,7 @@ class Reconciliation:
                         if one.cht_id in found.unknown and one.is_landed
                     ]
                 )
-                del found  # before more is read: it may hold a large document
+                del found  # frees a large document before the next is read
 
     def _land(self, found: Found) -> None:
         documents = prepare(found).documents
@@ -122,12 +120,14 @@ class Reconciliation:
         self._count(landed=landed.written, deleted=deleted.written)
 
     def _forget_purged(self, differences: Sequence[Difference]) -> None:
-        """The last content of a deleted document stays only as long as the CHT knows its
-        deletion.
-        """
+        """Keeps a deleted document's last content only while the CHT knows its deletion."""
         known = self.client.revisions(self.database, [one.cht_id for one in differences])
         self._purge(
-            [one.landed_id for one in differences if known[one.cht_id].standing is Standing.MISSING]
+            [
+                one.landed_id
+                for one in differences
+                if known[one.cht_id].state is DocumentState.MISSING
+            ]
         )
 
     def _purge(self, landed_ids: Sequence[str]) -> None:
@@ -139,20 +139,20 @@ class Reconciliation:
         self._count(purged=purged)
 
     def _count(self, listed: int = 0, landed: int = 0, deleted: int = 0, purged: int = 0) -> None:
-        self.sums = replace(
-            self.sums,
-            listed=self.sums.listed + listed,
-            landed=self.sums.landed + landed,
-            deleted=self.sums.deleted + deleted,
-            purged=self.sums.purged + purged,
+        self.counts = replace(
+            self.counts,
+            listed=self.counts.listed + listed,
+            landed=self.counts.landed + landed,
+            deleted=self.counts.deleted + deleted,
+            purged=self.counts.purged + purged,
         )
-        self.report(self.sums)
+        self.report(self.counts)
 
 
 def _listed(client: ChtClient, database: str) -> Iterator[list[tuple[str, bytes, str]]]:
-    """Of each living document its id in the landing, its id in the CHT and its revision."""
+    """For each document that is not deleted: its landed id, its id in the CHT, its revision."""
     after: str | None = None
-    while rows := client.listing(database, after, _LISTED_AT_ONCE):
+    while rows := client.listing(database, after, _LISTING_SIZE):
         after = rows[-1][0]
         ids = ((cht_id.encode(), revision) for cht_id, revision in rows)
         yield [(landed_id(one), one, rev) for one, rev in ids if not is_withheld(one)]

@@ -1,6 +1,6 @@
-"""The SQL of the reconciliation: what the CHT lists, next to what landed. Nothing here commits.
+"""The SQL that compares the CHT's list of documents with the landing. Nothing here commits.
 
-The listing is in temporary tables, so that it needs disk and not memory.
+The list is in temporary tables, so that it needs disk and not memory.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from pipeline.sync.store import Landing
 
 @dataclass(frozen=True)
 class Difference:
-    """A document to look at once more; the ids differ where one holds U+0000."""
+    """A document to fetch again; the two ids differ where one contains U+0000."""
 
     cht_id: str
     landed_id: str
@@ -52,9 +52,9 @@ def add_listed(connection: psycopg.Connection, listed: Sequence[tuple[str, bytes
 
 
 def find_differences(connection: psycopg.Connection, landing: Landing, source: str) -> None:
-    """Stale is what the listing contradicts; the others are deletions whose content is kept.
+    """Stale rows contradict the list; the others are deletions whose last content is kept.
 
-    A document that was set aside in the listed revision is where it belongs.
+    A document that was set aside in the listed revision is no difference.
     """
     connection.execute("analyze pg_temp.listed")
     connection.execute(
@@ -130,7 +130,7 @@ def purge(
     landed_ids: Sequence[str],
     moment: datetime,
 ) -> int:
-    """Leaves deletions without any content, numbered anew so that derived rows follow."""
+    """Turns rows into deletions without content, with a new landed_number for derived tables."""
     if not landed_ids:
         return 0
     ids = [landed_id.encode() for landed_id in landed_ids]

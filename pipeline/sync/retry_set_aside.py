@@ -1,4 +1,4 @@
-"""Another try for what was set aside, from the content that was kept; needs no CHT."""
+"""Retries documents that were set aside, from their stored content; needs no CHT."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.sync.store import Landing
 
 @dataclass(frozen=True)
 class Retried:
-    """How many of the set-aside documents landed, and why the others did not."""
+    """How many set-aside documents landed, and why the others did not."""
 
     tried: int
     landed: int

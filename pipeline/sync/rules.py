@@ -1,4 +1,4 @@
-"""What of the changes lands, and as what. Pure: bytes in, bytes out."""
+"""Which changes land, and in which form. Pure: bytes in, bytes out."""
 
 import json
 import re
@@ -35,7 +35,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):
-    """What lands under an id: `content` is JSON text, of a deleted document its stub."""
+    """What lands under an id: `content` is JSON text, for a deleted document its stub."""
 
     id: bytes
     content: bytes | msgspec.Raw
@@ -45,18 +45,18 @@ class Document(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True)
 class Batch:
-    """The documents of a part, each id once, and how many were kept out as secrets."""
+    """The documents of a part, each id once, and how many were withheld as secrets."""
 
     documents: list[Document]
     withheld: int
 
 
 def prepare(part: Part) -> Batch:
-    """The last one of an id counts; what PostgreSQL cannot hold and what is secret is taken out.
+    """The last row of an id counts; U+0000 is replaced and secrets are removed.
 
-    A row that has neither a document nor a deletion is left out: the document was changed again
-    while the page was read, and comes later in the feed. A search for one byte is free beside one
-    for six.
+    A row with neither a document nor a deletion is left out: the document was changed again while
+    the page was read, and comes later in the feed. Most pages have no backslash, and searching for
+    one byte is much faster than for six.
     """
     has_nul = _BACKSLASH in part.text and _NUL in part.text
     has_secrets = any(mark in part.text for mark in _SECRET_MARKS)
@@ -75,7 +75,7 @@ def prepare(part: Part) -> Batch:
 
 
 def is_withheld(document_id: bytes) -> bool:
-    """Documents that are a secret as a whole: whoever has their id can sign in."""
+    """Whether the whole document is a secret: whoever has its id can sign in."""
     return document_id.startswith(_TOKEN_LOGIN)
 
 
@@ -109,11 +109,11 @@ def _decoded(json_id: bytes) -> bytes:
 
 
 def _without_secrets(content: bytes) -> bytes:
-    """The values of the other keys stay as they are written, whatever their numbers."""
+    """Other values keep their exact bytes, so that no number changes its form."""
     try:
         document = _FIELDS.decode(content)
     except (msgspec.DecodeError, RecursionError):
-        return _without_secrets_by_sight(content)
+        return _withheld_if_secret(content)
     kept = {key: value for key, value in document.items() if key not in SECRETS}
     if b'"token"' in (token_login := bytes(kept.get("token_login", b""))):
         kept["token_login"] = msgspec.Raw(_without_token(token_login))
@@ -128,10 +128,10 @@ def _without_token(token_login: bytes) -> bytes:
     return msgspec.json.encode({key: value for key, value in fields.items() if key != "token"})
 
 
-def _without_secrets_by_sight(content: bytes) -> bytes:
-    """A document that cannot be taken apart will be set aside: nothing that may be secret."""
+def _withheld_if_secret(content: bytes) -> bytes:
+    """For a document that cannot be parsed and will be set aside."""
     if any(mark in content for mark in (*_SECRET_MARKS, b'"salt"', b'"password"', b'"token"')):
-        return b"withheld: it cannot be taken apart and may hold secrets"
+        return b"withheld: it cannot be parsed and may hold secrets"
     return content
 
 
@@ -142,18 +142,19 @@ def set_aside_key(document_id: bytes) -> bytes:
     return document_id[:_LONGEST_KEY] + sha256(document_id).digest()
 
 
-def is_contradicted(revision: str, theirs: Stored) -> bool:
-    """Whether the CHT does not know a revision that it once gave us: it went back in time.
+def has_gone_back(landed_revision: str, stored: Stored) -> bool:
+    """Whether the CHT no longer knows a landed revision, as after a restore from a backup.
 
-    Its own is then missing, of an earlier generation, or another of the same.
+    Its own is then missing, of an earlier generation, or another one of the same generation.
     """
-    if theirs.revision is None:
+    if stored.revision is None:
         return True
-    return theirs.revision != revision and generation(theirs.revision) <= generation(revision)
+    is_later = generation(stored.revision) > generation(landed_revision)
+    return stored.revision != landed_revision and not is_later
 
 
 def generation(revision: str) -> int:
-    """How often the document was changed: the number before the hyphen."""
+    """The number before the hyphen: how often the document was changed."""
     number = revision.partition("-")[0]
     return int(number) if number.isdecimal() else 0
 
@@ -163,17 +164,15 @@ def landed_id(cht_id: bytes) -> str:
     return cht_id.decode().replace("\0", "\ufffd")
 
 
-class _Own(msgspec.Struct):
-    """What a document says of itself."""
-
+class _IdAndDeletion(msgspec.Struct):
     id: str = msgspec.field(name="_id")
     is_deleted: bool = msgspec.field(name="_deleted", default=False)
 
 
 def from_set_aside(content: bytes) -> Document | None:
-    """The document as it was to land; None where it cannot be taken apart at all."""
+    """The document as it should have landed; None where it cannot be parsed."""
     try:
-        own = msgspec.json.decode(content, type=_Own)
+        own = msgspec.json.decode(content, type=_IdAndDeletion)
     except (msgspec.DecodeError, RecursionError):
         return None
     return Document(own.id.encode(), content, own.is_deleted, rb"\ufffd" in content)

@@ -1,4 +1,4 @@
-"""One sync of one database, from where the last one ended until nothing is left."""
+"""One sync of one database, from where the last one ended to the end of the feed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,9 +14,9 @@ from pipeline.database import now
 from pipeline.errors import Refused, SettingsWrong, Unavailable
 from pipeline.sync import store
 from pipeline.sync.erase_deleted import erase_kept
-from pipeline.sync.prefetch import ReadAhead, ReadPart
+from pipeline.sync.prefetch import FetchedPart, Prefetch
 from pipeline.sync.reconcile import Reconciliation
-from pipeline.sync.rules import is_contradicted
+from pipeline.sync.rules import has_gone_back
 from pipeline.sync.store import Landing
 
 PAGE_SIZE = 5000
@@ -25,7 +25,7 @@ _SAMPLE = 20
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sync has come. `pending` is None where the CHT does not say."""
+    """How far a sync has got. `pending` is None where the CHT does not say."""
 
     read: int = 0
     written: int = 0
@@ -42,10 +42,10 @@ Say = Callable[[str], None]
 
 @dataclass
 class Sync:
-    """One database, where it lands, and how far that came.
+    """One database and where it lands.
 
-    `connection` must commit by itself outside transactions; each page is committed with the
-    sequence it reaches. `report` hears of every committed page, `say` of what a person should know.
+    `connection` is in autocommit mode; each page is committed with the sequence it reaches.
+    `report` is called after every committed page, `say` with what an operator should know.
     """
 
     client: ChtClient
@@ -59,12 +59,12 @@ class Sync:
     progress: Progress = Progress()
 
     def once(self) -> Progress:
-        """Reads until the CHT has nothing more, and returns how far it came.
+        """Reads to the end of the feed, and returns how far it got.
 
-        Raises Conflict when somebody else syncs this source, Refused when the account would not
+        Raises Conflict when another process syncs this source, Refused when the account would not
         see everything, SettingsWrong when there is no such database, Unavailable when the CHT
-        went away: what was committed until then stays, and the next sync goes on from there. What
-        failed, and since when, is written down until something lands again.
+        does not answer: committed pages stay, and the next sync continues after them. The failure
+        and its time are stored until something lands again.
         """
         try:
             check_account(self.client, self.database)
@@ -82,24 +82,24 @@ class Sync:
             store.note_failure(self.connection, self.landing, self.source, reason, moment)
 
     def follow(self, stop: Event, wait_seconds: float = 25) -> None:
-        """Syncs whenever the CHT changes, until `stop` is set; it is looked at between waits.
+        """Syncs whenever the CHT changes, until `stop` is set, which is checked between waits.
 
-        The source is locked while documents land, and free while there is nothing to do, so that
-        others (a reconciliation, a nightly job) have their turn.
+        The source is locked only while documents land, so that a reconciliation or a nightly job
+        can run in between.
         """
         while not stop.is_set():
             reached = self.once()
             self.client.wait_for_change(self.database, reached.sequence, wait_seconds)
 
     def _catch_up(self) -> None:
-        """From a lost sequence there is no going on: the documents are compared instead."""
+        """Where the sequence is lost, compares all documents instead."""
         with self.connection.transaction():
             since = store.read_sequence(self.connection, self.landing, self.source)
             is_lost = store.has_lost_sequence(self.connection, self.landing, self.source)
         if since is not None and self._has_gone_back(since):
             self.say(
-                f"{self.database} was made anew or restored from a backup: what was reached of it "
-                "means nothing any more, so every document is compared with it."
+                f"{self.database} was recreated or restored from a backup, so the stored sequence "
+                "is no longer valid: comparing every document."
             )
             with self.connection.transaction():
                 store.forget_sequence(self.connection, self.landing, self.source)
@@ -107,40 +107,40 @@ class Sync:
         self._read_from(self._compare() if is_lost else since)
 
     def _compare(self) -> str:
-        """The sequence to go on from. Until all is repaired it stays lost, so that a sync which
-        ends in between is followed by one that compares again.
+        """The sequence to continue from. It stays lost until all is repaired, so that after an
+        interruption the next sync compares again.
         """
         since = self.client.last_sequence(self.database)
         comparison = Reconciliation(
             self.client, self.connection, self.landing, self.source, self.database
         )
-        sums = comparison.repair()
+        counts = comparison.repair()
         with self.connection.transaction():
             moment = now(self.connection)
             store.save_progress(self.connection, self.landing, self.source, since, None, moment)
-        self.progress = replace(self.progress, written=self.progress.written + sums.written)
+        self.progress = replace(self.progress, written=self.progress.written + counts.written)
         return since
 
     def _has_gone_back(self, since: str) -> bool:
-        """Whether the CHT no longer knows the sequence, or what it gave us last."""
+        """Whether the CHT no longer knows the sequence, or the revisions landed last."""
         try:
             self.client.pending(self.database, since)
         except RequestRefused:
             return True
         with self.connection.transaction():
-            ours = store.latest_revisions(self.connection, self.landing, self.source, _SAMPLE)
-        theirs = self.client.revisions(self.database, list(ours)) if ours else {}
-        return any(is_contradicted(ours[known], stored) for known, stored in theirs.items())
+            landed = store.latest_revisions(self.connection, self.landing, self.source, _SAMPLE)
+        stored = self.client.revisions(self.database, list(landed)) if landed else {}
+        return any(has_gone_back(landed[id_], document) for id_, document in stored.items())
 
     def _read_from(self, since: str | None) -> None:
         self.progress = replace(self.progress, sequence=since)
-        with ReadAhead(self.client, self.database, since, self.page_size) as reading:
+        with Prefetch(self.client, self.database, since, self.page_size) as reading:
             parts = iter(reading)
             while self._land_page(parts):
                 self.report(self.progress)
 
-    def _land_page(self, parts: Iterator[ReadPart]) -> bool:
-        """The parts up to a page's end, and the sequence it reaches, in one transaction.
+    def _land_page(self, parts: Iterator[FetchedPart]) -> bool:
+        """Commits one page and the sequence it reaches in one transaction.
 
         False when there was no further page.
         """
@@ -149,7 +149,7 @@ class Sync:
             moment = now(self.connection)
             for part in parts:
                 reached, end = self._land(part, reached, moment), part.end
-                del part  # before the next is waited for: it may hold a large document
+                del part  # frees a large document before the next is read
                 if end is not None:
                     store.save_progress(
                         self.connection,
@@ -163,7 +163,7 @@ class Sync:
         self.progress = reached
         return end is not None
 
-    def _land(self, part: ReadPart, before: Progress, moment: datetime) -> Progress:
+    def _land(self, part: FetchedPart, before: Progress, moment: datetime) -> Progress:
         documents = part.batch.documents
         landed = store.land(self.connection, self.landing, self.source, documents, moment)
         return replace(

@@ -1,6 +1,6 @@
 """The landing: documents, progress, what was altered and what was set aside.
 
-Nothing here commits: documents and the sequence they reach belong to one transaction of `run`.
+Nothing here commits: `run` commits documents and the sequence they reach in one transaction.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from pipeline.errors import Conflict, SettingsWrong
 from pipeline.sync.binary_arrays import Blobs, Flags, Texts
 from pipeline.sync.rules import TEXT_ALTERED, Document, set_aside_key
 
-Bad = (
+UNSTORABLE = (
     psycopg.DataError,
     psycopg.errors.ProgramLimitExceeded,  # a string or an id too long
     psycopg.errors.StatementTooComplex,  # nested too deeply
@@ -27,8 +27,8 @@ Bad = (
 
 @dataclass(frozen=True)
 class Landing:
-    """The names of the landing's tables, which the operator may choose, whether the last content
-    of a deleted document is kept, and whether cht-sync's couch2pg writes in our place.
+    """The landing's tables, whose names the operator may choose; whether the last content of a
+    deleted document is kept; whether cht-sync's couch2pg writes them.
     """
 
     schema: str = "v1"
@@ -38,7 +38,7 @@ class Landing:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """couch2pg needs a key on exactly `_id`; so two databases would share their ids."""
+        """couch2pg needs a key on exactly `_id`, which allows one database only."""
         return ("_id",) if self.is_written_by_couch2pg else ("source", "_id")
 
     @property
@@ -47,7 +47,7 @@ class Landing:
 
     @property
     def progress(self) -> sql.Identifier:
-        """cht-sync calls it so whatever the table of the documents is called."""
+        """cht-sync's name for it, whatever the table of the documents is called."""
         return sql.Identifier(self.schema, "couchdb_progress")
 
     @property
@@ -67,21 +67,21 @@ class Landing:
 
 
 def key_columns(connection: psycopg.Connection, landing: Landing) -> tuple[str, ...]:
-    """The columns of the landing's primary key, in their order; empty where there is none."""
+    """The columns of the landing's primary key, in order; empty where there is none."""
     return tuple(
         name
         for (name,) in connection.execute(
             """
             select attribute.attname
             from pg_constraint as key
-            cross join unnest(key.conkey) with ordinality as part (number, place)
+            cross join unnest(key.conkey) with ordinality as part (number, position)
             inner join pg_attribute as attribute
                 on key.conrelid = attribute.attrelid
                 and part.number = attribute.attnum
             where
                 key.conrelid = to_regclass(%s)
                 and key.contype = 'p'
-            order by part.place
+            order by part.position
             """,
             [landing.documents.as_string(connection)],
         )
@@ -90,16 +90,14 @@ def key_columns(connection: psycopg.Connection, landing: Landing) -> tuple[str, 
 
 @contextmanager
 def locked(connection: psycopg.Connection, landing: Landing, source: str) -> Iterator[None]:
-    """One writer for each source; Conflict, naming the other, when there is one already.
-
-    The session holds the lock through all its transactions and loses it only with the connection.
-    SettingsWrong where the landing is not kept in the way that the settings say.
+    """One writer for each source, by an advisory lock of the session. Raises Conflict, naming the
+    holder, when it is taken, and SettingsWrong where the landing's key does not fit the settings.
     """
     name = {"name": landing.lock_name(source)}
     with connection.transaction():
         if key_columns(connection, landing) != landing.key:
             raise SettingsWrong(
-                f"The landing {landing.schema}.{landing.table} does not fit WORKLIST_SYNC: run "
+                f"The key of {landing.schema}.{landing.table} does not match WORKLIST_SYNC: run "
                 "`worklist migrate`."
             )
         taken = connection.execute(
@@ -139,13 +137,13 @@ def _holder(connection: psycopg.Connection, name: dict[str, str]) -> str:
         name,
     ).fetchone()
     if found is None:
-        return "it has just ended, try again"
+        return "it has just ended; try again"
     pid, application, address, since = found
     return f"process {pid} ({application}) from {address or 'this host'}, since {since} UTC"
 
 
 def read_sequence(connection: psycopg.Connection, landing: Landing, source: str) -> str | None:
-    """The sequence reached, to be sent back as it is; None before the first page."""
+    """The sequence reached, an opaque text; None before the first page."""
     found = connection.execute(
         sql.SQL(
             "select progress.seq from {progress} as progress where progress.source = %s"
@@ -178,7 +176,7 @@ def has_lost_sequence(connection: psycopg.Connection, landing: Landing, source: 
 def latest_revisions(
     connection: psycopg.Connection, landing: Landing, source: str, count: int
 ) -> dict[str, str]:
-    """The revisions, by id, of the documents landed last; of adopted ones nobody knows when."""
+    """The revisions, by id, of the documents that landed last; adopted rows have no order."""
     rows = connection.execute(
         sql.SQL(
             """
@@ -204,7 +202,7 @@ def latest_revisions(
 
 
 def highest_number(connection: psycopg.Connection, landing: Landing, source: str) -> int:
-    """Grows with every write; 0 where nothing was written but before an adoption."""
+    """Grows with every write; 0 where nothing was written since an adoption."""
     statement = sql.SQL("select max(landed.landed_number) from {} as landed where source = %s")
     row = connection.execute(statement.format(landing.documents), (source,)).fetchone()
     return int(row[0] or 0) if row else 0
@@ -218,7 +216,7 @@ def save_progress(
     pending: int | None,
     moment: datetime,
 ) -> None:
-    """What failed before is over."""
+    """Also forgets an earlier failure."""
     connection.execute(
         sql.SQL(
             """
@@ -257,7 +255,7 @@ def note_failure(
 
 @dataclass(frozen=True)
 class Landed:
-    """How many rows were written, and the ids that PostgreSQL would not take."""
+    """How many rows were written, and the ids that PostgreSQL refused."""
 
     written: int
     set_aside: frozenset[bytes]
@@ -270,7 +268,7 @@ def land(
     documents: Sequence[Document],
     moment: datetime,
 ) -> Landed:
-    """Writes the documents that differ from what is there; sets aside what cannot be stored.
+    """Writes the documents that differ from their rows; sets aside what cannot be stored.
 
     Must run inside a transaction; `documents` name an id once.
     """
@@ -302,13 +300,13 @@ def _land(
     documents: Sequence[Document],
     moment: datetime,
 ) -> Landed:
-    """Halves what fails until the bad document stands alone, so that its neighbours go through."""
+    """Halves a failing batch until the bad document is alone, so that the others land."""
     if not documents:
         return Landed(0, frozenset())
     try:
         with connection.transaction():
             return Landed(write(connection, landing, source, documents, moment), frozenset())
-    except Bad as error:
+    except UNSTORABLE as error:
         if len(documents) == 1:
             _set_aside(connection, landing, source, documents[0], _reason(error), moment)
             return Landed(0, frozenset({documents[0].id}))
@@ -325,7 +323,7 @@ def write(
     documents: Sequence[Document],
     moment: datetime,
 ) -> int:
-    """How many rows are new or changed. `excluded.landed_number` is a fresh number by default."""
+    """How many rows are new or changed. `excluded.landed_number` is a new number by default."""
     return connection.execute(
         sql.SQL(
             """
@@ -369,8 +367,8 @@ def write(
 
 
 def erase_kept(connection: psycopg.Connection, landing: Landing, source: str, count: int) -> int:
-    """Takes from at most `count` deleted documents what they held, and from the list of what was
-    altered in it; returns from how many.
+    """Erases the last content of at most `count` deleted documents, and their entries among the
+    altered ones; returns how many.
     """
     return connection.execute(
         sql.SQL(
@@ -408,8 +406,8 @@ def _note_altered(
     documents: Sequence[Document],
     moment: datetime,
 ) -> None:
-    """Lists what was altered; a later clean revision leaves the list, a deletion does not where
-    the previous content is kept.
+    """Lists altered documents. A later revision that needs no change is taken off the list, a
+    deletion is not where the last content is kept.
     """
     clean = Texts(
         one.id
@@ -495,7 +493,7 @@ def set_aside_keys(connection: psycopg.Connection, landing: Landing, source: str
 def set_aside_content(
     connection: psycopg.Connection, landing: Landing, source: str, key: bytes
 ) -> bytes:
-    """Empty where it is not set aside any more."""
+    """Empty where it is no longer set aside."""
     statement = sql.SQL("select content from {} where source = %s and id_bytes = %s")
     row = connection.execute(statement.format(landing.set_aside), (source, key)).fetchone()
     return bytes(row[0]) if row else b""
@@ -511,7 +509,7 @@ def set_aside_reasons(
 
 
 def _reason(error: psycopg.Error) -> str:
-    """PostgreSQL's sentence up to the colon, after which it may repeat the document."""
+    """PostgreSQL's message up to the colon, after which it may quote the document."""
     said = (error.diag.message_primary or type(error).__name__).split(":")[0]
     return f"{said} ({error.sqlstate})"
 
@@ -519,8 +517,8 @@ def _reason(error: psycopg.Error) -> str:
 def overview(
     connection: psycopg.Connection, landing: Landing, sources: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """One entry per source: how far it came, when, and how many documents stand where; of `sources`
-    also since when and why their syncs have been failing, where they do.
+    """One entry per source: its progress and counts of documents; for `sources` also since when
+    and why their sync has been failing.
     """
     statement = sql.SQL("""
         select
@@ -568,7 +566,7 @@ def overview(
 
 
 def last_asked(connection: psycopg.Connection, landing: Landing) -> datetime | None:
-    """When the CHT was last asked for changes; of several sources the one longest ago."""
+    """When the CHT was last asked for changes; the earliest of several sources."""
     statement = sql.SQL("select min(progress.updated_at) from {} as progress")
     row = connection.execute(statement.format(landing.progress)).fetchone()
     return row[0] if row else None

@@ -1,4 +1,4 @@
-"""What a person sees of the outbox, and may do with a report that does not get through."""
+"""What an operator sees of the outbox, and may do with a report that the CHT does not accept."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ COLUMNS = (
     "dropped_because",
 )
 UNFINISHED = (State.PENDING, State.SENT, State.REFUSED)
-_OPEN_TO_A_PERSON = [State.PENDING, State.REFUSED]
+_CHANGEABLE = [State.PENDING, State.REFUSED]
 
 
 def rows(connection: psycopg.Connection, states: list[State], limit: int) -> list[dict[str, Any]]:
@@ -92,12 +92,12 @@ def row(connection: psycopg.Connection, report_id: str) -> dict[str, Any]:
 
 
 def retry(connection: psycopg.Connection, report_ids: list[str]) -> int:
-    """Makes reports due at once, refused ones too; all refused ones where none is named.
+    """Makes pending and refused reports due at once; all refused ones where none is named.
 
-    Each is looked up first, as after a lost answer. Raises Refused where one is neither.
+    Each is looked up in the CHT first. Raises Refused where one is in another state.
     """
     for report_id in report_ids:
-        _check_is_open(connection, report_id)
+        _check_is_changeable(connection, report_id)
     changed = connection.execute(
         """
         update app.outbox
@@ -113,18 +113,18 @@ def retry(connection: psycopg.Connection, report_ids: list[str]) -> int:
             end
             and outbox.state = any(%(states)s)
         """,
-        {"ids": report_ids, "is_named": bool(report_ids), "states": _OPEN_TO_A_PERSON},
+        {"ids": report_ids, "is_named": bool(report_ids), "states": _CHANGEABLE},
     ).rowcount
     wake(connection)
     return changed
 
 
 def drop(connection: psycopg.Connection, report_id: str, reason: str, moment: datetime) -> None:
-    """Gives a report up for good: its task opens again. The row stays, with the reason.
+    """Withdraws a report: its task opens again. The row stays, with the reason.
 
-    A report that is on its way this very moment, and arrives, counts after all once it has landed.
+    A report that is being sent at this moment counts after all once it has landed.
     """
-    _check_is_open(connection, report_id)
+    _check_is_changeable(connection, report_id)
     connection.execute(
         """
         update app.outbox
@@ -136,14 +136,14 @@ def drop(connection: psycopg.Connection, report_id: str, reason: str, moment: da
             %(id)s in (outbox.report_id, outbox.verification_id::text)
             and outbox.state = any(%(states)s)
         """,
-        {"id": report_id, "reason": reason, "moment": moment, "states": _OPEN_TO_A_PERSON},
+        {"id": report_id, "reason": reason, "moment": moment, "states": _CHANGEABLE},
     )
 
 
-def _check_is_open(connection: psycopg.Connection, report_id: str) -> None:
+def _check_is_changeable(connection: psycopg.Connection, report_id: str) -> None:
     state = row(connection, report_id)["state"]
-    if state not in _OPEN_TO_A_PERSON:
+    if state not in _CHANGEABLE:
         raise Refused(
-            f"Report {report_id} is {state}: only what is pending or refused can be retried or "
+            f"Report {report_id} is {state}: only pending and refused reports can be retried or "
             "dropped."
         )

@@ -1,4 +1,4 @@
-"""What an answer of the CHT means for a verification report on its way. Pure.
+"""What a response of the CHT means for a verification report. Pure.
 
 The states of a row of the outbox:
 
@@ -11,19 +11,19 @@ The states of a row of the outbox:
                 refused ──────┘
 
     pending ▶ sent         the CHT says that it has the report
-    pending ▶ refused      the CHT will never take it, or something else stands under its id
+    pending ▶ refused      the CHT will never accept it, or another document has its id
     pending ▶ withdrawn    found deleted before it was sent again; or dropped by a person
     refused ▶ pending      retried by a person
     refused ▶ withdrawn    dropped by a person
-    sent ▶ confirmed       its id stands in the landing, whoever synced it
-    sent, confirmed ▶ withdrawn    by what has landed it was deleted in the CHT
+    sent ▶ confirmed       the report has landed, whoever synced it
+    sent, confirmed ▶ withdrawn    its deletion in the CHT has landed
     withdrawn ▶ confirmed  it has landed after all: restored in the CHT, or dropped too late
 
 A withdrawn answer does not count: its task is open again.
 
-A claim counts an attempt and puts off the next one before anything is sent. So a row whose answer
-was lost comes back with an attempt behind it, and is looked up before it is sent again: CouchDB
-lets a write over a deletion through, and somebody may have deleted the report on purpose.
+A claim counts an attempt and sets the next one before anything is sent. So a row whose response
+was lost has an attempt counted, and is looked up before it is sent again: CouchDB accepts a write
+over a deletion, and somebody may have deleted the report on purpose.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,14 +32,14 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from pipeline.cht.client import Standing, Stored, Written
-from pipeline.cht.http import own_words
+from pipeline.cht.client import DocumentState, Stored, WriteResult
+from pipeline.cht.http import join_reason
 
 NOT_OURS = (
-    "ALARM: another document stands in the CHT under the id of this verification report. It was "
-    "not overwritten; compare the two by hand."
+    "ALARM: the CHT has another document under the id of this verification report. It was not "
+    "overwritten; compare the two by hand."
 )
-NO_ANSWER = "The CHT did not say what became of this report."
+NO_ANSWER = "The CHT did not say whether it stored this report."
 _PASSING = frozenset({"internal_server_error", "service_unavailable", "timeout", "unknown_error"})
 _ANSWER = ("verification_id", "task_id", "round")
 _VERIFICATION = ("outcome", "visit_date", "reason", "note")
@@ -55,9 +55,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """Where a row goes, and why where that needs saying. PENDING is to be tried again later.
+    """A row's next state, with a reason where one is needed. PENDING is tried again later.
 
-    `report_id` is the id under which the CHT has the report, where it chose one itself.
+    `report_id` is the id of the report in the CHT, where the CHT chose it.
     """
 
     state: State
@@ -70,22 +70,22 @@ WITHDRAWN = Decision(State.WITHDRAWN)
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How long a worker may hold what it claimed, and how long what failed waits."""
+class Backoff:
+    """How long a claim lasts, and how long a failed row waits."""
 
     lease: timedelta = timedelta(minutes=5)
     first_pause: timedelta = timedelta(seconds=5)
     longest_pause: timedelta = timedelta(minutes=5)
 
     def pause(self, attempts: int) -> timedelta:
-        """Twice as long after each attempt, up to a ceiling."""
+        """Doubles with each attempt, up to a ceiling."""
         doublings = min(max(attempts, 1) - 1, 20)
         return min(self.first_pause * (1 << doublings), self.longest_pause)
 
 
-# For a CHT that makes a report twice when asked twice: what an earlier request may still do is
-# waited for before it is looked for.
-CAUTIOUS = Pace(first_pause=timedelta(minutes=1))
+# For an API that creates a report twice when asked twice: an earlier request gets time to finish
+# before its report is searched for.
+API_BACKOFF = Backoff(first_pause=timedelta(minutes=1))
 
 
 def must_look_first(attempts: int) -> bool:
@@ -93,32 +93,31 @@ def must_look_first(attempts: int) -> bool:
     return attempts > 1
 
 
-def after_writing(written: Written) -> Decision | None:
-    """None when something stands under the id already: then the document itself decides."""
+def after_writing(written: WriteResult) -> Decision | None:
+    """None when the id is taken: then the stored document decides."""
     if written.ok:
         return SENT
     if written.error == "conflict":
         return None
-    said = own_words(written.error, written.reason)
+    said = join_reason(written.error, written.reason)
     if not said or written.error in _PASSING:
         return Decision(State.PENDING, said or NO_ANSWER)
     return Decision(State.REFUSED, said)
 
 
 def after_reading(report: Mapping[str, Any], stored: Stored) -> Decision:
-    """What a document that stands, or stood, under the report's id means."""
-    if stored.standing == Standing.DELETED:
+    """The decision by the document that is or was stored under the report's id."""
+    if stored.state == DocumentState.DELETED:
         return WITHDRAWN
-    if stored.standing == Standing.MISSING or stored.content is None:
+    if stored.state == DocumentState.MISSING or stored.content is None:
         return Decision(State.PENDING, NO_ANSWER)
     return SENT if is_ours(report, stored.content) else Decision(State.REFUSED, NOT_OURS)
 
 
 def after_searching(report: Mapping[str, Any], found: Iterable[tuple[str, Stored]]) -> Decision:
-    """What the documents mean that carry the report's `verification_id` under ids of the CHT's.
+    """The decision by the documents with the report's `verification_id`, whose ids the CHT chose.
 
-    There may be several, since the CHT does not keep a report from being made twice; the first id
-    counts, whoever asks.
+    There may be several, since the API does not prevent a second copy; the lowest id counts.
     """
     copies = sorted((id_, after_reading(report, stored)) for id_, stored in found)
     ours = [id_ for id_, decision in copies if decision == SENT]
@@ -129,7 +128,7 @@ def after_searching(report: Mapping[str, Any], found: Iterable[tuple[str, Stored
 
 
 def is_ours(report: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
-    """The same verification with the same answer; Sentinel may have added to the document."""
+    """Whether it is the same verification and answer; Sentinel may have added fields."""
     return stored.get("form") == report.get("form") and _answer(stored) == _answer(report)
 
 
@@ -143,9 +142,9 @@ def _answer(document: Mapping[str, Any]) -> list[object]:
 
 
 def for_the_api(report: Mapping[str, Any], replaces: str | None) -> dict[str, Any]:
-    """The report as `POST /api/v1/report` takes it: without an id, its sender by id alone.
+    """The report as `POST /api/v1/report` takes it: without an id, the sender by id alone.
 
-    `replaces` is the id that the CHT gave the report which this one corrects.
+    `replaces` is the id in the CHT of the report that this one corrects.
     """
     body = {key: value for key, value in report.items() if key != "_id"}
     fields = dict(_mapping(body.get("fields")))

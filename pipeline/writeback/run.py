@@ -1,4 +1,4 @@
-"""One worker: sends what is due to the CHT, and learns from the landing what has arrived."""
+"""A worker: sends due reports to the CHT, and confirms those that have landed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from psycopg import sql
 from pipeline.database import now
 from pipeline.errors import Refused, Unavailable, WorklistError
 from pipeline.writeback import store
-from pipeline.writeback.delivery import Way
-from pipeline.writeback.rules import Pace
+from pipeline.writeback.delivery import Channel
+from pipeline.writeback.rules import Backoff
 from pipeline.writeback.sending import Sending, Summary
 
 POLL_SECONDS = 10.0
@@ -19,28 +19,28 @@ POLL_SECONDS = 10.0
 
 @dataclass
 class WriteBack:
-    """Any number may work side by side.
+    """Any number of workers may run at once.
 
-    `connection` commits by itself. `documents` is the landing, and `source` names the part of it
-    in which the reports come back.
+    `connection` is in autocommit mode. `documents` is the landing, `source` the part of it in
+    which the reports come back.
     """
 
-    way: Way
+    channel: Channel
     connection: psycopg.Connection
     documents: sql.Identifier
     source: str
-    pace: Pace = field(default_factory=Pace)
+    backoff: Backoff = field(default_factory=Backoff)
 
     def once(self) -> Summary:
         """Sends everything that is due, then compares the outbox with the landing.
 
-        Raises Unavailable when the CHT does not answer and Refused or SettingsWrong when it will
-        not have us write at all; by then every row is back in the queue, the reason is written
-        down, and the landing has been asked all the same.
+        Raises Unavailable when the CHT does not answer, Refused or SettingsWrong when it lets us
+        write nothing; by then every row is back in the queue, the reason is stored, and the
+        outbox has been compared all the same.
         """
         summary = Summary()
         try:
-            Sending(self.way, self.connection, self.pace, summary).send()
+            Sending(self.channel, self.connection, self.backoff, summary).send()
         except WorklistError as error:
             with self.connection.transaction():
                 store.stop(self.connection, str(error), now(self.connection))
@@ -50,17 +50,16 @@ class WriteBack:
             self._confirm(summary)
         return summary
 
-    def follow(self, stop: Event, went_well: Callable[[Summary], None]) -> None:
-        """Goes on for ever: at once when something is accepted, when a pause ends, and every few
-        seconds whatever happens.
+    def follow(self, stop: Event, succeeded: Callable[[Summary], None]) -> None:
+        """Repeats `once` until `stop` is set: when an answer is accepted, when a pause ends, and
+        every few seconds.
 
-        Raises Unavailable also where the CHT refuses: to wait is all that is left to do, and a
-        permission that was taken away may be given back.
+        Raises Unavailable also where the CHT refuses: a permission may be granted again.
         """
         self.connection.execute(sql.SQL("listen {}").format(sql.Identifier(store.CHANNEL)))
         while not stop.is_set():
             try:
-                went_well(self.once())
+                succeeded(self.once())
             except Refused as error:
                 raise Unavailable(str(error)) from error
             self._wait()

@@ -1,4 +1,4 @@
-"""One pass through the queue: claim a page, have it delivered, write down what became of it."""
+"""One pass through the outbox: claim a page, deliver it, store the result."""
 
 import time
 from collections import defaultdict, deque
@@ -14,27 +14,27 @@ import psycopg
 from pipeline.cht.http import WebPage
 from pipeline.errors import Unavailable, WorklistError
 from pipeline.writeback import store
-from pipeline.writeback.delivery import Decided, Way
-from pipeline.writeback.rules import Decision, Pace, State
+from pipeline.writeback.delivery import Channel, Decided
+from pipeline.writeback.rules import Backoff, Decision, State
 from pipeline.writeback.store import Claimed, Page
 
-_UNDER_WAY = 3
+_PAGES_IN_FLIGHT = 3
 
 
 @dataclass
 class Summary:
-    """What was done; `put_off` counts reports that will be tried again."""
+    """Counts of one pass; `deferred` reports will be tried again."""
 
     sent: int = 0
     refused: int = 0
     withdrawn: int = 0
-    put_off: int = 0
+    deferred: int = 0
     confirmed: int = 0
 
 
 @dataclass
 class Delivery:
-    """A page that was sent: what became of its rows, and the error that left some undecided."""
+    """A page that was sent: the decisions, and the error that left some rows undecided."""
 
     page: Page = field(default_factory=Page)
     decided: list[Decided] = field(default_factory=list)
@@ -48,140 +48,139 @@ class Delivery:
 
 @dataclass
 class Sending:
-    """While the CHT writes some pages, the one before them is settled and the next one claimed.
+    """Settles one page and claims the next while the CHT writes others.
 
-    A page that fails is put off, and one report is tried in its place: when that fails too, it is
-    the CHT and not the page. So hours without a CHT cost a report an attempt now and then, and not
-    the whole queue.
+    After a page that failed, a single report is tried: when that fails too, the CHT is down and
+    not the page bad. So hours without a CHT cost few attempts, and not one of every report.
     """
 
-    way: Way
+    channel: Channel
     connection: psycopg.Connection
-    pace: Pace
+    backoff: Backoff
     summary: Summary
     _clock: Callable[[], datetime] = field(init=False)
     _claimed: Page = field(default_factory=Page)
-    _under_way: deque[Future[Delivery]] = field(default_factory=deque)
+    _in_flight: deque[Future[Delivery]] = field(default_factory=deque)
     _delivered: Delivery = field(default_factory=Delivery)
     _is_stopped: bool = False
     _failure: WorklistError | None = None
 
     def send(self) -> None:
-        """Everything that is due. Raises what stopped it, with every row back in the queue."""
-        self._clock = _ticking(store.clock(self.connection))
+        """Sends all due reports. Raises what stopped it, with every row back in the queue."""
+        self._clock = _running_clock(store.clock(self.connection))
         self._is_stopped = store.is_stopped(self.connection)
-        with ThreadPoolExecutor(_UNDER_WAY, "sender") as senders:
+        with ThreadPoolExecutor(_PAGES_IN_FLIGHT, "sender") as senders:
             try:
-                while self._turn(senders):
+                while self._step(senders):
                     pass
             finally:
-                self._wind_up()
+                self._finish()
         if self._failure:
             raise self._failure
 
-    def _turn(self, senders: Executor) -> bool:
-        """Settles what was delivered and claims what comes next, in one transaction that is sent to
-        PostgreSQL as a whole; waits where enough is under way. False when nothing is left to do.
+    def _step(self, senders: Executor) -> bool:
+        """Settles the delivered page and claims the next in one transaction, in one round trip;
+        waits where enough pages are in flight. False when nothing is left to do.
         """
         with self.connection.pipeline(), self.connection.transaction():
             self._settle(self._delivered)
             self._claimed = self._claim()
         self._delivered = Delivery()
         if self._claimed.rows:
-            self._under_way.append(senders.submit(_deliver, self.way, self._claimed))
+            self._in_flight.append(senders.submit(_deliver, self.channel, self._claimed))
             self._claimed = Page()
-            if len(self._under_way) < self._width:
+            if len(self._in_flight) < self._concurrency:
                 return True
-        if not self._under_way:
+        if not self._in_flight:
             return False
-        self._delivered = self._under_way[0].result()
-        self._under_way.popleft()
-        self._judge()
+        self._delivered = self._in_flight[0].result()
+        self._in_flight.popleft()
+        self._handle_failure()
         return True
 
     @property
-    def _width(self) -> int:
-        """One where a report is being tried, or where each must be reserved alone."""
-        return 1 if self._is_stopped or not self.way.is_harmless_twice else _UNDER_WAY
+    def _concurrency(self) -> int:
+        """One page while a single report is tried, and where sending twice is not harmless."""
+        return 1 if self._is_stopped or not self.channel.is_idempotent else _PAGES_IN_FLIGHT
 
     def _claim(self) -> Page:
-        if len(self._under_way) >= self._width:
+        if len(self._in_flight) >= self._concurrency:
             return Page()
-        limit = 1 if self._is_stopped else self.way.page_size
-        return store.claim(self.connection, limit, self._clock(), self.pace.lease)
+        limit = 1 if self._is_stopped else self.channel.page_size
+        return store.claim(self.connection, limit, self._clock(), self.backoff.lease)
 
-    def _judge(self) -> None:
+    def _handle_failure(self) -> None:
         failure = self._delivered.failure
         if failure is None:
             if self._is_stopped:
-                store.go_on(self.connection)
+                store.resume(self.connection)
             self._is_stopped, self._failure = False, None
         elif self._failure or not isinstance(failure, Unavailable):
             raise failure
         else:
             self._is_stopped, self._failure = True, failure
 
-    def _wind_up(self) -> None:
-        """Waits for what is under way and writes it down, and gives back what was claimed and not
-        sent, so that nobody waits for a lease.
+    def _finish(self) -> None:
+        """Waits for the pages in flight and settles them; releases what was claimed and not sent,
+        so that nobody waits for its lease.
         """
         with suppress(psycopg.OperationalError), self.connection.transaction():
             self._settle(self._delivered)
-            for under_way in self._under_way:
-                self._settle(under_way.result())
+            for delivery in self._in_flight:
+                self._settle(delivery.result())
             if self._claimed.rows:
                 ids = _ids(self._claimed.rows)
-                store.give_back(self.connection, self._claimed, ids, "The worker was stopped.")
+                store.release(self.connection, self._claimed, ids, "The worker was stopped.")
 
     def _settle(self, delivery: Delivery) -> None:
-        """One statement for all rows that share a fate; each number of attempts has its pause."""
+        """One statement for each decision and number of attempts, which sets the pause."""
         if not delivery.page.rows:
             return
-        fates: dict[tuple[Decision, int], list[Claimed]] = defaultdict(list)
+        grouped: dict[tuple[Decision, int], list[Claimed]] = defaultdict(list)
         for row, decision in (*delivery.decided, *self._undecided(delivery)):
             attempts = row.attempts if decision.state == State.PENDING else 0
-            fates[decision, attempts].append(row)
-        for (decision, attempts), rows in fates.items():
-            until = self._clock() + self.pace.pause(attempts)
+            grouped[decision, attempts].append(row)
+        for (decision, attempts), rows in grouped.items():
+            until = self._clock() + self.backoff.pause(attempts)
             store.settle(self.connection, _ids(rows), decision, until)
             self._count(decision.state, len(rows))
 
     def _undecided(self, delivery: Delivery) -> list[Decided]:
-        """What may have reached the CHT is put off; what it did not let in is given back."""
+        """Defers what may have reached the CHT; releases what it refused to accept at all."""
         failure = delivery.failure
         if failure is None:
             return []
         may_have_arrived = isinstance(failure, Unavailable) or (
-            isinstance(failure, WebPage) and not self.way.is_harmless_twice
+            isinstance(failure, WebPage) and not self.channel.is_idempotent
         )
         if may_have_arrived:
-            put_off = Decision(State.PENDING, str(failure))
-            return [(row, put_off) for row in delivery.undecided]
-        store.give_back(self.connection, delivery.page, _ids(delivery.undecided), str(failure))
+            deferred = Decision(State.PENDING, str(failure))
+            return [(row, deferred) for row in delivery.undecided]
+        store.release(self.connection, delivery.page, _ids(delivery.undecided), str(failure))
         return []
 
     def _count(self, state: State, rows: int) -> None:
         self.summary.sent += rows if state == State.SENT else 0
         self.summary.refused += rows if state == State.REFUSED else 0
         self.summary.withdrawn += rows if state == State.WITHDRAWN else 0
-        self.summary.put_off += rows if state == State.PENDING else 0
+        self.summary.deferred += rows if state == State.PENDING else 0
 
 
 def _ids(rows: Sequence[Claimed]) -> list[UUID]:
     return [row.verification_id for row in rows]
 
 
-def _ticking(moment: datetime) -> Callable[[], datetime]:
-    """PostgreSQL's clock, going on from `moment` without being asked again."""
+def _running_clock(moment: datetime) -> Callable[[], datetime]:
+    """PostgreSQL's clock from `moment` on, without asking it again."""
     began = time.monotonic()
     return lambda: moment + timedelta(seconds=time.monotonic() - began)
 
 
-def _deliver(way: Way, page: Page) -> Delivery:
-    """On a thread of its own; an error takes back nothing of what was decided before it."""
+def _deliver(channel: Channel, page: Page) -> Delivery:
+    """Runs on a thread of its own; an error keeps the decisions made before it."""
     delivery = Delivery(page)
     try:
-        for decided in way.deliver(page.rows):
+        for decided in channel.deliver(page.rows):
             delivery.decided.extend(decided)
     except WorklistError as error:
         delivery.failure = error

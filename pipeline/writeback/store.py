@@ -14,15 +14,15 @@ from psycopg.rows import dict_row
 from pipeline.writeback.rules import Decision, State
 
 CHANNEL = "worklist_outbox"
-_CONFIRMED_LATELY = 1000
+_LATEST_CONFIRMED = 1000
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A row that this worker has until its lease ends.
+    """A row that this worker holds until its lease ends.
 
-    `body` is the report as JSON; `attempts` counts this one; `replaces` is the id under which the
-    CHT has the report that this one corrects.
+    `body` is the report as JSON; `attempts` includes this one; `replaces` is the id in the CHT of
+    the report that this one corrects.
     """
 
     verification_id: UUID
@@ -39,7 +39,7 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Page:
-    """What was claimed at once; the end of the lease tells it from any later claim."""
+    """Rows claimed at once; the end of the lease identifies the claim."""
 
     rows: Sequence[Claimed] = ()
     lease_ends: datetime | None = None
@@ -52,14 +52,12 @@ class Settled:
 
 
 def wake(connection: psycopg.Connection) -> None:
-    """Workers that listen look for what is due, once the transaction is committed."""
+    """Notifies the listening workers when the transaction commits."""
     connection.execute("select pg_notify(%s, '')", (CHANNEL,))
 
 
 def clock(connection: psycopg.Connection) -> datetime:
-    """The wall clock, for leases and pauses only: WORKLIST_NOW stands still, and an outbox that
-    waited by it would never try again.
-    """
+    """The wall clock, for leases and pauses only: WORKLIST_NOW stands still."""
     (moment,) = connection.execute("select clock_timestamp()").fetchone() or (None,)
     if not isinstance(moment, datetime):
         raise TypeError("clock_timestamp() gave no moment")
@@ -69,9 +67,9 @@ def clock(connection: psycopg.Connection) -> datetime:
 def claim(connection: psycopg.Connection, limit: int, now: datetime, lease: timedelta) -> Page:
     """The oldest reports that are due, each task's rounds one after the other.
 
-    Counts the attempt and puts off the next by `lease`, so that a worker that dies holds nothing
-    up for longer. Several workers may claim at once. What failed before comes in smaller pages, in
-    the end alone, so that one report that the CHT stumbles over does not hold up the others.
+    Counts the attempt and sets the next one after `lease`, so that a worker that dies delays its
+    rows no longer. Several workers may claim at once. Pages get smaller with each failed attempt,
+    down to one report, so that one bad report does not delay the others.
     """
     rows = connection.execute(
         """
@@ -141,9 +139,9 @@ def settle(
     decision: Decision,
     due_again_at: datetime,
 ) -> None:
-    """Moves pending rows to where they go; rows already moved stay.
+    """Moves pending rows to the state decided; other rows stay.
 
-    What stays pending is due again at `due_again_at`.
+    Rows that remain pending are due again at `due_again_at`.
     """
     connection.execute(
         """
@@ -166,15 +164,15 @@ def settle(
     )
 
 
-def give_back(
+def release(
     connection: psycopg.Connection,
     page: Page,
     verification_ids: Sequence[UUID],
     reason: str,
 ) -> None:
-    """Undoes a claim that sent nothing: the rows are due again, and no attempt has been burnt.
+    """Undoes a claim that sent nothing: the rows are due at once, and the attempt does not count.
 
-    Not where somebody else has claimed them since: he counted an attempt of his own.
+    Rows that another worker has claimed since are left alone.
     """
     connection.execute(
         """
@@ -193,9 +191,9 @@ def give_back(
 
 
 def seconds_to_next(connection: psycopg.Connection) -> float | None:
-    """Until the next pause or lease ends; None where there is none.
+    """Seconds until the next pause or lease ends; None where there is none.
 
-    What is due already and was not claimed waits for somebody else's row, and so do we.
+    A due row that was not claimed waits for an earlier round that another worker holds.
     """
     row = connection.execute(
         """
@@ -208,7 +206,7 @@ def seconds_to_next(connection: psycopg.Connection) -> float | None:
 
 
 def stop(connection: psycopg.Connection, reason: str, moment: datetime) -> None:
-    """Remembers why nothing is sent, and since when."""
+    """Stores why nothing is sent, and since when."""
     connection.execute(
         """
         update app.write_back
@@ -220,7 +218,7 @@ def stop(connection: psycopg.Connection, reason: str, moment: datetime) -> None:
     )
 
 
-def go_on(connection: psycopg.Connection) -> None:
+def resume(connection: psycopg.Connection) -> None:
     connection.execute(
         """
         update app.write_back
@@ -240,14 +238,14 @@ def is_stopped(connection: psycopg.Connection) -> bool:
 def confirm(
     connection: psycopg.Connection, documents: sql.Identifier, source: str, moment: datetime
 ) -> Settled:
-    """Compares the outbox with the landed `documents` of `source`, whoever landed them.
+    """Compares the outbox with the landed `documents` of `source`, whoever synced them.
 
-    What was sent is looked for by its id. What was known to have landed, or to be withdrawn, is
-    looked at only where something landed since the last time. One worker does this at a time.
+    Sent reports are looked up by id; confirmed and withdrawn ones only among the documents that
+    landed since the last comparison. One worker does this at a time.
     """
-    if not (mine := _landed_since(connection, documents, source)):
+    if not (numbers := _landed_since(connection, documents, source)):
         return Settled()
-    since, highest = mine
+    since, highest = numbers
     values = {"source": source, "moment": moment, "since": since, "highest": highest}
     names = {"documents": documents}
     arrived = connection.execute(sql.SQL(_ARRIVED).format(**names), values).fetchall()
@@ -259,14 +257,14 @@ def confirm(
 def _landed_since(
     connection: psycopg.Connection, documents: sql.Identifier, source: str
 ) -> tuple[int, int] | None:
-    """Between which numbers something has landed; None where another worker is looking.
+    """The landed_numbers to compare, from and to; None while another worker compares.
 
-    A landing that was made anew counts from the beginning.
+    A landing that was recreated is compared from the beginning.
     """
     return connection.execute(
         sql.SQL(
             """
-            with mine as (
+            with locked as (
                 select write_back.landed_number
                 from app.write_back
                 for update skip locked
@@ -281,14 +279,17 @@ def _landed_since(
             remembered as (
                 update app.write_back
                 set landed_number = landed.highest
-                from mine
+                from locked
                 cross join landed
             )
 
             select
-                case when mine.landed_number <= landed.highest then mine.landed_number else -1 end,
+                case
+                    when locked.landed_number <= landed.highest then locked.landed_number
+                    else -1
+                end,
                 landed.highest
-            from mine
+            from locked
             cross join landed
             """
         ).format(documents=documents),
@@ -336,8 +337,8 @@ _CHANGED = """
 
 
 def overview(connection: psycopg.Connection) -> dict[str, Any]:
-    """Counts by state, since when the oldest waits, how long confirming takes, and what a person
-    must look at.
+    """Counts by state, the oldest rows that wait, how long confirmation takes, and what needs a
+    person.
     """
     with connection.cursor(row_factory=dict_row) as cursor:
         waiting = cursor.execute(
@@ -359,7 +360,8 @@ def overview(connection: psycopg.Connection) -> dict[str, Any]:
         **(stopped or {}),
         "confirming_seconds": _confirming_seconds(connection),
         "alarms": [
-            f"report {report_id} was refused: {words}" for report_id, words in _refused(connection)
+            f"report {report_id} was refused: {reason}"
+            for report_id, reason in _refused(connection)
         ],
     }
 
@@ -373,10 +375,10 @@ def counts(connection: psycopg.Connection) -> dict[State, int]:
 
 
 def _confirming_seconds(connection: psycopg.Connection) -> dict[str, float | None]:
-    """From being sent to being seen in the landing, of those confirmed last."""
+    """From sending to landing, of the reports confirmed last."""
     row = connection.execute(
         """
-        with lately as (
+        with latest as (
             select extract(epoch from outbox.confirmed_at - outbox.sent_at) as seconds
             from app.outbox
             where outbox.state = 'confirmed'
@@ -385,11 +387,11 @@ def _confirming_seconds(connection: psycopg.Connection) -> dict[str, float | Non
         )
 
         select
-            percentile_cont(0.5) within group (order by lately.seconds),
-            percentile_cont(0.95) within group (order by lately.seconds)
-        from lately
+            percentile_cont(0.5) within group (order by latest.seconds),
+            percentile_cont(0.95) within group (order by latest.seconds)
+        from latest
         """,
-        (_CONFIRMED_LATELY,),
+        (_LATEST_CONFIRMED,),
     ).fetchone() or (None, None)
     return {"median": row[0], "p95": row[1]}
 

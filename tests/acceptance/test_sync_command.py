@@ -21,7 +21,7 @@ from pipeline.database import Address, connect
 from pipeline.errors import SettingsWrong, Unavailable
 from pipeline.settings import Settings
 from pipeline.sync import store
-from pipeline.sync.longpoll import Waiting
+from pipeline.sync.longpoll import LongPoll
 from pipeline.sync.store import Landing
 from pipeline.tables import SYNC
 from testbed.simulated_cht.server import serve
@@ -172,9 +172,9 @@ def doubtful(database: Address, faulty_door: FaultyDoor, tmp_path: Path) -> Work
     ("fault", "sentence"),
     [
         (429, "has seen too many failed sign-ins"),
-        (503, "is in trouble (503: scripted)"),
+        (503, "failed (503: scripted)"),
         ("html", "answered with a login page instead of data"),
-        ("garbage", "answered something that cannot be read"),
+        ("garbage", "sent a response that cannot be read"),
         ("half", "cannot be reached: the connection broke off."),
     ],
 )
@@ -336,7 +336,7 @@ def test_turns_with_nothing_to_do_ask_the_cht_nothing(
     settings = Settings.read(doubtful.environment)
     news = threading.Event()
     with ChtClient(faulty_door.url, "worklist", "password") as client:
-        waiting = Waiting(client)
+        waiting = LongPoll(client)
 
         def turn() -> bool:
             steps.sync_changed(settings, database, client, waiting, news)
@@ -365,5 +365,5 @@ def test_what_landed_is_news_also_when_another_database_fails(
         ChtClient(simulated_cht.url, "worklist", "password") as client,
         pytest.raises(SettingsWrong, match="no-such-database"),
     ):
-        steps.sync_changed(Settings.read(both), database, client, Waiting(client), news)
+        steps.sync_changed(Settings.read(both), database, client, LongPoll(client), news)
     assert news.is_set()

@@ -1,4 +1,4 @@
-"""The outbox of a test's database, and the write-back through a door that fails when told to."""
+"""The outbox of a test's database, and the write-back to a CHT that fails when told to."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from pipeline.database import Address, connect, now
 from pipeline.sync.run import Sync
 from pipeline.sync.store import Landing
 from pipeline.writeback import store
-from pipeline.writeback.delivery import BulkDocs, Way
+from pipeline.writeback.delivery import BulkDocs, Channel
 from pipeline.writeback.run import WriteBack
 from pipeline.writeback.sending import Summary
 
@@ -26,7 +26,7 @@ SENDER = "7166e9b0-7d60-5e79-9ef6-6f250ebaa747"
 
 
 class Outbox:
-    """The outbox of the test's database, and one round of the write-back through the door."""
+    """The outbox of the test's database, and one pass of the write-back."""
 
     def __init__(self, address: Address, looking: psycopg.Connection, client: ChtClient) -> None:
         self.address = address
@@ -35,7 +35,7 @@ class Outbox:
         self.accepted = 0
 
     def accept(self, task: str = "", round_: int = 1, report_id: str = "") -> str:
-        """A verification with its report on the way; returns the report's id."""
+        """Accepts a verification; returns the id of its report."""
         verification_id = uuid4()
         report_id = report_id or str(uuid4())
         self.accepted += 1
@@ -48,14 +48,14 @@ class Outbox:
     def write_back(self, client: ChtClient | None = None, limit: int = 500) -> Summary:
         return self.write_back_by(BulkDocs(client or self.client, "medic", limit))
 
-    def write_back_by(self, way: Way) -> Summary:
+    def write_back_by(self, channel: Channel) -> Summary:
         with connect(self.address, autocommit=True) as connection:
-            return WriteBack(way, connection, LANDING.documents, SOURCE).once()
+            return WriteBack(channel, connection, LANDING.documents, SOURCE).once()
 
     def follow(self, stop: Event, went_well: Callable[[Summary], None]) -> None:
         with connect(self.address, autocommit=True) as connection:
-            way = BulkDocs(self.client, "medic")
-            WriteBack(way, connection, LANDING.documents, SOURCE).follow(stop, went_well)
+            channel = BulkDocs(self.client, "medic")
+            WriteBack(channel, connection, LANDING.documents, SOURCE).follow(stop, went_well)
 
     def sync(self) -> None:
         with connect(self.address) as connection:
@@ -92,9 +92,7 @@ class Outbox:
 def accept(
     connection: psycopg.Connection, report: Mapping[str, Any], accepted_at: datetime
 ) -> None:
-    """The answer that the report tells of, and the report on its way, as the service stores them
-    together.
-    """
+    """Stores the verification and its report as the service does."""
     fields = report["fields"]
     given = {
         "verification_id": UUID(fields["verification_id"]),

@@ -16,7 +16,7 @@ from pipeline.errors import SettingsWrong, Unavailable
 from pipeline.migrate import migrate
 from pipeline.settings import Settings
 from pipeline.sync import store
-from pipeline.sync.reconcile import Reconciliation, Sums
+from pipeline.sync.reconcile import Counts, Reconciliation
 from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
 from tests.couch2pg import Couch2pg, stored_in_the_landing
@@ -271,7 +271,7 @@ def test_a_purge_is_found_while_couch2pg_writes_and_nothing_of_it_stays(
     adopt(empty_database, EXTERNAL)
     cht.medic.purge("x")
     cht.put("y", n=2)
-    assert Reconciliation(cht.client(), connection, EXTERNAL, SOURCE, "medic").once() == Sums(
+    assert Reconciliation(cht.client(), connection, EXTERNAL, SOURCE, "medic").once() == Counts(
         listed=2, landed=1, purged=1
     )
     landed = stored_in_the_landing(connection)

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
-from pipeline.sync.reconcile import Reconciliation, Sums
+from pipeline.sync.reconcile import Counts, Reconciliation
 from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
 
@@ -105,7 +105,7 @@ def sync(database: Address, documents: dict[str, bytes], deleted: dict[str, byte
         return Sync(client(documents, deleted), connection, LANDING, SOURCE, "medic").once()
 
 
-def reconcile(database: Address, documents: dict[str, bytes]) -> Sums:
+def reconcile(database: Address, documents: dict[str, bytes]) -> Counts:
     with connect(database, autocommit=True) as connection:
         return Reconciliation(client(documents, {}), connection, LANDING, SOURCE, "medic").once()
 

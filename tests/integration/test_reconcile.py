@@ -9,7 +9,7 @@ from pipeline.cht.row_stream import PART_BYTES
 from pipeline.database import Address, connect
 from pipeline.errors import Conflict, Unavailable
 from pipeline.sync import store
-from pipeline.sync.reconcile import Reconciliation, Sums
+from pipeline.sync.reconcile import Counts, Reconciliation
 from pipeline.sync.retry_set_aside import retry
 from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
@@ -55,7 +55,7 @@ def sync(cht: InProcessCht, database: Address, said: list[str] | None = None) ->
         return Sync(cht.client(), connection, LANDING, SOURCE, "medic", 3, say=say).once()
 
 
-def reconciled(cht: InProcessCht, database: Address) -> Sums:
+def reconciled(cht: InProcessCht, database: Address) -> Counts:
     with connect(database, autocommit=True) as connection:
         return Reconciliation(cht.client(), connection, LANDING, SOURCE, "medic").once()
 
@@ -71,7 +71,7 @@ def test_what_is_the_same_is_left_alone_whatever_became_of_it(
     landed: InProcessCht, database: Address, connection: psycopg.Connection
 ) -> None:
     before = rows(connection)
-    assert reconciled(landed, database) == Sums(listed=6)
+    assert reconciled(landed, database) == Counts(listed=6)
     assert rows(connection) == before
     assert before["gone"][2]["n"] == 1
 
@@ -87,7 +87,7 @@ def test_rows_that_are_missing_stale_or_alive_by_mistake_are_repaired(
         where _id = 'gone'
     """)
     before = rows(connection)
-    assert reconciled(landed, database) == Sums(listed=6, landed=4, deleted=1)
+    assert reconciled(landed, database) == Counts(listed=6, landed=4, deleted=1)
     after = rows(connection)
     assert [after[one][:2] for one in "abcd"] == [("1", False)] * 4
     assert after["gone"][:3] == (None, True, before["gone"][2] or after["gone"][2])
@@ -95,7 +95,7 @@ def test_rows_that_are_missing_stale_or_alive_by_mistake_are_repaired(
     assert min(after[one][3] for one in ("a", "b", "c", "gone")) > max(
         row[3] for row in before.values()
     )
-    assert reconciled(landed, database) == Sums(listed=6)
+    assert reconciled(landed, database) == Counts(listed=6)
 
 
 def test_a_purge_leaves_nothing_of_what_was_purged_living_or_deleted(
@@ -104,13 +104,13 @@ def test_a_purge_leaves_nothing_of_what_was_purged_living_or_deleted(
     before = rows(connection)
     for purged in ("d", "gone", ALTERED):
         landed.medic.purge(purged)
-    assert reconciled(landed, database) == Sums(listed=4, purged=3)
+    assert reconciled(landed, database) == Counts(listed=4, purged=3)
     after = rows(connection)
     for one in ("d", "gone", "al\ufffdtered"):
         assert after[one][:3] == (None, True, None)
         assert after[one][3] > max(row[3] for row in before.values())
     assert connection.execute("select count(*) from v1.couchdb_altered").fetchone() == (0,)
-    assert reconciled(landed, database) == Sums(listed=4)
+    assert reconciled(landed, database) == Counts(listed=4)
 
 
 def test_a_restored_database_is_noticed_and_what_is_still_right_is_not_written_again(
@@ -137,20 +137,20 @@ def test_a_restored_database_is_noticed_and_what_is_still_right_is_not_written_a
     assert len(said) == 1
 
 
-def test_a_sequence_that_the_cht_refuses_is_a_database_made_anew(
+def test_a_sequence_that_the_cht_refuses_means_a_recreated_database(
     landed: InProcessCht, database: Address, connection: psycopg.Connection
 ) -> None:
     connection.execute("update v1.couchdb_progress set seq = 'garbage'")
     before, said = rows(connection), list[str]()
     sync(landed, database, said)
-    assert "made anew" in said[0]
+    assert "was recreated" in said[0]
     assert rows(connection) == before
     assert sync(landed, database, said).read == 0
     assert len(said) == 1
 
 
 @pytest.mark.usefixtures("landed")
-def test_a_comparison_that_breaks_off_is_made_by_the_next_sync(
+def test_an_interrupted_comparison_is_repeated_by_the_next_sync(
     database: Address, connection: psycopg.Connection
 ) -> None:
     restored = InProcessCht(seed=2)

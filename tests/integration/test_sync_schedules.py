@@ -18,7 +18,7 @@ from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
 from pipeline.errors import Unavailable
 from pipeline.sync import store
-from pipeline.sync.reconcile import Reconciliation, Sums
+from pipeline.sync.reconcile import Counts, Reconciliation
 from pipeline.sync.rules import Document
 from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
@@ -132,7 +132,7 @@ def sync(cht: InProcessCht, database: Address, watch: Watch | None = None) -> No
         Sync(cht.client(), connection, LANDING, SOURCE, "medic", 3, report).once()
 
 
-def reconcile(cht: InProcessCht, database: Address) -> Sums:
+def reconcile(cht: InProcessCht, database: Address) -> Counts:
     with connect(database, autocommit=True) as connection:
         return Reconciliation(cht.client(), connection, LANDING, SOURCE, "medic").once()
 

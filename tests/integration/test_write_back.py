@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.cht.client import ChtClient, Standing
+from pipeline.cht.client import ChtClient, DocumentState
 from pipeline.database import connect
 from pipeline.errors import Refused, Unavailable
 from pipeline.writeback import store
@@ -66,7 +66,7 @@ def test_a_report_deleted_after_a_lost_answer_stays_deleted(
     outbox.delete(report_id)
     outbox.make_due()
     assert outbox.write_back().withdrawn == 1
-    assert outbox.client.document("medic", report_id).standing == Standing.DELETED
+    assert outbox.client.document("medic", report_id).state == DocumentState.DELETED
     assert outbox.states() == {report_id: "withdrawn"}
 
 

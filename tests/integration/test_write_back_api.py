@@ -9,8 +9,8 @@ import pytest
 from pipeline.cht.client import ChtClient
 from pipeline.errors import Refused, Unavailable
 from pipeline.writeback import outbox_commands
-from pipeline.writeback.delivery import Api
-from pipeline.writeback.rules import CAUTIOUS, State
+from pipeline.writeback.delivery import ReportApi
+from pipeline.writeback.rules import API_BACKOFF, State
 from tests.integration.outbox import FORM, Outbox
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def api(faulty_door: "FaultyDoor") -> Iterator[Api]:
+def api(faulty_door: "FaultyDoor") -> Iterator[ReportApi]:
     with ChtClient(faulty_door.url, "supervisor_matope", "password") as client:
-        yield Api(client, "medic")
+        yield ReportApi(client, "medic")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def copies(outbox: Outbox) -> list[str]:
 
 @pytest.mark.usefixtures("form")
 def test_a_report_is_made_confirmed_and_known_by_the_id_that_the_cht_gave_it(
-    outbox: Outbox, api: Api
+    outbox: Outbox, api: ReportApi
 ) -> None:
     ours = outbox.accept()
     assert outbox.write_back_by(api).sent == 1
@@ -63,7 +63,7 @@ def test_a_report_is_made_confirmed_and_known_by_the_id_that_the_cht_gave_it(
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("fault", ["lost", 500, "html"])
 def test_after_a_lost_answer_the_report_is_searched_for(
-    outbox: Outbox, api: Api, faulty_door: "FaultyDoor", fault: str | int
+    outbox: Outbox, api: ReportApi, faulty_door: "FaultyDoor", fault: str | int
 ) -> None:
     outbox.accept()
     faulty_door.faults = [fault]
@@ -78,7 +78,9 @@ def test_after_a_lost_answer_the_report_is_searched_for(
 
 
 @pytest.mark.usefixtures("form")
-def test_copies_that_the_cht_made_are_told_and_the_first_counts(outbox: Outbox, api: Api) -> None:
+def test_copies_that_the_cht_made_are_told_and_the_first_counts(
+    outbox: Outbox, api: ReportApi
+) -> None:
     report_id = outbox.accept()
     report = outbox_commands.row(outbox.looking, report_id)["report"]
     outbox.client.bulk_docs("medic", [report | {"_id": "b"}, report | {"_id": "a"}])
@@ -91,7 +93,7 @@ def test_copies_that_the_cht_made_are_told_and_the_first_counts(outbox: Outbox, 
 
 
 @pytest.mark.usefixtures("form")
-def test_another_answer_under_our_verification_is_an_alarm(outbox: Outbox, api: Api) -> None:
+def test_another_answer_under_our_verification_is_an_alarm(outbox: Outbox, api: ReportApi) -> None:
     report_id = outbox.accept()
     report = outbox_commands.row(outbox.looking, report_id)["report"]
     edited = {**report["fields"], "verification": {"outcome": "not_visited"}}
@@ -104,7 +106,7 @@ def test_another_answer_under_our_verification_is_an_alarm(outbox: Outbox, api: 
 
 @pytest.mark.usefixtures("form")
 def test_a_correction_names_the_report_by_the_id_that_the_cht_gave_it(
-    outbox: Outbox, api: Api
+    outbox: Outbox, api: ReportApi
 ) -> None:
     first = outbox.accept("task")
     second = outbox.accept("task", 2)
@@ -122,7 +124,9 @@ def test_a_correction_names_the_report_by_the_id_that_the_cht_gave_it(
 
 
 @pytest.mark.usefixtures("form")
-def test_what_the_cht_will_not_take_is_refused_with_its_words(outbox: Outbox, api: Api) -> None:
+def test_what_the_cht_will_not_take_is_refused_with_its_words(
+    outbox: Outbox, api: ReportApi
+) -> None:
     report_id = outbox.accept()
     outbox.looking.execute('update app.outbox set report = report || \'{"contact": {"_id": "x"}}\'')
     other = outbox.accept()
@@ -133,7 +137,7 @@ def test_what_the_cht_will_not_take_is_refused_with_its_words(outbox: Outbox, ap
 
 
 def test_a_cht_without_the_form_stops_the_queue_and_says_what_to_do(
-    outbox: Outbox, api: Api
+    outbox: Outbox, api: ReportApi
 ) -> None:
     outbox.accept()
     with pytest.raises(Refused, match="upload it as deploy/cht"):
@@ -150,10 +154,12 @@ def test_an_account_without_the_permission_stops_the_queue(
         ChtClient(simulated_cht.url, "chw_matope_1", "password") as client,
         pytest.raises(Refused, match="Insufficient privileges"),
     ):
-        outbox.write_back_by(Api(client, "medic"))
+        outbox.write_back_by(ReportApi(client, "medic"))
     assert (row(outbox)["state"], row(outbox)["attempts"]) == ("pending", 0)
 
 
 def test_what_may_still_be_under_way_is_waited_for() -> None:
-    assert CAUTIOUS.pause(1) >= timedelta(minutes=1)
-    assert CAUTIOUS.lease > 3 * timedelta(seconds=70)  # search, read and write, each with its limit
+    assert API_BACKOFF.pause(1) >= timedelta(minutes=1)
+    assert API_BACKOFF.lease > 3 * timedelta(
+        seconds=70
+    )  # search, read and write, each with its limit

@@ -27,8 +27,8 @@ from pipeline.errors import WorklistError
 from pipeline.sync.store import Landing
 from pipeline.worklist.rules import FORM
 from pipeline.writeback import store
-from pipeline.writeback.delivery import Api, BulkDocs
-from pipeline.writeback.rules import Pace, State
+from pipeline.writeback.delivery import BulkDocs, ReportApi
+from pipeline.writeback.rules import Backoff, State
 from pipeline.writeback.run import WriteBack
 from tests.conftest import SimulatedCht
 from tests.faulty_proxy import FAULTS, faulty_proxy
@@ -40,14 +40,14 @@ SECONDS = 55
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["pipeline.writeback.run", "testbed.simulated_cht.server"])
 # A lease must outlast what a request can take, here no more than the longest delay.
-PACE = Pace(timedelta(seconds=2), timedelta(milliseconds=50), timedelta(milliseconds=400))
+BACKOFF = Backoff(timedelta(seconds=2), timedelta(milliseconds=50), timedelta(milliseconds=400))
 
 pytestmark = pytest.mark.one_server
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way into the CHT, and how it is tried."""
+class Setting:
+    """One way of writing, and how hard it is tried."""
 
     with_api: bool
     account: str
@@ -56,20 +56,24 @@ class Way:
     kills: int
 
 
-WAYS = {
-    "bulk_docs": Way(False, "worklist", 2400, 40, 12),
-    "api": Way(True, "supervisor_matope", 300, 1, 6),
+SETTINGS = {
+    "bulk_docs": Setting(False, "worklist", 2400, 40, 12),
+    "api": Setting(True, "supervisor_matope", 300, 1, 6),
 }
 
 
-def work(address: Address, url: str, way: Way) -> None:
+def work(address: Address, url: str, setting: Setting) -> None:
     """A worker that goes on whatever happens, until it is killed."""
-    client = ChtClient(url, way.account, "password", read_seconds=10)
-    chosen = Api(client, "medic") if way.with_api else BulkDocs(client, "medic", way.page_size)
+    client = ChtClient(url, setting.account, "password", read_seconds=10)
+    chosen = (
+        ReportApi(client, "medic")
+        if setting.with_api
+        else BulkDocs(client, "medic", setting.page_size)
+    )
     while True:
         try:
             with connect(address, autocommit=True) as connection:
-                worker = WriteBack(chosen, connection, Landing().documents, "cht/medic", PACE)
+                worker = WriteBack(chosen, connection, Landing().documents, "cht/medic", BACKOFF)
                 worker.follow(Event(), lambda _: None)
         except WorklistError:
             time.sleep(0.02)
@@ -81,14 +85,14 @@ class Workers:
 
     address: Address
     url: str
-    way: Way
+    setting: Setting
     randomness: Random
     running: list[BaseProcess]
     killed_at_work: int = 0
 
     def start(self) -> None:
         process = PROCESSES.Process(
-            target=work, args=(self.address, self.url, self.way), daemon=True
+            target=work, args=(self.address, self.url, self.setting), daemon=True
         )
         process.start()
         self.running.append(process)
@@ -103,8 +107,8 @@ class Workers:
 
 
 @contextmanager
-def workers(address: Address, url: str, way: Way) -> Iterator[Workers]:
-    crew = Workers(address, url, way, Random(3), [])
+def workers(address: Address, url: str, setting: Setting) -> Iterator[Workers]:
+    crew = Workers(address, url, setting, Random(3), [])
     for _ in range(3):
         crew.start()
     try:
@@ -163,36 +167,38 @@ def in_the_cht(cht: SimulatedCht) -> list[dict[str, Any]]:
     return [one for one in documents if one.get("form") == FORM and "round" in one["fields"]]
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_every_accepted_verification_is_in_the_cht_exactly_once(
     name: str, database: Address, connection: psycopg.Connection, simulated_cht: SimulatedCht
 ) -> None:
-    way = WAYS[name]
+    setting = SETTINGS[name]
     with ChtClient(simulated_cht.url, "medic", "password") as administrator:
         administrator.bulk_docs("medic", [{"_id": f"form:{FORM}", "type": "form"}])
     with (
         faulty_proxy(simulated_cht.url, share=0.3, longest_delay=0.3) as proxy,
-        workers(database, proxy.url, way) as crew,
+        workers(database, proxy.url, setting) as crew,
     ):
-        each = way.reports // way.kills
-        for start in range(0, way.reports, each):
+        each = setting.reports // setting.kills
+        for start in range(0, setting.reports, each):
             accept_all(connection, range(start, start + each))
             time.sleep(crew.randomness.uniform(0.1, 0.4))
             crew.kill_one(is_at_work=waiting(connection) > 0)
             crew.start()
         wait_until_drained(connection)
         assert set(FAULTS) <= set(proxy.met), proxy.met
-    assert crew.killed_at_work > way.kills // 2
+    assert crew.killed_at_work > setting.kills // 2
 
     found = in_the_cht(simulated_cht)
     copies = Counter(one["fields"]["verification_id"] for one in found)
-    accepted = {one["fields"]["verification_id"]: one for one in map(report, range(way.reports))}
+    accepted = {
+        one["fields"]["verification_id"]: one for one in map(report, range(setting.reports))
+    }
     assert copies == Counter(list(accepted))
     for one in found:
         meant = accepted[one["fields"]["verification_id"]]
         assert one["fields"]["verification"] == meant["fields"]["verification"]
         assert one["reported_date"] == meant["reported_date"]
-        assert way.with_api or one["_id"] == meant["_id"]
+        assert setting.with_api or one["_id"] == meant["_id"]
     assert_corrections_name_what_they_replace(found)
     rows = connection.execute("select report_id, state from app.outbox").fetchall()
     assert {state for _, state in rows} == {"sent"}

@@ -73,7 +73,7 @@ def test_a_report_that_the_cht_always_stumbles_over_does_not_hold_up_the_others(
 
         def deliver(self, rows: Any) -> Any:
             if stone in {row.report_id for row in rows}:
-                raise Unavailable("The CHT is in trouble (500: Server error).")
+                raise Unavailable("The CHT failed (500: Server error).")
             return super().deliver(rows)
 
     before = [outbox.accept() for _ in range(9)]

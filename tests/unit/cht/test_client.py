@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from pipeline.cht.changes import read_parts
-from pipeline.cht.client import ChtClient, Standing
-from pipeline.cht.http import Closed, RequestRefused, Unauthorized
+from pipeline.cht.client import ChtClient, DocumentState
+from pipeline.cht.http import ClientClosed, RequestRefused, Unauthorized
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -78,7 +78,7 @@ def test_a_server_that_is_away_is_unavailable(failure: Exception, words: str) ->
 def test_who_asks_through_a_closed_door_is_told_so_and_not_to_try_again() -> None:
     asking = answering(200, json={})
     asking.close()
-    with pytest.raises(Closed, match="not asked any more") as told:
+    with pytest.raises(ClientClosed, match="client was closed") as told:
         asking.session()
     assert not isinstance(told.value, Unavailable | Refused)
 
@@ -170,8 +170,8 @@ def test_a_missing_document_and_a_deleted_one_are_told_apart() -> None:
     deleted = answering(404, json={"error": "not_found", "reason": "deleted"})
     missing = answering(404, json={"error": "not_found", "reason": "missing"})
     no_database = answering(404, json={"error": "not_found", "reason": "Database does not exist."})
-    assert deleted.document("medic", "a").standing == Standing.DELETED
-    assert missing.document("medic", "a").standing == Standing.MISSING
+    assert deleted.document("medic", "a").state == DocumentState.DELETED
+    assert missing.document("medic", "a").state == DocumentState.MISSING
     with pytest.raises(SettingsWrong):
         no_database.document("medic", "a")
 
@@ -183,7 +183,7 @@ def test_revisions_tell_present_deleted_and_missing_apart() -> None:
         {"key": "c", "error": "not_found"},
     ]
     found = answering(200, json={"rows": rows}).revisions("medic", ["a", "b", "c"])
-    assert [found[key].standing for key in "abc"] == ["present", "deleted", "missing"]
+    assert [found[key].state for key in "abc"] == ["present", "deleted", "missing"]
     assert found["a"].revision == "1-a"
 
 
@@ -250,6 +250,6 @@ def test_documents_are_read_by_their_ids_in_one_request() -> None:
         {"key": "c", "error": "not_found"},
     ]
     found = answering(200, json={"rows": rows}).stored("medic", ["a", "b", "c"])
-    assert [one.standing for one in found.values()] == [*Standing]
+    assert [one.state for one in found.values()] == [*DocumentState]
     assert found["a"].content == {"_id": "a", "n": 1}
     assert found["b"].content is None

@@ -212,8 +212,8 @@ def test_an_offline_account_may_not_sync() -> None:
         check_account(session_of("chw_1", "chw").client(), "medic")
 
 
-def test_nobodys_account_may_not_sync() -> None:
-    with pytest.raises(Refused, match="who we are"):
+def test_an_anonymous_user_may_not_sync() -> None:
+    with pytest.raises(Refused, match="anonymous user"):
         check_account(session_of(None).client(), "medic")
 
 

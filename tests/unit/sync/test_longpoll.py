@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from pipeline.cht.client import ChtClient
-from pipeline.sync.longpoll import Waiting
+from pipeline.sync.longpoll import LongPoll
 
 
 def test_a_question_that_finds_the_client_closed_ends_quietly(
@@ -18,7 +18,7 @@ def test_a_question_that_finds_the_client_closed_ends_quietly(
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"results": []}))
     client = ChtClient("http://cht.example", transport=transport)
     client.close()
-    waiting, others = Waiting(client), set(threading.enumerate())
+    waiting, others = LongPoll(client), set(threading.enumerate())
     waiting.ask("medic", None)
     for thread in set(threading.enumerate()) - others:
         thread.join(10)

@@ -11,7 +11,7 @@ import pytest
 from pipeline.cht.changes import End, Leaf, Part, Row
 from pipeline.cht.client import ChtClient
 from pipeline.errors import Unavailable
-from pipeline.sync.prefetch import AHEAD_BYTES, AHEAD_PARTS, ReadAhead
+from pipeline.sync.prefetch import MOST_QUEUED_BYTES, MOST_QUEUED_PARTS, Prefetch
 
 
 class Pages(ChtClient):
@@ -36,8 +36,8 @@ class Pages(ChtClient):
         yield Part([row], b" " * self.size, End(str(number + 1), self.count - number - 1))
 
 
-def reading(pages: Pages) -> ReadAhead:
-    return ReadAhead(pages, "medic", None, 1)
+def reading(pages: Pages) -> Prefetch:
+    return Prefetch(pages, "medic", None, 1)
 
 
 def settled(look: Callable[[], int]) -> int:
@@ -60,7 +60,7 @@ def test_the_next_pages_are_read_while_one_lands() -> None:
     assert pages.was_read == 3
 
 
-@pytest.mark.parametrize(("size", "most"), [(10, AHEAD_PARTS + 1), (AHEAD_BYTES, 2)])
+@pytest.mark.parametrize(("size", "most"), [(10, MOST_QUEUED_PARTS + 1), (MOST_QUEUED_BYTES, 2)])
 def test_reading_goes_no_further_ahead_than_memory_allows(size: int, most: int) -> None:
     pages = Pages(20, size)
     with reading(pages) as ahead:

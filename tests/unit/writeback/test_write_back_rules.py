@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.cht.client import Standing, Stored, Written
+from pipeline.cht.client import DocumentState, Stored, WriteResult
 from pipeline.writeback.rules import (
     NOT_OURS,
-    Pace,
+    Backoff,
     State,
     after_reading,
     after_searching,
@@ -72,48 +72,50 @@ def test_an_answer_left_empty_or_left_out_is_the_same() -> None:
     ],
 )
 def test_another_answer_under_our_id_is_an_alarm(path: str, value: object) -> None:
-    decision = after_reading(REPORT, Stored(Standing.PRESENT, "1-a", changed(path, value)))
+    decision = after_reading(REPORT, Stored(DocumentState.PRESENT, "1-a", changed(path, value)))
     assert (decision.state, decision.reason) == (State.REFUSED, NOT_OURS)
 
 
 def test_a_report_somebody_deleted_is_withdrawn_and_not_sent_again() -> None:
-    assert after_reading(REPORT, Stored(Standing.DELETED)).state == State.WITHDRAWN
+    assert after_reading(REPORT, Stored(DocumentState.DELETED)).state == State.WITHDRAWN
 
 
 @pytest.mark.parametrize(
     ("written", "state"),
     [
-        (Written(ok=True), State.SENT),
-        (Written(error="forbidden", reason="no"), State.REFUSED),
-        (Written(error="timeout", reason="shards"), State.PENDING),
-        (Written(), State.PENDING),
+        (WriteResult(ok=True), State.SENT),
+        (WriteResult(error="forbidden", reason="no"), State.REFUSED),
+        (WriteResult(error="timeout", reason="shards"), State.PENDING),
+        (WriteResult(), State.PENDING),
     ],
 )
-def test_each_answer_for_one_report_has_its_meaning(written: Written, state: State) -> None:
+def test_each_answer_for_one_report_has_its_meaning(written: WriteResult, state: State) -> None:
     decision = after_writing(written)
     assert decision is not None
     assert decision.state == state
 
 
 def test_a_conflict_is_decided_by_the_document_that_stands_there() -> None:
-    assert after_writing(Written(error="conflict")) is None
+    assert after_writing(WriteResult(error="conflict")) is None
 
 
 def test_a_refusal_keeps_the_chts_own_words() -> None:
-    decision = after_writing(Written(error="forbidden", reason="Only reviewers."))
+    decision = after_writing(WriteResult(error="forbidden", reason="Only reviewers."))
     assert decision is not None
     assert decision.reason == "forbidden: Only reviewers"
 
 
 def test_of_several_copies_the_first_counts_whoever_asks() -> None:
-    ours = Stored(Standing.PRESENT, "1-a", REPORT)
-    decision = after_searching(REPORT, [("b", ours), ("a", ours), ("0", Stored(Standing.DELETED))])
+    ours = Stored(DocumentState.PRESENT, "1-a", REPORT)
+    decision = after_searching(
+        REPORT, [("b", ours), ("a", ours), ("0", Stored(DocumentState.DELETED))]
+    )
     assert (decision.state, decision.report_id) == (State.SENT, "a")
     assert decision.reason == "The CHT has 2 copies of this report."
 
 
 def test_what_was_found_and_then_deleted_is_withdrawn() -> None:
-    found = [("a", Stored(Standing.DELETED))]
+    found = [("a", Stored(DocumentState.DELETED))]
     assert after_searching(REPORT, found).state == State.WITHDRAWN
 
 
@@ -131,7 +133,7 @@ def test_only_a_repeated_attempt_looks_first() -> None:
 
 
 def test_pauses_grow_up_to_a_ceiling() -> None:
-    pace = Pace()
+    pace = Backoff()
     pauses = [pace.pause(attempts) for attempts in range(1, 100)]
     assert pauses == sorted(pauses)
     assert pauses[0] == timedelta(seconds=5)
