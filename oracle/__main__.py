@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oracle.cases import read
 from oracle.comparison import Verdict, compare
-from oracle.database import place
+from oracle.database import temporary_database
 from oracle.our_answers import answers
 
 RECORDED = Path(__file__).parents[1] / "tests" / "data" / "task-oracle" / "cases.jsonl.gz"
@@ -20,8 +20,8 @@ def main(arguments: list[str]) -> int:
     path = Path(arguments[0]) if arguments else RECORDED
     cases = list(read(path))
     verdicts = []
-    with place() as where:
-        for case, ours in answers(where, cases, _say):
+    with temporary_database() as database:
+        for case, ours in answers(database, cases, _say):
             for verdict in compare(case, ours):
                 verdicts.append(verdict)
                 if not verdict.agrees:

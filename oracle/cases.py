@@ -23,8 +23,8 @@ def read(path: Path) -> Iterator[Case]:
     """Cases in the order of the file, each with a `number` of its own."""
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8") as file:
-        for place, line in enumerate(file):
-            yield own({**json.loads(line), "number": str(_FIRST_NUMBER + place)})
+        for position, line in enumerate(file):
+            yield own({**json.loads(line), "number": str(_FIRST_NUMBER + position)})
 
 
 def own(case: Case) -> Case:

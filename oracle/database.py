@@ -1,6 +1,6 @@
-"""A database of the oracle's own: nothing that the operator's environment names is touched.
+"""A temporary database for the oracle; never the one that the operator's environment names.
 
-A real PostgreSQL is given by WORKLIST_TEST_POSTGRES_URL; else the embedded one serves.
+A real PostgreSQL is given by WORKLIST_TEST_POSTGRES_URL; otherwise the embedded one is used.
 """
 
 import os
@@ -20,7 +20,7 @@ SOURCE = "oracle/medic"
 
 
 @dataclass(frozen=True)
-class Place:
+class TemporaryDatabase:
     """A migrated database, and a folder for what dbt writes."""
 
     address: Address
@@ -28,7 +28,7 @@ class Place:
 
 
 @contextmanager
-def place() -> Iterator[Place]:
+def temporary_database() -> Iterator[TemporaryDatabase]:
     with (
         tempfile.TemporaryDirectory(prefix="worklist-oracle-") as name,
         databases.server(
@@ -41,4 +41,4 @@ def place() -> Iterator[Place]:
             migrate(connection, Settings.read({}).postgres)
             name_instance(connection, "oracle", SOURCE, datetime.now(UTC))
         migrating.dispose()
-        yield Place(address, Path(name))
+        yield TemporaryDatabase(address, Path(name))

@@ -1,4 +1,4 @@
-"""What our tables say of cases, by the way an operator's data takes: landed, defined, refreshed."""
+"""Our rows for the cases, made as an operator's are: landed, defined, refreshed."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ import psycopg
 
 from oracle.appointments import REPEATED, Row
 from oracle.cases import Case
-from oracle.database import SOURCE, Place
+from oracle.database import SOURCE, TemporaryDatabase
 from oracle.dates import believable_moment
 from oracle.definitions import tasks_yml
 from pipeline.database import connect, now
@@ -22,7 +22,7 @@ Rows = dict[tuple[str, str], Row]
 
 
 def answers(
-    place: Place, cases: Iterable[Case], say: Callable[[str], None]
+    database: TemporaryDatabase, cases: Iterable[Case], say: Callable[[str], None]
 ) -> Iterator[tuple[Case, Rows]]:
     """Each case with our rows, as of the case's moment.
 
@@ -31,8 +31,8 @@ def answers(
     """
     ordered = sorted(cases, key=itemgetter("timezone"))
     with (
-        connect(place.address, autocommit=True) as connection,
-        dbt.running(place.address, "v1", "couchdb", place.folder) as running_dbt,
+        connect(database.address, autocommit=True) as connection,
+        dbt.running(database.address, "v1", "couchdb", database.folder) as running_dbt,
     ):
         for timezone, group in groupby(ordered, key=itemgetter("timezone")):
             of_zone = list(group)

@@ -19,13 +19,13 @@ def contradictions(content: Any) -> Iterator[Contradiction]:
     yield from _timezone(programme.get("timezone"))
     tasks = _sequence(programme.get("tasks"))
     names = [_mapping(task).get("name") for task in tasks]
-    for place, task in enumerate(map(_mapping, tasks)):
-        name = names[place]
-        if isinstance(name, str) and name in names[:place]:
-            yield ("tasks", place, "name"), "is given to two tasks; write another"
-        yield from _events(_sequence(task.get("events")), ("tasks", place, "events"))
+    for position, task in enumerate(map(_mapping, tasks)):
+        name = names[position]
+        if isinstance(name, str) and name in names[:position]:
+            yield ("tasks", position, "name"), "is given to two tasks; write another"
+        yield from _events(_sequence(task.get("events")), ("tasks", position, "events"))
         if (sentence := _resolution(task)) is not None:
-            yield ("tasks", place, "resolvedIf"), sentence
+            yield ("tasks", position, "resolvedIf"), sentence
 
 
 def _timezone(name: Any) -> Iterator[Contradiction]:
@@ -38,11 +38,11 @@ def _timezone(name: Any) -> Iterator[Contradiction]:
 
 def _events(events: list[Any], location: Location) -> Iterator[Contradiction]:
     ids = [_mapping(event).get("id") for event in events]
-    for place, event in enumerate(map(_mapping, events)):
+    for position, event in enumerate(map(_mapping, events)):
         if event and ("days" in event) == ("dueDate" in event):
-            yield (*location, place), "needs one of days and dueDate; write exactly one"
-        if len(events) > 1 and ids[place] in (None, *ids[:place]):
-            yield (*location, place), "is one of several; write an id of its own"
+            yield (*location, position), "needs one of days and dueDate; write exactly one"
+        if len(events) > 1 and ids[position] in (None, *ids[:position]):
+            yield (*location, position), "is one of several events; give each its own id"
 
 
 def _resolution(task: dict[Any, Any]) -> str | None:

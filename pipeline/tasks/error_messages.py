@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 from pipeline.tasks.yaml_lines import Location
 
 # What to write, by key; the keys are the same words wherever they stand.
-_WRITE = {
+_EXAMPLES = {
     "timezone": "an IANA name such as Africa/Blantyre",
     "areaType": "the contact type of a CHW's area, such as chw_area",
     "timely": "{pastDays: 60, futureDays: 180}",
@@ -55,7 +55,7 @@ _WRITE = {
     "notFor": "a list of reasons for which nobody is sent",
     "verifiedInCht": "true or false",
 }
-_OF_TASKS_JS = {
+_ONLY_IN_TASKS_JS = {
     "modifyContent": "the answer's form is always the same; leave it out",
     "contact": "leave it out",
 }
@@ -70,33 +70,33 @@ def where(location: Location, content: Any) -> str:
     return f"task {name}: {rest}" if rest else f"task {name}"
 
 
-def _name(content: Any, place: int | str) -> str:
+def _name(content: Any, position: int | str) -> str:
     try:
-        return str(content["tasks"][place]["name"])
+        return str(content["tasks"][position]["name"])
     except (LookupError, TypeError):
-        return f"number {int(place) + 1}"
+        return f"number {int(position) + 1}"
 
 
 def sentence(details: ErrorDetails, content: Any) -> str:
     location = details["loc"]
     key = next((str(step) for step in reversed(location) if isinstance(step, str)), "")
-    place = where(location, content)
-    instead = f"; write {_WRITE[key]}" if key in _WRITE else ""
+    subject = where(location, content)
+    instead = f"; write {_EXAMPLES[key]}" if key in _EXAMPLES else ""
     match details["type"]:
         case "missing":
-            return f"{place} is missing{instead}"
+            return f"{subject} is missing{instead}"
         case "extra_forbidden":
-            return f"{place} is not a key that is known here{_known_instead(key)}"
+            return f"{subject} is not a known key{_nearest_key(key)}"
         case "string_type":
-            return f"{place} must be a text, if need be in quotes{instead}"
+            return f"{subject} must be text, in quotes if necessary{instead}"
         case "string_pattern_mismatch" | "literal_error":
-            return f"{place} cannot be {details['input']!r}{instead}"
+            return f"{subject} cannot be {details['input']!r}{instead}"
     message = details["msg"]
-    return f"{place}: {message[0].lower()}{message[1:]}{instead}"
+    return f"{subject}: {message[0].lower()}{message[1:]}{instead}"
 
 
-def _known_instead(key: str) -> str:
-    if key in _OF_TASKS_JS:
-        return f"; {_OF_TASKS_JS[key]}"
-    near = difflib.get_close_matches(key, _WRITE, n=1)
+def _nearest_key(key: str) -> str:
+    if key in _ONLY_IN_TASKS_JS:
+        return f"; {_ONLY_IN_TASKS_JS[key]}"
+    near = difflib.get_close_matches(key, _EXAMPLES, n=1)
     return f"; did you mean {near[0]}?" if near else ""

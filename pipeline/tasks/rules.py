@@ -245,14 +245,14 @@ def event_rows(definition: Definition) -> list[dict[str, Any]]:
     return [
         {
             "definition": definition.name,
-            "event": event.id or str(place),
+            "event": event.id or str(position),
             "days": event.days,
             "due_path": _steps(event.due_date.path if event.due_date else None),
             "offset_days": event.due_date.offset_days if event.due_date else 0,
             "start_days": event.start,
             "end_days": event.end,
         }
-        for place, event in enumerate(definition.events)
+        for position, event in enumerate(definition.events)
     ]
 
 

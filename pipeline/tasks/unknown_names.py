@@ -35,8 +35,8 @@ def names(content: Any) -> list[Named]:
     return [
         *areas,
         *(
-            Named(named.kind, named.name, ("tasks", place, *named.location))
-            for place, task in enumerate(content["tasks"])
+            Named(named.kind, named.name, ("tasks", position, *named.location))
+            for position, task in enumerate(content["tasks"])
             for named in _of_task(task)
         ),
     ]
@@ -48,14 +48,14 @@ def _of_task(task: dict[str, Any]) -> Iterator[Named]:
     yield from _listed(Kind.ROLE, task["assignedTo"]["roles"], ("assignedTo", "roles"))
     yield from _forms(task.get("resolvedIf"), ("resolvedIf",))
     yield from _listed(Kind.FORM, (task.get("tracing") or {}).get("forms"), ("tracing", "forms"))
-    for place, action in enumerate(task.get("actions", [])):
+    for position, action in enumerate(task.get("actions", [])):
         if action.get("type", "report") == "report":
-            yield from _forms(action, ("actions", place))
+            yield from _forms(action, ("actions", position))
 
 
 def _listed(kind: Kind, listed: list[str] | None, location: Location) -> Iterator[Named]:
-    for place, name in enumerate(listed or []):
-        yield Named(kind, name, (*location, place))
+    for position, name in enumerate(listed or []):
+        yield Named(kind, name, (*location, position))
 
 
 def _forms(value: Any, location: Location) -> Iterator[Named]:

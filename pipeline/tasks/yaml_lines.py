@@ -60,8 +60,8 @@ def _walk(
 ) -> None:
     lines.setdefault(location, node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
-        for place, item in enumerate(node.value):
-            _walk(item, (*location, place), lines, problems)
+        for position, item in enumerate(node.value):
+            _walk(item, (*location, position), lines, problems)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             below, line = (*location, str(key.value)), key.start_mark.line + 1

@@ -26,9 +26,9 @@ def explanation(connection: psycopg.Connection, sought: str) -> Paragraphs:
     found = sought and (_of_number(connection, sought) or _of_name(connection, sought))
     if not found:
         raise Refused(
-            "No task, document or patient of this id, number or name is known as of the last "
-            "refresh. What is missing has not landed, was purged in the CHT, or could not be "
-            "stored (`worklist status` counts those)."
+            "No task, document or patient with this id, number or name is known as of the last "
+            "refresh. It has not landed, was purged in the CHT, or could not be stored "
+            "(`worklist status` counts those)."
         )
     return found
 
@@ -71,9 +71,9 @@ def _several(found: list[Patient], what: str) -> Paragraphs:
 def _of_unknown(connection: psycopg.Connection, task_ids: list[str], word: str) -> Paragraphs:
     if not task_ids:
         return []
-    latest = ", the latest of them" if len(task_ids) > MOST else ""
+    latest = ", the latest ones" if len(task_ids) > MOST else ""
     return [
-        [f"Tasks about nobody who is known, whose report says this {word}{latest}:"],
+        [f"Tasks about unknown patients whose report has this {word}{latest}:"],
         *(
             explain(task)
             for one in task_ids[:MOST]

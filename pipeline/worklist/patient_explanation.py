@@ -9,10 +9,10 @@ from pipeline.worklist.task_explanation import Considered, moment, refusals
 def choose(patients: Sequence[Patient], what: str) -> list[str]:
     """The contacts of whom one is meant."""
     return [
-        f"Several contacts have {what}. Ask for one of them by its uuid:",
+        f"Several contacts have {what}. Give the uuid of one of them:",
         *(f"  {patient.patient_uuid}: {_who(patient)}" for patient in patients[:MOST]),
         *(
-            ["There are more, which are not listed: ask for a number, or more words of the name."]
+            ["There are more: give the number, or more of the name."]
             if len(patients) > MOST
             else []
         ),
@@ -54,15 +54,18 @@ def _without_task(
 ) -> Iterator[str]:
     yield "No task is about this contact."
     if not own:
-        yield "No report about it is known."
+        yield "No report about this contact has landed."
     elif not any(report.is_form_asked for report in own):
         forms = sorted({report.form for report in own})
-        yield f"No definition asks the reports about it, which are of form {', '.join(forms)}."
+        yield (
+            "No definition applies to the reports about this contact, which have the form "
+            f"{', '.join(forms)}."
+        )
     yield from refusals([one for one in contact if one.is_type_named])
     if not patient.supervisors:
         yield (
-            "No supervisor has a place above it, so only programme-wide roles would see a task "
-            "about it."
+            "No supervisor has a place above this contact, so only programme-wide roles "
+            "would see a task about it."
         )
 
 
@@ -82,11 +85,11 @@ def explain_reports(reports: Sequence[Report]) -> list[str]:
 def _of_somebody_else(report: Report, number: str | None) -> str:
     if report.is_ambiguous:
         return (
-            f"{_report(report)} names nobody but the number {number}, which several contacts "
-            "have, so it counts for none of them."
+            f"{_report(report)} names only the number {number}, which several contacts have, "
+            "so it counts for none of them."
         )
     if report.patient_uuid is None:
-        return f"{_report(report)} names the number {number}, but nobody who is known."
+        return f"{_report(report)} names the number {number}, which no contact has."
     return f"{_report(report)} names the number {number}, but is about {report.patient_uuid}."
 
 
@@ -97,7 +100,7 @@ def explain_number(number: str, reports: Sequence[Report]) -> list[str]:
     return [
         *explain_reports([report for report in unknown if report.is_form_asked]),
         *(
-            f"{_report(report)} names the number {number}; no definition asks its form."
+            f"{_report(report)} names the number {number}; no definition applies to its form."
             for report in unknown
             if not report.is_form_asked
         ),
@@ -107,7 +110,7 @@ def explain_number(number: str, reports: Sequence[Report]) -> list[str]:
 
 
 def _more(reports: Sequence[Report]) -> list[str]:
-    return ["There are more reports, which are not told."] if len(reports) > MOST else []
+    return ["There are more reports; only the latest are listed."] if len(reports) > MOST else []
 
 
 def _report(report: Report) -> str:

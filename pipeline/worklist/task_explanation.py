@@ -88,20 +88,20 @@ class Considered:
 
 
 _FLAGS = {
-    "ambiguous_patient": "several contacts have the number in the report, and no uuid decides",
-    "appointment_changed": "an answer that names it was given for another day or patient",
+    "ambiguous_patient": "several contacts have the number in the report, and it has no known uuid",
+    "appointment_changed": "it was answered for another appointment day or another patient",
     "bad_reported_date": "the date of the report cannot be read or cannot be true; when it landed "
     "counts",
     "distant_appointment_date": "the appointment is more than two years before the report",
-    "unknown_patient": "no contact answers to the reference in the report",
-    "place_from_sender": "so the task went to the place of the report's sender",
+    "unknown_patient": "no contact matches the patient in the report",
+    "place_from_sender": "the task is at the place of the report's sender",
     "no_appointment_date": "the day of the appointment is missing",
     "bad_appointment_date": "the day of the appointment cannot be read",
     "future_appointment_date": "the day of the appointment is later than the day the task is due",
-    "no_due_date": "the CHT would read no due date; the day of the report counts",
-    "text_altered": "the document held a character that could not be stored",
+    "no_due_date": "it has no due date that the CHT could read; the day of the report is used",
+    "text_altered": "the document had a character that PostgreSQL cannot store",
     "duplicate_open": "the same patient has another open task of this definition",
-    "orphan_place": "the place, or one above it, is missing, deleted or runs in a circle",
+    "orphan_place": "the place, or one above it, is missing or deleted, or they form a cycle",
 }
 
 
@@ -124,20 +124,20 @@ def _origin(facts: Facts) -> Iterator[str]:
     kind = "contact" if facts.applies_to == "contacts" else "report"
     since = f", of {moment(facts.reported_at, facts.zone)}" if facts.reported_at else ""
     yield (
-        f"The {kind} {facts.source_id}{since} asks for it: "
+        f"The {kind} {facts.source_id}{since} gave this task: "
         f"definition {facts.definition}, event {facts.event}."
     )
     if "ambiguous_patient" in facts.flags:
-        yield "Several contacts have the number that it names, so that it is about none of them."
+        yield "Several contacts have the patient number in it, so it names none of them."
     elif facts.patient_uuid is None:
-        yield "Nobody knows the patient whom it names."
+        yield "No contact matches the patient in it."
     elif facts.patient_uuid != facts.source_id:
         yield f"It is about {facts.patient_uuid}."
     if facts.appointment_on:
         yield f"The appointment was on {facts.appointment_on}."
     if facts.report_count > 1 and facts.last_reported_at:
         last = moment(facts.last_reported_at, facts.zone)
-        yield f"{facts.report_count} reports are about this appointment, the last of {last}."
+        yield f"{facts.report_count} reports are about this appointment, the latest from {last}."
 
 
 def _window(facts: Facts) -> Iterator[str]:
@@ -152,8 +152,8 @@ def _decision(facts: Facts) -> Iterator[str]:
     match facts.standing:
         case "repeated":
             yield (
-                "The appointment was reported before; "
-                f"{facts.appointment_task_id} is the task that stands for it."
+                "The same appointment was reported earlier; "
+                f"{facts.appointment_task_id} is the task for it."
             )
         case "verified":
             yield f"The answer of round {facts.verification_round} counts."
@@ -164,9 +164,9 @@ def _decision(facts: Facts) -> Iterator[str]:
         case "resolved":
             yield _resolved(facts)
         case "upcoming":
-            yield "Its first day has not come, so it cannot be answered yet."
+            yield "Its first day has not come yet, so it cannot be answered."
         case "expired":
-            yield "Its last day has passed. It can still be answered."
+            yield "Its last day has passed; it can still be answered."
         case _:
             yield from _waits_for(facts)
 
@@ -213,7 +213,7 @@ def _waits_for(facts: Facts) -> Iterator[str]:
         asked = " and ".join(map(_asked, alternative))
         yield f"{asked[0].upper()}{asked[1:]} would resolve it."
     if facts.is_resolved_when_cleared:
-        yield "It would be resolved when the scheduled task is cleared."
+        yield "Clearing the scheduled task would resolve it."
     yield "A verification would close it."
 
 
@@ -230,7 +230,7 @@ def _answers(facts: Facts) -> Iterator[str]:
 
 
 _VOID = {
-    "no_outcome": "it says neither visited nor not_visited",
+    "no_outcome": "it has no outcome, visited or not_visited",
     "not_authorised": "its sender is not the contact of an online user who may verify",
 }
 
@@ -257,7 +257,7 @@ def explain_absence(considered: Sequence[Considered]) -> list[str]:
     """Why a document gave no task."""
     document = considered[0]
     if document.kind is None:
-        return [f"{document.source_id} is neither a report nor a contact, and gives no task."]
+        return [f"{document.source_id} is neither a report nor a contact, so it gives no task."]
     deleted = " It is deleted in the CHT." if document.is_deleted else ""
     return [
         f"{document.source_id} is a {document.kind} of type {document.type or 'none'}.{deleted}",
@@ -274,8 +274,8 @@ def _refusal(considered: Considered) -> str:
     if considered.is_asked:
         return "it applies; the task comes with the next refresh"
     if considered.is_type_named:
-        return "it asks documents of this type, but its `appliesIf` is not true of this one"
-    return "it does not ask documents of this type"
+        return "it applies to documents of this type, but its `appliesIf` is false for this one"
+    return "it does not apply to documents of this type"
 
 
 def moment(then: datetime, zone: str) -> str:

@@ -12,8 +12,8 @@ from tests.integration.programme import AREA, Programme
 MOMENT = datetime(2026, 11, 18, 6, tzinfo=UTC)
 TASK = "verify~verify-missed-appointment"
 NOT_TRUE = (
-    "Definition verify-missed-appointment: it asks documents of this type, but its `appliesIf` is "
-    "not true of this one."
+    "Definition verify-missed-appointment: it applies to documents of this type, "
+    "but its `appliesIf` is false for this one."
 )
 
 
@@ -91,15 +91,15 @@ def test_a_report_that_a_definition_refuses_is_told(known: Programme) -> None:
 def test_reports_of_other_forms_and_no_reports_are_told(known: Programme) -> None:
     assert explained(known, "70003")[0][1:] == [
         "No task is about this contact.",
-        "No definition asks the reports about it, which are of form delivery.",
+        "No definition applies to the reports about this contact, which have the form delivery.",
     ]
     assert explained(known, "70004") == [
         [
             "Mphatso Gondwe, number 70004, in a place (nowhere): the contact p-nothing.",
             "No task is about this contact.",
-            "No report about it is known.",
-            "No supervisor has a place above it, so only programme-wide roles would see a task "
-            "about it.",
+            "No report about this contact has landed.",
+            "No supervisor has a place above this contact, so only programme-wide roles "
+            "would see a task about it.",
         ]
     ]
     assert explained(known, "70009")[0][0].endswith(
@@ -115,7 +115,7 @@ def test_a_muted_patient_has_a_task_that_is_excluded(known: Programme) -> None:
 @pytest.mark.parametrize("sought", ["70006", "nobody xolani"])
 def test_what_only_a_report_says_is_found(known: Programme, sought: str) -> None:
     head, task = explained(known, sought)
-    assert head[0].startswith("Tasks about nobody who is known, whose report says this n")
+    assert head[0].startswith("Tasks about unknown patients whose report has this n")
     assert task[0] == f"r-unknown~{TASK} is Ready (open)."
 
 
@@ -141,7 +141,7 @@ def test_of_several_patients_one_is_to_be_chosen(known: Programme, sought: str, 
     who = f"Tiyamike Twin, number 70008, in Matope area 1 ({AREA})"
     assert explained(known, sought) == [
         [
-            f"Several contacts have {what}. Ask for one of them by its uuid:",
+            f"Several contacts have {what}. Give the uuid of one of them:",
             f"  p-twin-a: {who}",
             f"  p-twin-b: {who}",
         ]
@@ -159,5 +159,5 @@ def test_what_is_not_known_is_refused_without_repeating_it(known: Programme, sou
     with pytest.raises(Refused) as refused:
         explained(known, sought)
     assert str(refused.value).startswith(
-        "No task, document or patient of this id, number or name is known as of the last refresh."
+        "No task, document or patient with this id, number or name is known as of the last refresh."
     )

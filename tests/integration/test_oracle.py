@@ -7,7 +7,7 @@ import pytest
 from oracle.__main__ import RECORDED
 from oracle.cases import read
 from oracle.comparison import compare
-from oracle.database import SOURCE, Place
+from oracle.database import SOURCE, TemporaryDatabase
 from oracle.deviations import ALL
 from oracle.engine import Judge
 from oracle.our_answers import answers
@@ -17,27 +17,27 @@ from tests.integration import made_up_cases
 
 
 @pytest.fixture
-def place(database: Address, home: Path) -> Place:
+def oracle_database(database: Address, home: Path) -> TemporaryDatabase:
     opened = engine(database)
     with opened.begin() as naming:
         name_instance(naming, "oracle", SOURCE, now(naming))
     opened.dispose()
-    return Place(database, home)
+    return TemporaryDatabase(database, home)
 
 
 @pytest.mark.one_server
-def test_every_boundary_of_the_matrix_agrees(place: Place) -> None:
+def test_every_boundary_of_the_matrix_agrees(oracle_database: TemporaryDatabase) -> None:
     cases = [case for case in read(RECORDED) if "matrix" in case["tags"]]
-    found = list(answers(place, cases, lambda _text: None))
+    found = list(answers(oracle_database, cases, lambda _text: None))
     assert len(found) == len(cases)
     for case, ours in found:
         assert all(verdict.agrees for verdict in compare(case, ours)), case["id"]
 
 
 @pytest.mark.one_server
-def test_what_the_field_sends_is_told_as_it_is_foreseen(place: Place) -> None:
+def test_what_the_field_sends_is_told_as_it_is_foreseen(oracle_database: TemporaryDatabase) -> None:
     made_up = list(made_up_cases.cases(seed=1, count=250))
-    found = list(answers(place, made_up, lambda _text: None))
+    found = list(answers(oracle_database, made_up, lambda _text: None))
     assert len(found) == len(made_up)
     for case, ours in found:
         foreseen = Judge(case, ALL).rows()

@@ -70,7 +70,7 @@ def test_what_a_resolver_says_wrong_is_told_with_its_line() -> None:
     text = SMALL + "    resolvedIf:\n      newerReport:\n        - {from: visit}\n"
     assert _complaints(text) == [
         "tasks.yml:13: task verify: resolvedIf.newerReport.0.form is missing; write a form's code",
-        "tasks.yml:13: task verify: resolvedIf.newerReport.0.from is not a key that is known here;"
+        "tasks.yml:13: task verify: resolvedIf.newerReport.0.from is not a known key;"
         " did you mean form?",
     ]
 
@@ -92,7 +92,7 @@ def test_every_error_is_told_at_once_with_line_key_and_what_to_write_instead() -
     assert _complaints(text) == [
         "tasks.yml:1: timezone Malawi is unknown; write an IANA name such as Africa/Blantyre",
         "tasks.yml:3: task verify: title is missing; write a text, or a translation key of the CHT",
-        "tasks.yml:4: task verify: titel is not a key that is known here; did you mean title?",
+        "tasks.yml:4: task verify: titel is not a known key; did you mean title?",
         "tasks.yml:8: task verify: events.0.start: input should be greater than or equal to 0;"
         " write for how many days before the due day it is open, 0 or more",
         "tasks.yml:8: task verify: events.0 needs one of days and dueDate; write exactly one",
@@ -113,7 +113,7 @@ def test_every_error_is_told_at_once_with_line_key_and_what_to_write_instead() -
         ("appliesTo: reports", "appliesTo: people", "write reports, contacts or scheduled_tasks"),
         ("    title", "    contactLabel: $.fields.x\n    title", "a path without $ and brackets"),
         ("    title", "    title: A\n    title", "5: title is given a second time, first in line"),
-        ("[trace]", "[4]", "appliesToType.0 must be a text, if need be in quotes; write a list"),
+        ("[trace]", "[4]", "appliesToType.0 must be text, in quotes if necessary; write a list"),
         ("timezone: Africa/Blantyre", "timezone: [", "cannot be read as YAML"),
     ],
 )

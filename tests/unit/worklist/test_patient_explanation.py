@@ -30,8 +30,8 @@ OF_ANOTHER = replace(
 )
 GAVE_NONE = [
     "The report r1 of form trace, of 2026-11-03 08:00, gave no task.",
-    "Definition missed: it asks documents of this type, but its `appliesIf` is not true of this "
-    "one.",
+    "Definition missed: it applies to documents of this type, "
+    "but its `appliesIf` is false for this one.",
 ]
 
 
@@ -40,8 +40,8 @@ def test_a_patient_without_a_task_is_told_what_was_asked_and_refused() -> None:
     assert explain_patient(ANNA, 0, [REFUSED], [household]) == [
         "Anna, number 48074, in Matope 1 (h1): the contact p1.",
         "No task is about this contact.",
-        "Definition households: it asks documents of this type, but its `appliesIf` is not true of "
-        "this one.",
+        "Definition households: it applies to documents of this type, "
+        "but its `appliesIf` is false for this one.",
         *GAVE_NONE,
     ]
 
@@ -54,7 +54,7 @@ def test_with_tasks_only_what_gave_none_is_added() -> None:
 def test_a_report_that_names_the_number_of_several_or_is_about_another_is_told() -> None:
     sentences = explain_patient(ANNA, 0, [OF_NOBODY, OF_ANOTHER], [])
     assert sentences[-2:] == [
-        "The report r2 of form trace, of 2026-11-03 08:00, names nobody but the number 48074, "
+        "The report r2 of form trace, of 2026-11-03 08:00, names only the number 48074, "
         "which several contacts have, so it counts for none of them.",
         "The report r3 of form trace names the number 48074, but is about p2.",
     ]
@@ -65,7 +65,7 @@ def test_of_a_number_without_a_contact_only_reports_without_a_task_are_told() ->
     assert explain_number("48074", [replace(REFUSED, patient_uuid=None), OF_NOBODY, other]) == [
         *GAVE_NONE,
         "The report r4 of form trace, of 2026-11-03 08:00, names the number 48074; no definition "
-        "asks its form.",
+        "applies to its form.",
     ]
 
 
@@ -74,9 +74,9 @@ def test_a_contact_without_name_number_and_place_is_told_of_all_the_same() -> No
     assert explain_patient(bare, 0, [], []) == [
         "Without a name: the contact p1.",
         "No task is about this contact.",
-        "No report about it is known.",
-        "No supervisor has a place above it, so only programme-wide roles would see a task about "
-        "it.",
+        "No report about this contact has landed.",
+        "No supervisor has a place above this contact, so only programme-wide roles would see a "
+        "task about it.",
     ]
 
 
@@ -85,4 +85,4 @@ def test_whatever_is_listed_ends_and_says_so() -> None:
     assert len(choose([ANNA] * MOST, "this name")) == 1 + MOST
     sentences = explain_patient(ANNA, 1, [OF_ANOTHER] * (MOST + 1), [])
     assert len(sentences) == 1 + MOST + 1
-    assert sentences[-1] == "There are more reports, which are not told."
+    assert sentences[-1] == "There are more reports; only the latest are listed."

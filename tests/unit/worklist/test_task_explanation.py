@@ -69,7 +69,7 @@ FROM_CHT = replace(ANSWER, answered_in="cht", sender_uuid="c1", verified_by=None
 def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_it() -> None:
     assert explain(OPEN) == [
         "r1~verify~missed is Ready (open).",
-        "The report r1, of 2026-11-03 08:00 asks for it: definition missed, event verify.",
+        "The report r1, of 2026-11-03 08:00 gave this task: definition missed, event verify.",
         "It is about p1.",
         "The appointment was on 2026-10-21.",
         "It opens on 2026-11-03, is due on 2026-11-03 and closes on 2026-12-01; "
@@ -113,15 +113,15 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
         ),
         (
             {"standing": "repeated", "appointment_task_id": "r0~verify~missed"},
-            "The appointment was reported before; r0~verify~missed is the task that stands for it.",
+            "The same appointment was reported earlier; r0~verify~missed is the task for it.",
         ),
         (
             {"report_count": 5},
-            "5 reports are about this appointment, the last of 2026-11-03 08:00.",
+            "5 reports are about this appointment, the latest from 2026-11-03 08:00.",
         ),
         (
             {"patient_uuid": None, "flags": ["ambiguous_patient"]},
-            "Several contacts have the number that it names, so that it is about none of them.",
+            "Several contacts have the patient number in it, so it names none of them.",
         ),
         (
             {"standing": "resolved", "resolved_by_report": "r3", "resolved_by_form": "call"},
@@ -136,8 +136,8 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
             "It is excluded: the patient has a date of death.",
         ),
         ({"standing": "withdrawn"}, "It was withdrawn: the document is deleted in the CHT."),
-        ({"standing": "expired"}, "Its last day has passed. It can still be answered."),
-        ({"patient_uuid": None}, "Nobody knows the patient whom it names."),
+        ({"standing": "expired"}, "Its last day has passed; it can still be answered."),
+        ({"patient_uuid": None}, "No contact matches the patient in it."),
         (
             {"supervisors": []},
             "No supervisor sees it: nobody with the role supervisor has a place above h1.",
@@ -158,9 +158,9 @@ def test_a_document_that_gave_no_task_is_told_why() -> None:
     fresh = replace(named, definition="new", is_asked=True)
     assert explain_absence([named, other, fresh]) == [
         "r1 is a report of type trace.",
-        "Definition missed: it asks documents of this type, but its `appliesIf` is not true of "
-        "this one.",
-        "Definition households: it does not ask documents of this type.",
+        "Definition missed: it applies to documents of this type, "
+        "but its `appliesIf` is false for this one.",
+        "Definition households: it does not apply to documents of this type.",
         "Definition new: it applies; the task comes with the next refresh.",
     ]
     assert "neither a report nor a contact" in explain_absence([replace(named, kind=None)])[0]
