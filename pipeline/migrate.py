@@ -1,4 +1,7 @@
-"""Moves the schema with alembic: landing, service tables; then grants. Never dbt's tables."""
+"""Migrates the schema with alembic, landing and service tables, then renews the grants.
+
+Tables that dbt builds are none of its business.
+"""
 
 from datetime import datetime
 
@@ -6,7 +9,6 @@ import psycopg
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import MetaData
@@ -19,11 +21,11 @@ from pipeline.settings import PROJECT, PostgresSettings
 
 
 def migrate(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> list[str]:
-    """Brings the database up to the newest revision, and grants each role what it may do.
+    """Brings the database up to the newest revision and renews the privileges of each role.
 
-    Returns the statements that an administrator has to run, where the account may not.
+    Returns the statements that an administrator has to run because the account may not.
     """
-    _wait_for_vacuums(connection, postgres)
+    _lock_landing(driver(connection), postgres)
     if not _has_tables(driver(connection)):
         connection.execute(sqlalchemy.text("create schema app"))
     config = _config()
@@ -31,25 +33,34 @@ def migrate(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> li
     config.attributes["landing_schema"] = postgres.schema
     config.attributes["landing_table"] = postgres.table
     command.upgrade(config, "head")
-    landing = MetaData()
-    tables.landing(landing, postgres.schema, postgres.table)
-    _describe(connection, landing)
+    landing = tables.landing(postgres.schema, postgres.table)
+    for declared in (landing, tables.metadata):
+        _write_comments(connection, declared)
     return grants.renew(driver(connection), landing)
 
 
-def _wait_for_vacuums(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> None:
-    """Of a landing that is there already, and keeps them out until we are done: one that came by
-    meanwhile would wait for us with the lock that we need next. Others read and write on.
+def _lock_landing(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
+    """Keeps vacuums of an existing landing out until the migration commits.
+
+    One that started meanwhile would hold a lock that the comments need, and wait for ours. Readers
+    and writers go on.
     """
     landing = sql.Identifier(postgres.schema, postgres.table)
-    asked = driver(connection)
-    found = asked.execute("select to_regclass(%s)", [landing.as_string(asked)]).fetchone()
-    if found != (None,):
-        asked.execute(sql.SQL("lock table {} in share update exclusive mode").format(landing))
+    if _exists(connection, landing.as_string(connection)):
+        connection.execute(sql.SQL("lock table {} in share update exclusive mode").format(landing))
+
+
+def _write_comments(connection: sqlalchemy.Connection, declared: MetaData) -> None:
+    for table in declared.sorted_tables:
+        if table.comment:
+            connection.execute(SetTableComment(table))
+        for column in table.columns:
+            if column.comment:
+                connection.execute(SetColumnComment(column))
 
 
 def check_account(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
-    """Raises SettingsWrong, with the statement that helps, where the account cannot migrate."""
+    """Raises SettingsWrong, with the statement that helps, if the account cannot migrate."""
     account, database, may_create, creating, owning = connection.execute(
         """
         select
@@ -76,14 +87,12 @@ def check_account(connection: psycopg.Connection, postgres: PostgresSettings) ->
     if owning:
         raise SettingsWrong(
             f"{postgres.schema}.{postgres.table} does not belong to the account {account}: run "
-            f"`worklist migrate` with its owner, or have an administrator run: {owning}"
+            f"`worklist migrate` as its owner, or have an administrator run: {owning}"
         )
 
 
 def other_owner(connection: psycopg.Connection) -> str | None:
-    """Whose the tables are, where this account may not change them; None where it may, or where
-    there are none yet.
-    """
+    """The owner of the tables, if this account may not change them."""
     found = connection.execute("""
         select pg_get_userbyid(nspowner)::text
         from pg_namespace
@@ -96,38 +105,52 @@ def _has_tables(connection: psycopg.Connection) -> bool:
     return connection.execute("select to_regnamespace('app')").fetchone() != (None,)
 
 
-def check_landing(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
-    """Raises SettingsWrong when the database was set up with another landing than the settings
-    name, or when a new one cannot have such a name.
+def _exists(connection: psycopg.Connection, relation: str) -> bool:
+    return connection.execute("select to_regclass(%s)", [relation]).fetchone() != (None,)
+
+
+def check_database(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
+    """Raises SettingsWrong if `worklist migrate` cannot bring the database up to date: another
+    version migrated it, or another landing than the settings name was migrated.
     """
-    if connection.execute("select to_regclass('app.alembic_version')").fetchone() == (None,):
+    found = _revision(connection)
+    if found is None:
         _check_names(connection, postgres)
-        return
-    found = _landings(connection)
-    if (postgres.schema, postgres.table) in found:
-        return
-    named = f"POSTGRES_SCHEMA and POSTGRES_TABLE name {postgres.schema}.{postgres.table}"
-    if not found:
+    elif found not in {script.revision for script in _scripts().walk_revisions()}:
         raise SettingsWrong(
-            f"{named}, which is gone from this database: restore it from a backup, or use a "
-            "database of its own."
+            f"The database is at revision {found}, which this version of CHT Worklist does not "
+            "know: install the version that migrated it, or use a new database."
         )
-    schema, table = found[0]
-    raise SettingsWrong(
-        f"{named}, but this database was set up with {schema}.{table}: set POSTGRES_SCHEMA="
-        f"{schema} and POSTGRES_TABLE={table} again, or use a database of its own."
-    )
+    else:
+        _check_landing(connection, postgres)
 
 
 def _check_names(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
     names = {"POSTGRES_SCHEMA": postgres.schema, "POSTGRES_TABLE": postgres.table}
     for setting, name in names.items():
         if connection.execute("select quote_ident(%s)", [name]).fetchone() != (name,):
-            raise SettingsWrong(f"{setting} is {name!r}, which is a word of SQL: write another.")
+            raise SettingsWrong(f"{setting} is {name!r}, a reserved word of SQL: choose another.")
+
+
+def _check_landing(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
+    found = _landings(connection)
+    if (postgres.schema, postgres.table) in found:
+        return
+    named = f"POSTGRES_SCHEMA and POSTGRES_TABLE name {postgres.schema}.{postgres.table}"
+    if not found:
+        raise SettingsWrong(
+            f"{named}, which is gone from this database: restore it from a backup, or use a new "
+            "database."
+        )
+    schema, table = found[0]
+    raise SettingsWrong(
+        f"{named}, but this database was set up with {schema}.{table}: set POSTGRES_SCHEMA="
+        f"{schema} and POSTGRES_TABLE={table} again, or use a new database."
+    )
 
 
 def _landings(connection: psycopg.Connection) -> list[tuple[str, str]]:
-    """Schema and table of each, known by the list of what was set aside that stands beside it."""
+    """Schema and table of each landing, recognized by its table of documents set aside."""
     return connection.execute("""
         select namespace.nspname, left(list.relname, -length('_set_aside'))
         from pg_class as list
@@ -138,20 +161,29 @@ def _landings(connection: psycopg.Connection) -> list[tuple[str, str]]:
     """).fetchall()
 
 
-def check_current(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> None:
-    """Raises SettingsWrong when the database is not at the revision that this code expects, or was
+def check_current(connection: psycopg.Connection, postgres: PostgresSettings) -> None:
+    """Raises SettingsWrong if the database is not at the revision that this version needs, or was
     set up with another landing.
     """
-    context = MigrationContext.configure(connection, opts={"version_table_schema": "app"})
-    found = context.get_current_revision()
-    expected = ScriptDirectory.from_config(_config()).get_current_head()
-    if found != expected:
-        owner = other_owner(driver(connection))
+    check_database(connection, postgres)
+    found, needed = _revision(connection), _scripts().get_current_head()
+    if found != needed:
+        owner = other_owner(connection)
         raise SettingsWrong(
             f"The database is at revision {found or 'none'}, this version of CHT Worklist needs "
-            f"{expected}: run `worklist migrate`{f' with the account {owner}' if owner else ''}."
+            f"{needed}: run `worklist migrate`{f' with the account {owner}' if owner else ''}."
         )
-    check_landing(driver(connection), postgres)
+
+
+def _revision(connection: psycopg.Connection) -> str | None:
+    if not _exists(connection, "app.alembic_version"):
+        return None
+    found = connection.execute("select version_num from app.alembic_version").fetchone()
+    return found[0] if found else None
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:
@@ -160,24 +192,12 @@ def _config() -> Config:
     return config
 
 
-def _describe(connection: sqlalchemy.Connection, landing: MetaData) -> None:
-    """Writes what `tables.py` says of tables and columns where readers of the database see it."""
-    own = [table for table in tables.metadata.tables.values() if table.schema == "app"]
-    for table in (*landing.sorted_tables, *own):
-        if table.comment:
-            connection.execute(SetTableComment(table))
-        for column in table.columns:
-            if column.comment:
-                connection.execute(SetColumnComment(column))
-
-
 def name_instance(
     connection: sqlalchemy.Connection, name: str, source: str, created_at: datetime
 ) -> None:
-    """Writes down which CHT this database serves.
+    """Records which CHT this database serves.
 
-    The name is kept for ever once given, since report ids are made from it; the source follows
-    the host.
+    The first name is kept, since report ids are made from it; the source follows the host.
     """
     connection.execute(
         sqlalchemy.text("""

@@ -94,10 +94,8 @@ def _say_which(settings: Settings, may_be_made: bool) -> None:
 
 
 def check_current(settings: Settings, address: Address) -> None:
-    engine = database.engine(address)
-    with database.translated(address), engine.connect() as connection:
+    with database.translated(address), database.connect(address) as connection:
         migrations.check_current(connection, settings.postgres)
-    engine.dispose()
 
 
 def check_may_serve(address: Address, engine: sqlalchemy.Engine) -> None:
@@ -190,7 +188,7 @@ def migrate(settings: Settings, address: Address) -> list[str]:
     the database need not own it: then nothing is done where nothing is to be done.
     """
     with database.connect(address) as connection:
-        migrations.check_landing(connection, settings.postgres)
+        migrations.check_database(connection, settings.postgres)
         owner = migrations.other_owner(connection)
         if owner is None:
             migrations.check_account(connection, settings.postgres)

@@ -1,18 +1,18 @@
-"""The tables that alembic owns, on one page. What dbt derives is not here.
+"""The tables that alembic owns: columns, comments, privileges. What dbt builds is not here.
 
-Moments are `timestamptz`, UTC on the wire, except `saved_timestamp`, whose type is cht-sync's.
-Each table says which role may do what with it (`_granted`); `grants.py` grants that and no more.
-A test compares this page with what the migrations build.
+Moments are `timestamptz`, except `saved_timestamp`, whose type is cht-sync's. Each table says which
+role may do what with it (`_granted`); `grants.py` grants that and no more. A test compares these
+tables with the migrated schema; check constraints are in the migrations alone.
 """
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     Date,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -39,9 +39,10 @@ def _granted(sync: str = "", service: str = "", analyst_pii: str = "") -> dict[s
     return {"privileges": {SYNC: sync, SERVICE: service, ANALYST_PII: analyst_pii}}
 
 
-def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> None:
-    """Adds the landing to `metadata` under the operator's names; written by `sync/` alone."""
-    number = Sequence(f"{table}_landed_number", schema=schema, metadata=metadata)
+def landing(schema: str = "v1", table: str = "couchdb") -> MetaData:
+    """The landing under the operator's names. Only `sync/` writes it."""
+    metadata = MetaData(schema=schema)
+    number = Sequence(f"{table}_landed_number", metadata=metadata)
     Table(
         table,
         metadata,
@@ -49,23 +50,21 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
         Column("_id", String, nullable=False, comment="the document's id"),
         Column("_deleted", Boolean, comment="true once deleted in the CHT"),
         Column("source", String, nullable=False, comment="host/database, as cht-sync writes it"),
-        Column("doc", JSONB, comment="the latest revision; of a deleted document its stub"),
+        Column("doc", JSONB, comment="the latest revision; a stub if deleted"),
         Column(
             "landed_number",
             BigInteger,
             number,
             nullable=False,
             server_default=number.next_value(),
-            comment="grows with every write; within a source visible in ascending order only; "
-            "0 of a row that was adopted",
+            comment="visible in ascending order within a source; 0 in adopted rows",
         ),
-        Column("last_content", JSONB, comment="what a deleted document held before"),
+        Column("last_content", JSONB, comment="content of a deleted document before its deletion"),
         PrimaryKeyConstraint("source", "_id", name=f"{table}_pkey"),
         Index(f"{table}_by_number", "source", "landed_number"),
         Index(f"{table}__deleted", "_deleted"),
         Index(f"{table}_saved_timestamp", "saved_timestamp"),
-        schema=schema,
-        # what was sent is confirmed by its id; documents the service never reads
+        # The service confirms reports by their ids and never reads documents.
         info=_granted(
             sync=_READ_AND_WRITE, service="select (_id, _deleted, source, landed_number)"
         ),
@@ -73,11 +72,10 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
     Table(
         "couchdb_progress",
         metadata,
-        Column("seq", String, comment="the sequence reached, opaque"),
-        Column("pending", Integer, comment="changes that were left then"),
+        Column("seq", String, comment="the last sequence stored, opaque"),
+        Column("pending", Integer, comment="changes left in the feed at that time"),
         Column("updated_at", Moment),
         Column("source", String, primary_key=True),
-        schema=schema,
         info=_granted(sync=_READ_AND_WRITE, service="select (updated_at)"),
     )
     Table(
@@ -85,36 +83,33 @@ def landing(metadata: MetaData, schema: str = "v1", table: str = "couchdb") -> N
         metadata,
         Column("source", String, primary_key=True),
         Column("_id", String, primary_key=True),
-        Column("reason", Text, nullable=False, comment="what was changed so that it can be stored"),
+        Column("reason", Text, nullable=False, comment="what was altered to store it"),
         Column("altered_at", Moment, nullable=False),
-        schema=schema,
         info=_granted(sync=_READ_AND_WRITE),
     )
     Table(
         f"{table}_set_aside",
         metadata,
         Column("source", String, primary_key=True),
-        Column("id_bytes", LargeBinary, primary_key=True, comment="the document's id as it came"),
+        Column("id_bytes", LargeBinary, primary_key=True, comment="the document's id as received"),
         Column("content", LargeBinary, nullable=False, comment="the document, ready to land"),
-        Column("reason", Text, nullable=False, comment="why PostgreSQL would not take it"),
+        Column("reason", Text, nullable=False, comment="why PostgreSQL refused it"),
         Column("set_aside_at", Moment, nullable=False),
-        schema=schema,
         info=_granted(sync=_READ_AND_WRITE),
     )
     Table(
         f"{table}_sync_failure",
         metadata,
         Column("source", String, primary_key=True),
-        Column("failing_since", Moment, nullable=False, comment="first, since anything landed"),
-        Column("failed_at", Moment, nullable=False, comment="last"),
-        Column("reason", Text, nullable=False, comment="what was said the last time"),
-        schema=schema,
+        Column("failing_since", Moment, nullable=False, comment="since the last success"),
+        Column("failed_at", Moment, nullable=False, comment="latest failure"),
+        Column("reason", Text, nullable=False, comment="the latest error"),
         info=_granted(sync=_READ_AND_WRITE),
     )
+    return metadata
 
 
-metadata = MetaData()
-landing(metadata)
+metadata = MetaData(schema="app")
 
 
 def _single_row() -> Column[bool]:
@@ -125,11 +120,9 @@ instance = Table(
     "instance",
     metadata,
     _single_row(),
-    Column("name", Text, nullable=False, comment="the CHT's name; enters every report id"),
-    Column("source", Text, nullable=False, comment="the landed database that tasks come from"),
+    Column("name", Text, nullable=False, comment="the CHT's name; part of every report id"),
+    Column("source", Text, nullable=False, comment="the landed database that gives tasks"),
     Column("created_at", Moment, nullable=False),
-    CheckConstraint("only_row", name="instance_is_one"),
-    schema="app",
     info=_granted(sync="select", service="select"),
     comment="the one CHT that this database serves",
 )
@@ -140,13 +133,18 @@ programme = Table(
     _single_row(),
     Column("timezone", Text, nullable=False, comment="IANA name; days are days there"),
     Column("area_type", Text, comment="contact type of a CHW's area"),
-    Column("timely_past_days", Integer, nullable=False, comment="timely: ended no longer ago"),
-    Column("timely_future_days", Integer, nullable=False, comment="timely: starts no later"),
+    Column(
+        "timely_past_days", Integer, nullable=False, comment="the longest since a timely task ended"
+    ),
+    Column(
+        "timely_future_days",
+        Integer,
+        nullable=False,
+        comment="the longest until a timely task starts",
+    ),
     Column("stored_at", Moment, nullable=False),
-    CheckConstraint("only_row", name="programme_is_one"),
-    schema="app",
     info=_granted(sync="select, insert, update", service="select", analyst_pii="select (timezone)"),
-    comment="what tasks.yml says of the whole programme",
+    comment="settings of tasks.yml for the whole programme",
 )
 
 task_definition = Table(
@@ -158,29 +156,26 @@ task_definition = Table(
     Column("applies_to", Text, nullable=False, comment="reports, contacts, scheduled_tasks"),
     Column("applies_to_type", ARRAY(Text), comment="forms or contact types; null means any"),
     Column("applies_if", JSONPATH, comment="a predicate over the whole document"),
-    Column("appointment_path", ARRAY(Text), comment="where the missed appointment's day stands"),
-    Column("contact_label_path", ARRAY(Text), comment="where the name to show stands"),
-    Column("is_resolved_when_cleared", Boolean, nullable=False, comment="of scheduled tasks"),
+    Column("appointment_path", ARRAY(Text), comment="path of the missed appointment's day"),
+    Column("contact_label_path", ARRAY(Text), comment="path of the name to show"),
+    Column("is_resolved_when_cleared", Boolean, nullable=False, comment="for scheduled tasks"),
     Column("excludes_muted_or_dead", Boolean, nullable=False),
     Column("priority_level", Integer),
     Column("priority_label", Text),
-    Column("roles", ARRAY(Text), nullable=False, comment="who is assigned"),
+    Column("roles", ARRAY(Text), nullable=False, comment="roles that the tasks are assigned to"),
     Column("reasons", ARRAY(Text), nullable=False, comment="offered for not_visited, in order"),
-    Column("hash", Text, nullable=False, comment="of everything that derived rows depend on"),
-    Column("tracing_forms", ARRAY(Text), nullable=False, comment="a report means: somebody went"),
-    Column("trace_outcome_path", ARRAY(Text), comment="where such a report says what was found"),
-    Column("reasons_not_to_trace", ARRAY(Text), nullable=False, comment="nobody is sent for these"),
+    Column("hash", Text, nullable=False, comment="hash of everything that derived rows depend on"),
+    Column("tracing_forms", ARRAY(Text), nullable=False, comment="forms of tracing visits"),
+    Column("trace_outcome_path", ARRAY(Text), comment="path of the outcome in such a report"),
+    Column(
+        "reasons_not_to_trace", ARRAY(Text), nullable=False, comment="nobody is sent after these"
+    ),
     Column(
         "is_verified_in_cht",
         Boolean,
         nullable=False,
         comment="whether verifications made in the CHT itself count",
     ),
-    CheckConstraint(
-        "applies_to in ('reports', 'contacts', 'scheduled_tasks')",
-        name="task_definition_applies_to_known",
-    ),
-    schema="app",
     info=_granted(sync=_READ_AND_WRITE, service="select"),
     comment="one row per entry of tasks.yml",
 )
@@ -194,14 +189,12 @@ task_event = Table(
         ForeignKey("app.task_definition.name", ondelete="CASCADE"),
         primary_key=True,
     ),
-    Column("event", Text, primary_key=True, comment="the id, or 0 where it was left out"),
+    Column("event", Text, primary_key=True, comment="its id, 0 if left out"),
     Column("days", Integer, comment="due this many days after the source"),
-    Column("due_path", ARRAY(Text), comment="or: where the due day stands in the document"),
+    Column("due_path", ARRAY(Text), comment="or path of the due day in the document"),
     Column("offset_days", Integer, nullable=False, comment="added to the day at due_path"),
     Column("start_days", Integer, nullable=False, comment="opens this many days before due"),
     Column("end_days", Integer, nullable=False, comment="closes this many days after due"),
-    CheckConstraint("(days is null) <> (due_path is null)", name="task_event_due_one_way"),
-    schema="app",
     info=_granted(sync=_READ_AND_WRITE),
     comment="one row per event of a task definition",
 )
@@ -216,14 +209,15 @@ task_resolver = Table(
         primary_key=True,
     ),
     Column("resolver", Integer, primary_key=True, comment="position in tasks.yml"),
-    Column("alternative", Integer, nullable=False, comment="those of one are all needed"),
-    Column("form", Text, nullable=False, comment="of the report that resolves"),
-    Column("is_default", Boolean, nullable=False, comment="inside the window; else later"),
+    Column("alternative", Integer, nullable=False, comment="all of one alternative are needed"),
+    Column("form", Text, nullable=False, comment="form of the report that resolves"),
+    Column(
+        "is_default", Boolean, nullable=False, comment="inside the window; else after the source"
+    ),
     Column("condition", JSONPATH, comment="a predicate over the report"),
-    Column("source_path", ARRAY(Text), comment="where the report must hold the source's id"),
-    Column("visit_path", ARRAY(Text), comment="a day not before the appointment"),
-    schema="app",
-    comment="one row per report that a definition's resolvedIf names",
+    Column("source_path", ARRAY(Text), comment="path at which the report names the source"),
+    Column("visit_path", ARRAY(Text), comment="path of a day that is not before the appointment"),
+    comment="one row per report named in a definition's resolvedIf",
     info=_granted(sync=_READ_AND_WRITE, service="select"),
 )
 
@@ -232,27 +226,20 @@ verification = Table(
     metadata,
     Column("verification_id", Uuid, primary_key=True),
     Column("task_id", Text, nullable=False),
-    Column("round", Integer, nullable=False, comment="1 for the first answer of a task"),
-    Column("outcome", Text, nullable=False),
-    Column("visit_on", Date, comment="goes with visited"),
-    Column("reason", Text, comment="goes with not_visited"),
+    Column("round", Integer, nullable=False, comment="1 for the first answer to a task"),
+    Column("outcome", Text, nullable=False, comment="visited or not_visited"),
+    Column("visit_on", Date, comment="only with visited"),
+    Column("reason", Text, comment="only with not_visited"),
     Column("note", Text, nullable=False, server_default=""),
-    Column("replaces", Text, comment="the report that this answer corrects"),
+    Column("replaces", Text, comment="id of the report that this answer corrects"),
     Column("report_id", Text, nullable=False, comment="_id of the verification report"),
     Column("verified_by", Text, nullable=False, comment="the supervisor's user name"),
     Column("verified_at", Moment, nullable=False),
-    Column("appointment_on", Date, comment="the appointment it answers; null where unknown"),
-    Column("patient_uuid", Text, comment="whose; null where unknown"),
+    Column("appointment_on", Date, comment="the appointment it answers, if known"),
+    Column("patient_uuid", Text, comment="the patient, if known"),
     UniqueConstraint("task_id", "round", name="verification_one_per_round"),
     UniqueConstraint("report_id", name="verification_one_per_report"),
-    CheckConstraint("round >= 1", name="verification_rounds_from_one"),
     Index("verification_of_patient", "patient_uuid"),
-    CheckConstraint("outcome in ('visited', 'not_visited')", name="verification_outcome_known"),
-    CheckConstraint(
-        "(visit_on is null or outcome = 'visited') and (reason is null or outcome = 'not_visited')",
-        name="verification_details_fit_outcome",
-    ),
-    schema="app",
     info=_granted(sync="select", service="select, insert"),
     comment="a supervisor's answer to a task; never changed, never deleted",
 )
@@ -266,9 +253,8 @@ task_note = Table(
     Column("noted_by", Text, nullable=False, comment="the supervisor's user name"),
     Column("noted_at", Moment, nullable=False),
     Index("task_note_of_task", "task_id", "noted_at"),
-    schema="app",
     info=_granted(sync="select", service="select, insert"),
-    comment="what keeps a task open; never changed, never sent to the CHT",
+    comment="notes on open tasks; never changed, never sent to the CHT",
 )
 
 outbox = Table(
@@ -277,22 +263,24 @@ outbox = Table(
     Column(
         "verification_id", Uuid, ForeignKey("app.verification.verification_id"), primary_key=True
     ),
-    Column("report_id", Text, nullable=False, comment="the document's _id, as the CHT has it"),
-    Column("report", JSONB, nullable=False, comment="the verification report as it will be sent"),
-    Column("state", Text, nullable=False, server_default="pending"),
+    Column("report_id", Text, nullable=False, comment="_id of the document in the CHT"),
+    Column("report", JSONB, nullable=False, comment="the verification report as sent"),
+    Column(
+        "state",
+        Text,
+        nullable=False,
+        server_default="pending",
+        comment="pending, sent, confirmed, refused or withdrawn",
+    ),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("next_attempt_at", Moment, nullable=False, comment="not before; also a claim's lease"),
-    Column("last_error", Text, comment="the other side's words at the last failure"),
+    Column("next_attempt_at", Moment, nullable=False, comment="not before; also ends a claim"),
+    Column("last_error", Text, comment="the CHT's answer at the last failure"),
     Column("accepted_at", Moment, nullable=False),
     Column("sent_at", Moment),
-    Column("confirmed_at", Moment, comment="when the report was seen in the landing"),
-    Column("dropped_because", Text, comment="why a person gave the report up"),
+    Column("confirmed_at", Moment, comment="when the report was found in the landing"),
+    Column("dropped_because", Text, comment="why an operator dropped the report"),
     Column("dropped_at", Moment),
     UniqueConstraint("report_id", name="outbox_one_per_report"),
-    CheckConstraint(
-        "state in ('pending', 'sent', 'confirmed', 'refused', 'withdrawn')",
-        name="outbox_state_known",
-    ),
     Index(
         "outbox_to_send",
         "accepted_at",
@@ -300,9 +288,8 @@ outbox = Table(
         postgresql_where=text("state = 'pending'"),
     ),
     Index("outbox_to_confirm", "report_id", postgresql_where=text("state = 'sent'")),
-    schema="app",
     info=_granted(sync="select, update", service="select, insert, update"),
-    comment="the way of each verification to the CHT",
+    comment="delivery of each verification to the CHT",
 )
 
 write_back = Table(
@@ -314,14 +301,12 @@ write_back = Table(
         BigInteger,
         nullable=False,
         server_default="0",
-        comment="up to which number the outbox was compared with the landing",
+        comment="compared with the outbox up to here",
     ),
-    Column("stopped_at", Moment, comment="since when nothing could be sent"),
-    Column("stopped_because", Text, comment="the other side's words"),
-    CheckConstraint("only_row", name="write_back_is_one"),
-    schema="app",
+    Column("stopped_at", Moment, comment="nothing could be sent since"),
+    Column("stopped_because", Text, comment="the CHT's answer"),
     info=_granted(sync="select, update", service="select, update"),
-    comment="where the write-back stands",
+    comment="progress of the write-back",
 )
 
 session = Table(
@@ -335,11 +320,8 @@ session = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("used_at", Moment, nullable=False, comment="last used, to within five minutes"),
-    Column("rights_at", Moment, nullable=False, comment="when the CHT last told the rights"),
-    Column(
-        "next_asking_at", Moment, nullable=False, comment="not before; also the lease of who asks"
-    ),
-    schema="app",
+    Column("rights_at", Moment, nullable=False, comment="when the CHT last confirmed the rights"),
+    Column("next_asking_at", Moment, nullable=False, comment="not before; also ends a claim"),
     info=_granted(service=_READ_AND_WRITE),
     comment="signed-in users; holds no password and no CHT cookie",
 )
@@ -348,12 +330,11 @@ sign_in_failure = Table(
     "sign_in_failure",
     metadata,
     Column("attempt_id", Uuid, primary_key=True),
-    Column("key_hash", LargeBinary, primary_key=True, comment="SHA-256 of a name or address"),
+    Column("key_hash", LargeBinary, primary_key=True, comment="SHA-256 of a user name or address"),
     Column("failed_at", Moment, nullable=False),
-    schema="app",
     info=_granted(service="select, insert, delete"),
     prefixes=["unlogged"],
-    comment="sign-ins that the CHT refused in the last seconds, or has not answered yet",
+    comment="recent sign-ins that the CHT refused or has not answered yet",
 )
 
 idempotency_key = Table(
@@ -369,24 +350,21 @@ idempotency_key = Table(
         nullable=False,
     ),
     Column("created_at", Moment, nullable=False),
-    schema="app",
     info=_granted(service=_READ_AND_WRITE),
-    comment="answers already accepted under a key, kept for 24 hours",
+    comment="answers accepted under a key, kept for 24 hours",
 )
 
 refresh_run = Table(
     "refresh_run",
     metadata,
-    Column("run_id", BigInteger, primary_key=True),
+    Column("run_id", BigInteger, Identity(), primary_key=True),
     Column("tier", Text, nullable=False),
     Column("started_at", Moment, nullable=False),
     Column("finished_at", Moment, nullable=False),
     Column("is_success", Boolean, nullable=False),
     Column("failed_model", Text),
-    Column("project_hash", Text, nullable=False, comment="of the dbt project that ran"),
-    CheckConstraint("tier in ('live', 'published')", name="refresh_run_tier_known"),
+    Column("project_hash", Text, nullable=False, comment="hash of the dbt project that ran"),
     Index("refresh_run_latest", "tier", "finished_at"),
-    schema="app",
     info=_granted(sync="select, insert", service="select"),
-    comment="what dbt did, and when",
+    comment="runs of dbt",
 )

@@ -6,14 +6,14 @@ Schema and table carry the operator's names (POSTGRES_SCHEMA, POSTGRES_TABLE).
 from alembic import context, op
 from sqlalchemy import text
 
-revision = "0001"
+revision = "0001_landing"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    """A table that is there already was cht-sync's, and `pipeline.adoption` has made it fit."""
+    """An existing table of documents is cht-sync's, altered by `pipeline.adoption` before."""
     schema = context.config.attributes["landing_schema"]
     table = context.config.attributes["landing_table"]
     found = op.get_bind().execute(text("select to_regclass(:name)"), {"name": f"{schema}.{table}"})
@@ -68,6 +68,14 @@ _OTHERS = (
         reason text not null,
         set_aside_at timestamptz not null,
         primary key (source, id_bytes)
+    )
+    """,
+    """
+    create table if not exists {schema}.{table}_sync_failure (
+        source varchar primary key,
+        failing_since timestamptz not null,
+        failed_at timestamptz not null,
+        reason text not null
     )
     """,
 )
