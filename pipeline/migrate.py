@@ -17,7 +17,8 @@ from sqlalchemy.schema import SetColumnComment, SetTableComment
 from pipeline import grants, tables
 from pipeline.database import driver
 from pipeline.errors import SettingsWrong
-from pipeline.settings import PROJECT, PostgresSettings
+from pipeline.packaged_files import MIGRATIONS
+from pipeline.settings import PostgresSettings
 
 
 def migrate(connection: sqlalchemy.Connection, postgres: PostgresSettings) -> list[str]:
@@ -188,7 +189,7 @@ def _scripts() -> ScriptDirectory:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(PROJECT / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     return config
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pipeline import hosts
 from pipeline.errors import SettingsWrong
+from pipeline.packaged_files import TASKS
 
 # As long as a session may last, see worklist/sessions.py.
 _LONGEST_HOLD = 16 * 3600
-PROJECT = Path(__file__).resolve().parent.parent
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,50}")
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2}))?"
@@ -122,9 +122,7 @@ class Settings:
             is_home_anywhere=Path(home).is_absolute(),
             instance=read.text("WORKLIST_INSTANCE", "") or None,
             now=read.moment("WORKLIST_NOW"),
-            tasks_file=Path(
-                read.text("WORKLIST_TASKS", str(PROJECT / "dbt_project" / "tasks.yml"))
-            ).resolve(),
+            tasks_file=Path(read.text("WORKLIST_TASKS", str(TASKS))).resolve(),
             service_host=read.text("WORKLIST_HOST", "127.0.0.1"),
             service_port=read.port("WORKLIST_PORT", 8300),
             trusted_proxies=read.networks("WORKLIST_PROXIES", "127.0.0.1, ::1"),

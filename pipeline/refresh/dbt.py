@@ -18,9 +18,9 @@ from typing import IO, Any, cast
 
 from pipeline.database import Address, connect
 from pipeline.errors import Unavailable
+from pipeline.packaged_files import DBT_PROJECT
 from pipeline.refresh import store
 
-PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 Report = Callable[[str, str, int, int], None]
 # Disks that seek at no cost, so that a few rows are looked up and not found by a scan; sorts and
 # joins of a build from nothing in memory.
@@ -70,7 +70,7 @@ def running(address: Address, schema: str, table: str, folder: Path) -> Iterator
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.refresh.dbt"],
         env=_environment(address, schema, table, folder),
-        cwd=PROJECT.parent,
+        cwd=DBT_PROJECT.parent,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -93,10 +93,10 @@ def running(address: Address, schema: str, table: str, folder: Path) -> Iterator
 def project_hash() -> str:
     """Changes with everything that dbt builds from."""
     digest = hashlib.sha256()
-    for path in sorted(PROJECT.rglob("*")):
+    for path in sorted(DBT_PROJECT.rglob("*")):
         is_definition = path.name == "tasks.yml" or path.parent.name == "examples"
         if path.suffix in {".sql", ".yml"} and not is_definition:
-            digest.update(path.relative_to(PROJECT).as_posix().encode() + b"\0")
+            digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + b"\0")
             digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -116,8 +116,8 @@ def _environment(address: Address, schema: str, table: str, folder: Path) -> dic
         "WORKLIST_DBT_DATABASE": address.database,
         "WORKLIST_DBT_LANDING_SCHEMA": schema,
         "WORKLIST_DBT_LANDING_TABLE": table,
-        "DBT_PROJECT_DIR": str(PROJECT),
-        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_PROJECT_DIR": str(DBT_PROJECT),
+        "DBT_PROFILES_DIR": str(DBT_PROJECT),
         "DBT_TARGET_PATH": str(folder / "dbt"),
         "DBT_LOG_PATH": str(folder / "dbt"),
         "DBT_LOG_LEVEL": "none",

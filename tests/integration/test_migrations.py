@@ -14,11 +14,10 @@ from pipeline import steps, tables
 from pipeline.database import Address, connect, engine, now
 from pipeline.errors import SettingsWrong
 from pipeline.migrate import check_current, migrate, name_instance
-from pathlib import Path
+from pipeline.packaged_files import MIGRATIONS
 from pipeline.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:Did not recognize type 'jsonpath'")
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
 POSTGRES = Settings.read({}).postgres
 OF_DBT = {"worklist", "worklist_live", "worklist_pii", "worklist_build"}
 

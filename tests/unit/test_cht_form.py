@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pipeline.settings import PROJECT
+from pipeline.packaged_files import TASKS
 from pipeline.tasks import rules as definitions
 from pipeline.worklist import rules
 from pipeline.worklist.records import Answer
 from tests.unit.worklist.test_verification_rules import TASK
 
-FOLDER = PROJECT / "deploy" / "cht"
+FOLDER = Path(__file__).parents[2] / "deploy" / "cht"
 PATH = FOLDER / "forms" / "app" / f"{rules.FORM}.xml"
 ROOT = f"/{rules.FORM}"
 LANGUAGES = ("en", "fr", "sw", "ny")
@@ -183,7 +183,7 @@ def test_the_answers_are_those_of_the_definition(form: ElementTree.Element) -> N
         assert question is not None
         return [item.findtext(f"{XFORMS}value") for item in question.findall(f"{XFORMS}item")]
 
-    shipped = definitions.parse((PROJECT / "dbt_project" / "tasks.yml").read_text())
+    shipped = definitions.parse(TASKS.read_text())
     (definition,) = [task for task in shipped.tasks if task.name == "verify-missed-appointment"]
     assert tuple(values("outcome")) == rules.OUTCOMES
     assert values("reason") == list(definition.reasons)
@@ -260,7 +260,7 @@ def test_what_chw_tasks_wait_for_is_what_the_definition_says() -> None:
         (found,) = re.findall(rf"^const {name} = ([^;]+);", text, re.MULTILINE)
         return str(found).replace("'", '"')
 
-    (definition,) = definitions.parse((PROJECT / "dbt_project" / "tasks.yml").read_text()).tasks
+    (definition,) = definitions.parse(TASKS.read_text()).tasks
     (event,) = definition.events
     assert json.loads(constant("DEFINITION")) == definition.name
     assert json.loads(constant("FORM")) == definition.actions[0].form == rules.FORM
