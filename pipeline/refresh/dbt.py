@@ -68,9 +68,9 @@ def running(address: Address, schema: str, table: str, folder: Path) -> Iterator
     with connect(address) as connection:
         address = replace(address, role=store.role_to_act_as(connection))
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.refresh.dbt"],
+        [sys.executable, "-P", "-m", "pipeline.refresh.dbt"],
         env=_environment(address, schema, table, folder),
-        cwd=DBT_PROJECT.parent,
+        cwd=DBT_PROJECT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
