@@ -43,7 +43,7 @@ def couch2pg(empty_database: Address) -> Iterator[Couch2pg]:
 
 
 def adopt(address: Address, landing: Landing = OWN, *sources: str) -> list[str]:
-    """What `worklist migrate` does, and what it says."""
+    """Migrates as `worklist migrate` does; returns its messages."""
     said: list[str] = []
     with connect(address, autocommit=True) as connection:
         Adoption(connection, landing, sources or (SOURCE,), said.append).prepare()
@@ -54,7 +54,7 @@ def adopt(address: Address, landing: Landing = OWN, *sources: str) -> list[str]:
     return said
 
 
-def file_of(connection: psycopg.Connection) -> Any:
+def filenode(connection: psycopg.Connection) -> Any:
     """Changes when the table is rewritten."""
     return connection.execute("select pg_relation_filenode('v1.couchdb')").fetchone()
 
@@ -64,16 +64,16 @@ def sync(cht: InProcessCht, address: Address) -> Progress:
         return Sync(cht.client(), connection, OWN, SOURCE, "medic").once()
 
 
-def test_taking_over_rewrites_nothing_and_the_sync_goes_on_from_where_couch2pg_was(
+def test_taking_over_rewrites_nothing_and_the_sync_resumes_where_couch2pg_stopped(
     couch2pg: Couch2pg, connection: psycopg.Connection, empty_database: Address
 ) -> None:
     cht = InProcessCht()
     for name in ("x", "y", "z"):
         cht.put(name, n=1)
     couch2pg.copy(cht.client())
-    file, rows = file_of(connection), connection.execute("select * from v1.couchdb").fetchall()
+    node, rows = filenode(connection), connection.execute("select * from v1.couchdb").fetchall()
     adopt(empty_database)
-    assert file_of(connection) == file
+    assert filenode(connection) == node
     kept = "select saved_timestamp, _id, _deleted, source, doc from v1.couchdb"
     assert connection.execute(kept).fetchall() == rows
     assert store.key_columns(connection, OWN) == ("source", "_id")
@@ -102,7 +102,7 @@ def test_others_read_and_write_while_a_landing_is_adopted(
 
     def write() -> None:
         nonlocal written
-        with suppress(psycopg.errors.InvalidColumnReference):  # from the swap on, it is ours
+        with suppress(psycopg.errors.InvalidColumnReference):  # couch2pg fails after the swap
             while not done.is_set():
                 couch2pg.store((f"meanwhile {written}", {"n": written}))
                 written += 1
@@ -120,8 +120,8 @@ def test_others_read_and_write_while_a_landing_is_adopted(
 def test_a_migration_and_an_autovacuum_of_the_landing_do_not_stop_each_other(
     couch2pg: Couch2pg, connection: psycopg.Connection, empty_database: Address
 ) -> None:
-    """An analyze waits for whoever has changed the table's row in the catalogue, and holds a lock
-    that the migration's comments want.
+    """An analyze waits for a transaction that has changed the table's row in the catalogue, and
+    holds a lock that the migration's comments need.
     """
     migrating = threading.Thread(target=adopt, args=(empty_database,))
     Adoption(connection, OWN, (SOURCE,), lambda _: None).prepare()
@@ -137,7 +137,7 @@ def test_a_migration_and_an_autovacuum_of_the_landing_do_not_stop_each_other(
     assert described.fetchone() != (None,)
 
 
-def test_a_landing_in_use_is_waited_for_no_longer_than_writers_can_wait(
+def test_a_migration_waits_for_a_landing_in_use_no_longer_than_writers_can_wait(
     couch2pg: Couch2pg, empty_database: Address, connection: psycopg.Connection
 ) -> None:
     with connect(empty_database) as reader:
@@ -150,7 +150,7 @@ def test_a_landing_in_use_is_waited_for_no_longer_than_writers_can_wait(
 
 
 @pytest.mark.parametrize("landing", [OWN, EXTERNAL])
-def test_a_second_migration_has_nothing_to_do_and_needs_the_table_from_nobody(
+def test_a_second_migration_has_nothing_to_do_and_locks_nobody_out(
     couch2pg: Couch2pg, empty_database: Address, landing: Landing
 ) -> None:
     assert adopt(empty_database, landing)
@@ -162,7 +162,7 @@ def test_a_second_migration_has_nothing_to_do_and_needs_the_table_from_nobody(
     assert said == []
 
 
-def test_an_index_that_broke_off_is_built_anew(
+def test_an_index_whose_build_was_interrupted_is_built_again(
     couch2pg: Couch2pg, connection: psycopg.Connection, empty_database: Address
 ) -> None:
     connection.execute("alter table v1.couchdb drop constraint couchdb_pkey")
@@ -176,12 +176,12 @@ def test_an_index_that_broke_off_is_built_anew(
     assert store.key_columns(connection, OWN) == ("source", "_id")
 
 
-def test_couch2pg_writes_on_and_a_trigger_numbers_what_changes(
+def test_couch2pg_keeps_writing_and_a_trigger_numbers_what_changes(
     couch2pg: Couch2pg, connection: psycopg.Connection, empty_database: Address
 ) -> None:
-    file = file_of(connection)
+    node = filenode(connection)
     adopt(empty_database, EXTERNAL)
-    assert file_of(connection) == file
+    assert filenode(connection) == node
     couch2pg.store(("a", {"n": 1}), ("b", {"n": 2}), ("new", {"n": 1}))
     landed = stored_in_the_landing(connection)
     assert landed["a"][3] == 0  # what is the same keeps its number
@@ -194,7 +194,7 @@ def test_couch2pg_writes_on_and_a_trigger_numbers_what_changes(
     assert landed["new"][3] < after["b"][3] < after["c"][3]
 
 
-def test_nothing_is_kept_of_what_couch2pg_deletes_when_the_operator_says_so(
+def test_nothing_is_kept_of_deleted_documents_if_the_operator_says_so(
     couch2pg: Couch2pg, connection: psycopg.Connection, empty_database: Address
 ) -> None:
     adopt(empty_database, EXTERNAL)
@@ -280,7 +280,7 @@ def test_a_purge_is_found_while_couch2pg_writes_and_nothing_of_it_stays(
     assert landed["z"][3] == 0
 
 
-def test_what_was_left_to_couch2pg_can_be_taken_over_later(
+def test_a_landing_left_to_couch2pg_can_be_taken_over_later(
     couch2pg: Couch2pg, connection: psycopg.Connection, empty_database: Address
 ) -> None:
     cht = InProcessCht()
@@ -307,7 +307,7 @@ def of_another_layout(couch2pg: Couch2pg) -> None:
     couch2pg.connection.execute("alter table v1.couchdb drop column saved_timestamp")
 
 
-def leaned_on(couch2pg: Couch2pg) -> None:
+def referenced(couch2pg: Couch2pg) -> None:
     couch2pg.connection.execute("create table note (about varchar references v1.couchdb (_id))")
 
 
@@ -316,10 +316,10 @@ def leaned_on(couch2pg: Couch2pg) -> None:
     [
         (without_source, "1 rows of v1.couchdb do not say which database"),
         (of_another_layout, "is not the one of cht-sync 2"),
-        (leaned_on, "something leans on it"),
+        (referenced, "something depends on it"),
     ],
 )
-def test_what_cannot_be_taken_over_is_told_and_left_to_couch2pg(
+def test_a_landing_that_cannot_be_taken_over_is_reported_and_left_to_couch2pg(
     couch2pg: Couch2pg,
     empty_database: Address,
     spoil: Callable[[Couch2pg], None],
@@ -347,7 +347,7 @@ def test_couch2pg_comes_first_where_it_is_to_write(empty_database: Address) -> N
     with pytest.raises(SettingsWrong, match="start couch2pg first"):
         adopt(empty_database, EXTERNAL)
     adopt(empty_database, OWN)
-    with pytest.raises(SettingsWrong, match="has taken it over"):
+    with pytest.raises(SettingsWrong, match="has taken over"):
         adopt(empty_database, EXTERNAL)
 
 

@@ -1,4 +1,4 @@
-"""What each role may do: every relation of ours, every column, every mart and page."""
+"""The privileges of each role on every relation, column and mart."""
 
 import importlib
 import pkgutil
@@ -46,7 +46,7 @@ class Relation:
 
 
 def relations(connection: psycopg.Connection) -> list[Relation]:
-    """Everything in the schemas of ours that holds rows."""
+    """Everything in our schemas that holds rows."""
     rows = connection.execute(
         """
         select
@@ -70,8 +70,8 @@ def relations(connection: psycopg.Connection) -> list[Relation]:
     return [Relation(schema, name, kind, tuple(columns)) for schema, name, kind, columns in rows]
 
 
-def decided(relation: Relation, role: str) -> Mapping[str, set[str] | None]:
-    """The verbs that the role may use, each with the columns; None for all of them."""
+def granted(relation: Relation, role: str) -> Mapping[str, set[str] | None]:
+    """The verbs that the role may use, each with its columns; None means all columns."""
     if relation.schema in grants.READERS:
         if role == SYNC:
             return dict.fromkeys((*VERBS, *OWNERS_ONLY))
@@ -92,8 +92,10 @@ def _all_declared() -> dict[str, Table]:
     return {table.fullname: table for table in declared}
 
 
-def may(connection: psycopg.Connection, statement: LiteralString, **names: sql.Composable) -> bool:
-    """Tries the statement, which must touch no row. Any other error than a lacking right fails."""
+def is_allowed(
+    connection: psycopg.Connection, statement: LiteralString, **names: sql.Composable
+) -> bool:
+    """Runs the statement, which must touch no row. Other errors than a missing right are raised."""
     try:
         connection.execute(sql.SQL(statement).format(**names))
     except psycopg.errors.InsufficientPrivilege:
@@ -104,15 +106,15 @@ def may(connection: psycopg.Connection, statement: LiteralString, **names: sql.C
 ROLES = pytest.mark.parametrize("role", grants.ROLES)
 
 
-def test_every_table_says_who_uses_it_how(recorded_database: Address) -> None:
-    said = {name for name, table in _all_declared().items() if "privileges" in table.info}
+def test_every_table_declares_its_privileges(recorded_database: Address) -> None:
+    declared = {name for name, table in _all_declared().items() if "privileges" in table.info}
     with connect(recorded_database) as connection:
         found = {
             f"{relation.schema}.{relation.name}"
             for relation in relations(connection)
             if relation.schema not in grants.READERS
         }
-    assert found == said, "tables.py must say of each table who uses it how: _granted(…)"
+    assert found == declared, "tables.py must declare the privileges of each table: _granted(…)"
 
 
 @ROLES
@@ -121,9 +123,9 @@ def test_each_role_reads_the_columns_that_are_granted_and_no_other(
 ) -> None:
     with connect(as_role(recorded_database, role), autocommit=True) as connection:
         for relation in relations(connection):
-            readable = decided(relation, role).get("select", set())
+            readable = granted(relation, role).get("select", set())
             for column in relation.columns:
-                is_read = may(
+                is_read = is_allowed(
                     connection,
                     "select {column} from {relation} limit 0",
                     column=sql.Identifier(column),
@@ -140,8 +142,8 @@ def test_each_role_writes_the_tables_that_are_granted_and_no_other(
         for relation in relations(connection):
             if not relation.is_table:
                 continue
-            verbs = decided(relation, role)
-            attempt = partial(may, connection, relation=relation.identifier)
+            verbs = granted(relation, role)
+            attempt = partial(is_allowed, connection, relation=relation.identifier)
             assert ("delete" in verbs) == attempt("delete from {relation} where false"), relation
             assert ("insert" in verbs) == attempt(
                 "insert into {relation} select (null::{relation}).* where false"
@@ -154,7 +156,7 @@ def test_each_role_writes_the_tables_that_are_granted_and_no_other(
 
 
 @ROLES
-def test_nobody_but_an_owner_has_other_privileges_and_views_are_only_read(
+def test_only_owners_have_other_privileges_and_views_are_read_only(
     recorded_database: Address, role: str
 ) -> None:
     with connect(recorded_database) as connection:
@@ -164,13 +166,13 @@ def test_nobody_but_an_owner_has_other_privileges_and_views_are_only_read(
                     "select has_table_privilege(%s, %s, %s)",
                     [role, relation.identifier.as_string(connection), verb],
                 ).fetchone() or (None,)
-                assert held == (verb in decided(relation, role)), (relation, verb)
+                assert held == (verb in granted(relation, role)), (relation, verb)
 
 
-def test_documents_and_sessions_are_for_those_who_work_with_them(
+def test_only_the_roles_that_need_documents_and_sessions_may_read_them(
     recorded_database: Address,
 ) -> None:
-    """Said here once more, so that no slip in a decision passes."""
+    """Repeated here, so that a slip in a declaration does not pass."""
     with connect(recorded_database) as connection:
         known = relations(connection)
     for relation in known:
@@ -178,15 +180,15 @@ def test_documents_and_sessions_are_for_those_who_work_with_them(
             if not relation.schema.startswith("worklist"):
                 timezone = {"select": {"timezone"}}
                 is_programme = (relation.name, role) == ("programme", ANALYST_PII)
-                assert decided(relation, role) == (timezone if is_programme else {}), relation
+                assert granted(relation, role) == (timezone if is_programme else {}), relation
         if relation.schema in {"v1", "worklist_build"}:
             read = {
                 "couchdb": {"_id", "_deleted", "source", "landed_number"},
                 "couchdb_progress": {"updated_at"},
             }.get(relation.name)
-            assert decided(relation, SERVICE) == ({"select": read} if read else {}), relation
+            assert granted(relation, SERVICE) == ({"select": read} if read else {}), relation
         if relation.name in {"session", "sign_in_failure", "idempotency_key"}:
-            assert decided(relation, SYNC) == {}, relation
+            assert granted(relation, SYNC) == {}, relation
     assert grants.READERS == {
         "worklist": (ANALYST, ANALYST_PII),
         "worklist_live": (SERVICE,),
@@ -199,7 +201,7 @@ def test_documents_and_sessions_are_for_those_who_work_with_them(
 def test_each_role_reads_every_row_of_its_marts(
     recorded_database: Address, as_role: Entering, role: str
 ) -> None:
-    """Functions that a view calls have the rights of who reads it."""
+    """Functions that a view calls run with the privileges of the reader."""
     with connect(as_role(recorded_database, role), autocommit=True) as connection:
         counts = {
             f"{relation.schema}.{relation.name}": len(
@@ -208,7 +210,7 @@ def test_each_role_reads_every_row_of_its_marts(
                 ).fetchall()
             )
             for relation in relations(connection)
-            if relation.schema in grants.READERS and "select" in decided(relation, role)
+            if relation.schema in grants.READERS and "select" in granted(relation, role)
         }
     expected = {
         SYNC: "worklist_build.task",
@@ -220,7 +222,7 @@ def test_each_role_reads_every_row_of_its_marts(
 
 
 def routes() -> list[APIRoute]:
-    """Of every module of the service that has some."""
+    """Those of all modules of the service."""
     names = [module.name for module in pkgutil.iter_modules(service.__path__)]
     modules = [importlib.import_module(f"{service.__name__}.{name}") for name in names]
     routers = [module.router for module in modules if hasattr(module, "router")]
@@ -238,7 +240,7 @@ def test_the_service_shows_every_page(engine: Engine) -> None:
         assert answer.status_code in {200, 303}, (page, answer.text)
 
 
-def test_what_dbt_builds_anew_is_read_by_the_same_roles(
+def test_relations_that_dbt_rebuilds_are_readable_by_the_same_roles(
     programme: Programme, as_role: Entering
 ) -> None:
     programme.connection.execute("drop materialized view worklist_build.stored_chw_task cascade")
@@ -270,7 +272,7 @@ def owners_of_marts(connection: psycopg.Connection) -> set[str]:
 
 
 def migrated(address: Address) -> list[str]:
-    """Returns what is left to an administrator."""
+    """The statements that are left to an administrator."""
     opened = engine(address)
     with opened.begin() as connection:
         refused = migrate(connection, SETTINGS.postgres)
@@ -278,7 +280,7 @@ def migrated(address: Address) -> list[str]:
     return refused
 
 
-def test_a_migration_gives_back_what_is_missing_and_takes_what_is_too_much(
+def test_a_migration_restores_missing_privileges_and_revokes_excessive_ones(
     database: Address, connection: psycopg.Connection, as_role: Entering
 ) -> None:
     connection.execute("revoke all on schema worklist_live from worklist_service")
@@ -302,17 +304,17 @@ def test_a_migration_gives_back_what_is_missing_and_takes_what_is_too_much(
         for relation in ("app.session", "v1.couchdb", "worklist_build.later"):
             schema, _, name = relation.partition(".")
             identifier = sql.Identifier(schema, name)
-            assert not may(analyst, "select from {relation}", relation=identifier)
+            assert not is_allowed(analyst, "select from {relation}", relation=identifier)
 
 
 @dataclass(frozen=True)
 class Server:
-    """One without any role of ours, and an account on it that owns an empty database."""
+    """A server without our roles, and an account on it that owns an empty database."""
 
     administrator: Address
     account: Address
 
-    def administers(self, *statements: str) -> None:
+    def run_as_administrator(self, *statements: str) -> None:
         with connect(self.administrator, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
@@ -320,7 +322,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """Of its own, since roles are shared by all databases of a server."""
+    """A new one, since all databases of a server share its roles."""
     with embedded.running(tmp_path / "postgres") as running:
         administrator = Address(
             "127.0.0.1", running.port, running.user, running.password, running.database
@@ -335,7 +337,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.one_server
-def test_who_may_not_create_roles_is_told_what_an_administrator_has_to_run(server: Server) -> None:
+def test_an_account_that_may_not_create_roles_gets_statements_for_an_administrator(
+    server: Server,
+) -> None:
     refused = migrated(server.account)
     assert refused == [
         *(f'create role "{role}" nologin;' for role in grants.ROLES),
@@ -348,12 +352,12 @@ def test_who_may_not_create_roles_is_told_what_an_administrator_has_to_run(serve
         assert role_to_act_as(connection) is None
         connection.execute("create view worklist_live.built_before as select 1 as one")
 
-    server.administers(*refused)
+    server.run_as_administrator(*refused)
     assert migrated(server.account) == []
     with connect(server.account) as connection:
         assert owners_of_marts(connection) == {SYNC}
         assert role_to_act_as(connection) == SYNC
-    server.administers(
+    server.run_as_administrator(
         "create role page login password 'its own' in role worklist_service",
         "create role night login password 'its own' in role worklist_sync",
     )
@@ -366,13 +370,13 @@ def test_who_may_not_create_roles_is_told_what_an_administrator_has_to_run(serve
 
 
 @pytest.mark.one_server
-def test_what_the_operators_page_tells_an_administrator_to_prepare_is_enough(
+def test_the_statements_in_the_operators_page_are_enough(
     server: Server,
 ) -> None:
     page = (Path(__file__).parents[2] / "docs" / "operators.md").read_text()
     section = page[page.index("## Roles in PostgreSQL") :]
     (prepared,) = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
-    server.administers(*prepared.replace("…", "its own").strip().split(";\n"))
+    server.run_as_administrator(*prepared.replace("…", "its own").strip().split(";\n"))
     owner = replace(
         server.account, user="owner_of_worklist", password="its own", database="worklist"
     )
@@ -386,10 +390,12 @@ def test_what_the_operators_page_tells_an_administrator_to_prepare_is_enough(
 
 
 @pytest.mark.one_server
-def test_roles_that_are_there_but_not_ours_are_asked_for_alone(server: Server) -> None:
-    server.administers(*(f"create role {role} nologin" for role in grants.ROLES))
+def test_existing_roles_are_granted_without_membership_in_them(server: Server) -> None:
+    server.run_as_administrator(*(f"create role {role} nologin" for role in grants.ROLES))
     assert migrated(server.account) == [f'grant "{SYNC}" to "the programme";']
-    server.administers("create role analyst login password 'its own' in role worklist_analyst")
+    server.run_as_administrator(
+        "create role analyst login password 'its own' in role worklist_analyst"
+    )
     with connect(server.account) as connection:
         connection.execute("create view worklist.built_later as select 1 as one")
     with connect(replace(server.account, user="analyst")) as connection:
@@ -398,8 +404,8 @@ def test_roles_that_are_there_but_not_ours_are_asked_for_alone(server: Server) -
 
 @pytest.mark.one_server
 @pytest.mark.parametrize("role", grants.ROLES)
-def test_a_role_that_is_there_alone_is_set_up(server: Server, role: str) -> None:
-    server.administers(f"create role {role} nologin", f'grant {role} to "the programme"')
+def test_a_role_that_exists_without_the_others_is_set_up(server: Server, role: str) -> None:
+    server.run_as_administrator(f"create role {role} nologin", f'grant {role} to "the programme"')
     refused = migrated(server.account)
     others = [other for other in grants.ROLES if other != role]
     expected = [f'create role "{other}" nologin;' for other in others]
@@ -409,43 +415,43 @@ def test_a_role_that_is_there_alone_is_set_up(server: Server, role: str) -> None
 
 
 @pytest.mark.one_server
-def test_who_may_create_roles_needs_no_administrator(server: Server) -> None:
-    server.administers('alter role "the programme" createrole')
+def test_an_account_that_may_create_roles_needs_no_administrator(server: Server) -> None:
+    server.run_as_administrator('alter role "the programme" createrole')
     assert migrated(server.account) == []
     with connect(server.account) as connection:
         assert owners_of_marts(connection) == {SYNC}
 
 
 @pytest.mark.one_server
-def test_what_somebody_else_has_built_is_handed_over_by_an_administrator(server: Server) -> None:
-    server.administers(*migrated(server.account))
-    server.administers("create view worklist.of_another as select 1 as one")
+def test_relations_of_another_account_are_handed_over_by_an_administrator(server: Server) -> None:
+    server.run_as_administrator(*migrated(server.account))
+    server.run_as_administrator("create view worklist.of_another as select 1 as one")
     refused = migrated(server.account)
     assert 'alter table "worklist"."of_another" owner to "worklist_sync";' in refused
-    server.administers(*refused)
+    server.run_as_administrator(*refused)
     assert migrated(server.account) == []
 
 
 @pytest.mark.one_server
-def test_a_strict_server_is_asked_for_temporary_tables(server: Server) -> None:
-    server.administers("revoke temporary on database data from public")
-    server.administers('alter database data owner to "worklist"')
-    server.administers('grant create on database data to "the programme"')
-    server.administers(*migrated(server.account))
+def test_the_right_to_create_temporary_tables_is_granted_if_public_lacks_it(server: Server) -> None:
+    server.run_as_administrator("revoke temporary on database data from public")
+    server.run_as_administrator('alter database data owner to "worklist"')
+    server.run_as_administrator('grant create on database data to "the programme"')
+    server.run_as_administrator(*migrated(server.account))
     refused = migrated(server.account)
     assert refused == [f'grant temporary on database "data" to "{SYNC}";']
-    server.administers(*refused)
+    server.run_as_administrator(*refused)
     assert migrated(server.account) == []
 
 
 @pytest.mark.one_server
-def test_an_account_that_cannot_migrate_is_told_the_statement_that_helps(server: Server) -> None:
-    server.administers('alter database data owner to "worklist"')
+def test_an_account_that_cannot_migrate_gets_the_statement_that_helps(server: Server) -> None:
+    server.run_as_administrator('alter database data owner to "worklist"')
     with connect(server.account) as connection:
         with pytest.raises(SettingsWrong, match='grant create on database data to "the programme"'):
             check_account(connection, SETTINGS.postgres)
-        server.administers('grant create on database data to "the programme"')
+        server.run_as_administrator('grant create on database data to "the programme"')
         check_account(connection, SETTINGS.postgres)
-        server.administers("create schema v1", "create table v1.couchdb (_id text)")
+        server.run_as_administrator("create schema v1", "create table v1.couchdb (_id text)")
         with pytest.raises(SettingsWrong, match='grant worklist to "the programme"'):
             check_account(connection, SETTINGS.postgres)
