@@ -11,7 +11,6 @@ from testbed.simulated_cht.shard import Shard, StoredDocument
 
 NO_LIMIT = 10**15
 REPLAYED_AT_MOST = 5
-ROWS_PER_CHUNK = 200
 
 Row = tuple[bytes, StoredDocument]
 
@@ -25,24 +24,14 @@ class Page:
     pending: int
 
     def chunks(self, *, include_docs: bool, opening: bytes = b'{"results":[\n') -> Iterator[bytes]:
-        """CouchDB's text of the page, a few hundred rows at a time."""
+        """The page as CouchDB sends it: each row is a chunk of its own."""
         before = opening
-        for start in range(0, len(self.rows), ROWS_PER_CHUNK):
-            yield before + b",\r\n".join(
-                _texts(self.rows[start : start + ROWS_PER_CHUNK], include_docs)
-            )
+        for sequence, document in self.rows:
+            content = b',"doc":' + document.body if include_docs else b""
+            yield b'%b{"seq":%b%b%b}' % (before, sequence, document.change, content)
             before = b",\r\n"
         ending = f'\n],\n"last_seq":"{self.last_sequence}","pending":{self.pending}}}\n\n'
         yield (b"" if self.rows else opening) + ending.encode()
-
-
-def _texts(rows: list[Row], include_docs: bool) -> list[bytes]:
-    if include_docs:
-        return [
-            b'{"seq":%b%b,"doc":%b}' % (sequence, document.change, document.body)
-            for sequence, document in rows
-        ]
-    return [b'{"seq":%b%b}' % (sequence, document.change) for sequence, document in rows]
 
 
 class Reading:

@@ -56,6 +56,7 @@ class _Reader:
     async def read(self) -> AsyncIterator[bytes]:
         for chunk in self._page.chunks(include_docs=self._include_docs):
             yield chunk
+            await asyncio.sleep(0)  # else the event loop sends several chunks in one write
 
     async def wait(self) -> AsyncIterator[bytes]:
         """A longpoll: CouchDB sends an empty line when it starts to wait and when it wakes."""

@@ -401,6 +401,18 @@ def test_a_write_over_a_tombstone_goes_through(store: Store) -> None:
     assert store.request("GET", "/one").json()["text"] == "something"
 
 
+def test_each_row_with_a_long_document_is_a_chunk_of_its_own(store: Store) -> None:
+    store.write(*({"_id": f"document-{number}", "text": "a" * 2_000} for number in range(50)))
+    address, options = f"{store.address}/_changes", {"include_docs": "true"}
+    with (
+        httpx.Client(timeout=30) as client,
+        client.stream("GET", address, params=options, auth=store.account) as answer,
+    ):
+        chunks = list(answer.iter_raw())
+    assert b"".join(chunks).count(b'"changes":[') == 50
+    assert max(chunk.count(b'"changes":[') for chunk in chunks) == 1
+
+
 def test_a_longpoll_is_answered_within_a_second_of_a_write(store: Store) -> None:
     since = store.changes()["last_seq"]
     with (
