@@ -1,7 +1,7 @@
 """Which database a request may read or write.
 
-Behind the CHT's API, `medic` is open for reading to whoever is online, and for writing to whoever
-has the permission `can_edit`; every other database is the administrator's.
+Behind the CHT's API, online users may read `medic`, and those with the permission `can_edit` may
+write to it; every other database is for administrators.
 """
 
 from starlette.requests import Request
@@ -18,7 +18,7 @@ def is_api_for(name: str, request: Request) -> bool:
 
 
 def readable(request: Request, account: Account, *, offline: bool = False) -> Database:
-    """The database asked for. Whoever is online reads all of `medic`, as in a real CHT."""
+    """The requested database. Online users read all of `medic`, as in a real CHT."""
     source = simulation(request).database(request.path_params["database"])
     if source.name != MEDIC and not account.is_administrator:
         raise CouchRefusal(403, "forbidden", "You are not allowed to access this db.")

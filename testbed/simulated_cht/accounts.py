@@ -1,7 +1,7 @@
 """Who may sign in: the administrator, and the users in the `_users` database.
 
 `_users` is authoritative for roles, places and passwords; the `user-settings` documents of `medic`
-only say which users there are at the start.
+only determine which users exist at the start.
 """
 
 import base64
@@ -62,7 +62,7 @@ class Accounts:
         self._secret = randomness.randbytes(16)
 
     def add_from_settings(self, settings: Iterable[Mapping[str, Any]], password: str) -> None:
-        """One user for each `user-settings` document that is not of a removed user."""
+        """Adds a user for each `user-settings` document, except those of removed users."""
         for document in settings:
             if not document.get("inactive"):
                 self.add(
@@ -86,12 +86,12 @@ class Accounts:
         self._users.write(self.hidden_password(document))
 
     def change(self, name: str, **changes: Any) -> None:
-        """Change keys of the user's document in `_users`; `password` among them."""
+        """Changes keys of the user's document in `_users`, such as `password`."""
         document = self._users.content(PREFIX + name) or {}
         self._users.write(self.hidden_password({**document, **changes}))
 
     def hidden_password(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """The document as CouchDB keeps it: a salted hash where it says `password`."""
+        """The document as CouchDB stores it: a salted hash instead of `password`."""
         kept = {key: value for key, value in document.items() if key != "password"}
         if "password" not in document:
             return kept
@@ -131,11 +131,11 @@ class Accounts:
         return self.find(name) if is_right else None
 
     def cookie(self, account: Account) -> str:
-        """A session. Nothing is remembered: it lives until it is old or the password changes."""
+        """A new session, stored nowhere; it ends when it expires or the password changes."""
         return self._signed(account.name, f"{int(self._clock()):X}")
 
     def from_cookie(self, cookie: str) -> Account | None:
-        """Whose session it is; nobody's if it has ended, `MalformedCookieError` if it is none."""
+        """The session's account; None if it has ended, MalformedCookieError if it is no session."""
         try:
             decoded = base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4)).decode()
             name, hexadecimal, _ = decoded.rsplit(":", 2)

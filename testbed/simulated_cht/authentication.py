@@ -1,4 +1,4 @@
-"""Who is asking: Basic authentication, session cookies, signing in and out."""
+"""Authentication of requests by Basic or by a session cookie; signing in and out."""
 
 import base64
 import binascii
@@ -23,8 +23,8 @@ def simulation(request: Request) -> Simulation:
     return state
 
 
-def who(request: Request) -> Account:
-    """The account that the request proves; a refusal where it proves none."""
+def authenticated(request: Request) -> Account:
+    """The account of the request; raises a refusal without valid credentials."""
     account = _by_basic(request) or _by_cookie(request)
     if account is None:
         raise _unauthorized(request, "You are not authorized to access this db.")
@@ -38,7 +38,7 @@ def may(account: Account, request: Request, *permissions: str) -> bool:
 
 
 def rate_limit_keys(request: Request) -> list[str]:
-    """What a failure of this request is counted on."""
+    """The keys that a failure of this request counts for."""
     known: list[str] = getattr(request.state, "keys", [])
     return [_address(request), *known]
 
@@ -50,7 +50,7 @@ async def session(request: Request) -> Response:
         case "DELETE":
             cookie = _set_cookie("", simulation(request).clock())
             return from_couchdb({"ok": True}, headers={"Set-Cookie": cookie})
-    account = who(request)
+    account = authenticated(request)
     proof = "default" if "authorization" in request.headers else "cookie"
     return from_couchdb(
         {
@@ -63,7 +63,7 @@ async def session(request: Request) -> Response:
 
 async def _sign_in(request: Request) -> Response:
     if "authorization" in request.headers:
-        who(request)
+        authenticated(request)
     body = await _body(request)
     state = simulation(request)
     account = state.accounts.verify(str(body.get("name")), str(body.get("password")))
@@ -75,7 +75,7 @@ async def _sign_in(request: Request) -> Response:
 
 
 async def login(request: Request) -> Response:
-    """`POST /medic/login`: the path to go on to is the body of a 302 that has no Location."""
+    """`POST /medic/login`: a 302 without Location, whose body is the path to continue at."""
     body = await _body(request)
     name, password = str(body.get("user")), str(body.get("password"))
     _check_rate_limit(request, name, password)

@@ -1,4 +1,4 @@
-"""Reading the changes of several shards as one feed, and writing it as CouchDB does."""
+"""The changes of several shards as one feed, and its text as CouchDB sends it."""
 
 import base64
 import struct
@@ -17,7 +17,7 @@ Row = tuple[bytes, StoredDocument]
 
 @dataclass(frozen=True)
 class Page:
-    """Rows (each with its sequence as JSON) and what stands below them."""
+    """Rows, each with its sequence as JSON, and what follows them."""
 
     rows: list[Row]
     last_sequence: str
@@ -35,7 +35,7 @@ class Page:
 
 
 class Reading:
-    """One read of the feed: it moves from given positions towards the end, in an order of its own.
+    """One read of the feed, from given positions towards the end.
 
     The shards are merged at random: two reads give the same documents in a different order.
     """
@@ -62,7 +62,7 @@ class Reading:
         return Page(self._rows, encode(self._instance, self._positions), pending)
 
     def _replay(self, limit: int, interval: int) -> None:
-        """Rows from before the start come again; the positions do not go back."""
+        """Repeats rows from before the start; the positions do not go back."""
         started = [number for number, position in enumerate(self._positions) if position]
         if not started:
             return

@@ -1,4 +1,4 @@
-"""`GET /<database>/_changes`: at once, or as soon as there is something (`feed=longpoll`)."""
+"""`GET /<database>/_changes`: at once, or once there are changes (`feed=longpoll`)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from testbed.simulated_cht.access import is_api_for, readable
 from testbed.simulated_cht.accounts import Account
-from testbed.simulated_cht.authentication import who
+from testbed.simulated_cht.authentication import authenticated
 from testbed.simulated_cht.changes import NO_LIMIT, Page
 from testbed.simulated_cht.database import CouchRefusal, Database
 from testbed.simulated_cht.request_parameters import LONGEST_WAIT, number, seconds
@@ -20,7 +20,7 @@ NOT_SIMULATED = ("filter", "doc_ids", "descending")
 
 
 async def changes(request: Request) -> Response:
-    account = who(request)
+    account = authenticated(request)
     source = readable(request, account, offline=True)
     if is_api_for(MEDIC, request) and not account.is_online:
         return from_api(_offline_changes(source, account))
@@ -31,12 +31,12 @@ async def changes(request: Request) -> Response:
     if feed not in ("normal", "longpoll"):
         raise CouchRefusal(501, "not_implemented", "The simulated CHT does not know this feed.")
     return StreamingResponse(
-        reader.wait() if feed == "longpoll" else reader.read(), media_type=COUCH_JSON
+        reader.longpoll() if feed == "longpoll" else reader.read(), media_type=COUCH_JSON
     )
 
 
 class _Reader:
-    """One request for changes. What is wrong with it is found before the answer begins."""
+    """One request for changes, validated before the response begins."""
 
     def __init__(self, request: Request, source: Database) -> None:
         query = request.query_params
@@ -58,8 +58,8 @@ class _Reader:
             yield chunk
             await asyncio.sleep(0)  # else the event loop sends several chunks in one write
 
-    async def wait(self) -> AsyncIterator[bytes]:
-        """A longpoll: CouchDB sends an empty line when it starts to wait and when it wakes."""
+    async def longpoll(self) -> AsyncIterator[bytes]:
+        """CouchDB sends an empty line when it starts to wait and when it wakes."""
         if self._page.rows or not self._limit:
             async for chunk in self.read():
                 yield chunk
@@ -80,7 +80,7 @@ class _Reader:
         try:
             ends_at = loop.time() + self._timeout
             while True:
-                changed.clear()  # before looking, or a write in between would wake nobody
+                changed.clear()  # before reading, or a write in between would be missed
                 self._page = self._next_page()
                 if self._page.rows:
                     yield b"\n"
@@ -98,7 +98,7 @@ class _Reader:
 
 
 def _offline_changes(source: Database, account: Account) -> dict[str, Any]:
-    """A handful of configuration documents, whatever was asked for."""
+    """A few configuration documents, whatever the parameters."""
     sequence = source.last_sequence()
     ids = (
         f"org.couchdb.user:{account.name}",

@@ -1,8 +1,8 @@
-"""CouchDB's part of the HTTP surface: databases and documents.
+"""CouchDB's endpoints: databases and documents.
 
-Behind the CHT's API the same answers, but for four things that it adds for `medic`: writing needs
-the permission `can_edit`, offline users see next to nothing, a request body that is not JSON is a
-server error, and `/medic` redirects to `/medic/`.
+The CHT's API passes them on, with four differences for `medic`: writing needs the permission
+`can_edit`, offline users see next to nothing, a request body that is not JSON is a server error,
+and `/medic` redirects to `/medic/`.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from testbed.simulated_cht.access import is_api_for, readable, writable
-from testbed.simulated_cht.authentication import simulation, who
+from testbed.simulated_cht.authentication import authenticated, simulation
 from testbed.simulated_cht.changes import NO_LIMIT
 from testbed.simulated_cht.database import CouchRefusal, Database
 from testbed.simulated_cht.request_parameters import json_body, key, number
@@ -31,16 +31,16 @@ WELCOME = {
 
 
 async def root(request: Request) -> Response:
-    who(request)
+    authenticated(request)
     return from_couchdb(WELCOME)
 
 
 async def database(request: Request) -> Response:
-    """Information about a database; creating and removing one."""
+    """Describes, creates or removes a database."""
     if is_api_for(MEDIC, request) and not request.url.path.endswith("/"):
-        who(request)
+        authenticated(request)
         return RedirectResponse(f"/{MEDIC}/", 302)
-    account = who(request)
+    account = authenticated(request)
     state, name = simulation(request), request.path_params["database"]
     if request.method == "GET":
         return from_couchdb(_information(readable(request, account)))
@@ -54,7 +54,7 @@ async def database(request: Request) -> Response:
 
 
 async def all_docs(request: Request) -> Response:
-    source = readable(request, who(request))
+    source = readable(request, authenticated(request))
     include_docs = request.query_params.get("include_docs") == "true"
     if request.method == "POST":
         body = await json_body(request)
@@ -69,7 +69,7 @@ async def all_docs(request: Request) -> Response:
 
 
 async def bulk_docs(request: Request) -> Response:
-    account = who(request)
+    account = authenticated(request)
     target = writable(request, account)
     body = await json_body(request)
     documents = body.get("docs")
@@ -84,7 +84,7 @@ async def bulk_docs(request: Request) -> Response:
 
 
 async def document(request: Request) -> Response:
-    account, document_id = who(request), request.path_params["document"]
+    account, document_id = authenticated(request), request.path_params["document"]
     if request.method == "GET":
         source = readable(request, account, offline=document_id.endswith(f":{account.name}"))
         found = source.read(document_id)

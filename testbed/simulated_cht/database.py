@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 class CouchRefusal(Exception):
-    """CouchDB's answer where it does not do as it is asked."""
+    """An error response of CouchDB."""
 
     def __init__(self, status: int, error: str, reason: str) -> None:
         super().__init__(reason)
@@ -34,8 +34,8 @@ def update_conflict() -> CouchRefusal:
 class Database:
     """Documents by id, and every update in one of twelve shards.
 
-    `randomness` decides the order of reading and the names of nameless documents; `replays` is the
-    share of reads that repeat some rows from before their start. Safe to use from several threads.
+    `randomness` decides the order of reading and the ids of documents written without one;
+    `replays` is the share of reads that repeat some rows from before their start. Thread-safe.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Database:
             raise CouchRefusal(400, "bad_request", reason) from error
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after every update, in the thread that made it."""
+        """Calls `listener` after every update, in the thread that made it."""
         self._listeners.append(listener)
 
     def unsubscribe(self, listener: Callable[[], None]) -> None:
@@ -99,7 +99,7 @@ class Database:
     # -- documents
 
     def find(self, document_id: str) -> StoredDocument | None:
-        """The latest revision, a tombstone included."""
+        """The latest revision, which may be a tombstone."""
         entry = self._documents.get(document_id)
         return entry[0] if entry else None
 
@@ -110,7 +110,7 @@ class Database:
         return document
 
     def content(self, document_id: str) -> Document | None:
-        """The document taken apart; nothing where there is none or it was deleted."""
+        """The parsed document; None if it is missing or deleted."""
         document = self.find(document_id)
         if document is None or document.deleted:
             return None
@@ -138,7 +138,9 @@ class Database:
     # -- writing
 
     def write(self, document: Mapping[str, Any]) -> tuple[str, str]:
-        """Store a new revision; id and revision. `CouchRefusal` (409) unless `_rev` is the latest.
+        """Stores a new revision; returns id and revision.
+
+        Raises CouchRefusal (409) unless `_rev` is the latest.
 
         A tombstone needs no `_rev` to be written over, as in CouchDB.
         """
@@ -157,7 +159,7 @@ class Database:
             return document_id, revision
 
     def write_all(self, documents: Iterable[Mapping[str, Any]]) -> list[Document]:
-        """What `_bulk_docs` answers; an illegal id refuses the whole request."""
+        """The response of `_bulk_docs`; an illegal id refuses the whole request."""
         documents = list(documents)
         for document in documents:
             _checked_id(document)
@@ -171,7 +173,7 @@ class Database:
         return {"ok": True, "id": document_id, "rev": revision}
 
     def restore(self, document: StoredDocument) -> None:
-        """Take a revision made elsewhere, unless a higher one is here (`new_edits=false`)."""
+        """Stores a revision made elsewhere, unless a higher one is stored (`new_edits=false`)."""
         with self._lock:
             latest = self.find(document.id)
             if latest is None or parse(latest.revision) < parse(document.revision):
@@ -182,15 +184,15 @@ class Database:
         return self.write({"_id": document_id, "_rev": revision, "_deleted": True})[1]
 
     def purge(self, document_id: str) -> None:
-        """Remove a document without a trace in the feed, as `_purge` does."""
+        """Removes a document without a trace in the feed, as `_purge` does."""
         with self._lock:
-            document, place = self._documents.pop(document_id)
-            self._shard(document_id).vacate(place)
+            document, index = self._documents.pop(document_id)
+            self._shard(document_id).vacate(index)
             self._deleted_count -= document.deleted
             self._ids = None
 
     def new_id(self) -> str:
-        """32 hexadecimal digits that begin alike and ascend, as CouchDB's do."""
+        """32 hexadecimal digits that ascend and share a prefix, as CouchDB's do."""
         self._last_uuid += self._randomness.randint(1, 0xFFD)
         return f"{self._last_uuid:032x}"
 

@@ -28,13 +28,13 @@ class _Line(msgspec.Struct):
 
 
 def load(path: Path, database: Database) -> None:
-    """Fill `database` with the feed's documents, their revisions kept."""
+    """Fills `database` with the feed's documents and their revisions."""
     for document in read(path):
         database.restore(document)
 
 
 def read(path: Path) -> Iterator[StoredDocument]:
-    """The feed's documents in its order; `SettingsWrong` names what is wrong with the file."""
+    """The feed's documents in its order; SettingsWrong says what is wrong with the file."""
     decoder = msgspec.json.Decoder(_Line)
     line, number = None, 0
     try:

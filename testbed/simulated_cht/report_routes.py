@@ -1,4 +1,4 @@
-"""`/api/v1/report`: making a report in the API's own way, and searching for reports."""
+"""`/api/v1/report`: creating a report, and searching for reports."""
 
 import re
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from testbed.simulated_cht.authentication import may, simulation, who
+from testbed.simulated_cht.authentication import authenticated, may, simulation
 from testbed.simulated_cht.database import Database
 from testbed.simulated_cht.responses import ApiRefusal, from_api, insufficient_privileges
 from testbed.simulated_cht.simulation import Simulation
@@ -21,8 +21,8 @@ _PLACES_AND_PEOPLE = {"contact", "district_hospital", "health_center", "clinic",
 
 
 async def create(request: Request) -> Response:
-    """The same body twice makes two reports."""
-    account = who(request)
+    """The same body twice creates two reports."""
+    account = authenticated(request)
     if not may(account, request, "can_create_records", "can_edit"):
         raise insufficient_privileges()
     if request.headers.get("content-type") != "application/json":
@@ -35,7 +35,7 @@ async def create(request: Request) -> Response:
 
 
 async def _report(request: Request) -> dict[str, Any]:
-    """The report to store, or the API's reason why not."""
+    """The report to store; ApiRefusal with the API's reason if it is invalid."""
     try:
         given = msgspec.json.decode(await request.body())
     except msgspec.DecodeError as error:
@@ -74,16 +74,16 @@ def _check(given: Any) -> None:
 
 
 def _lineage(contact: dict[str, Any]) -> dict[str, Any]:
-    """`{_id, parent}`, all the way up."""
+    """`{_id, parent}` with all ancestors."""
     parent = contact.get("parent")
     return {"_id": contact["_id"], **({"parent": _lineage(parent)} if parent else {})}
 
 
 async def uuids(request: Request) -> Response:
-    """Ids of reports that hold `key:value` exactly, at the top or among the fields, or a word that
-    begins so; case does not count.
+    """Ids of reports that contain exactly `key:value`, at the top level or in `fields`, or a word
+    with this prefix; case-insensitive.
     """
-    account = who(request)
+    account = authenticated(request)
     if not may(account, request, "can_view_reports"):
         raise insufficient_privileges()
     freetext = request.query_params.get("freetext", "").strip().lower()
@@ -97,13 +97,13 @@ def _search(state: Simulation, freetext: str, is_keyed: bool) -> list[str]:
     wanted = freetext.partition(":")[2] if is_keyed else freetext
     return [
         document_id
-        for document_id in _holding(state.medic, wanted)
+        for document_id in _containing(state.medic, wanted)
         if _matches(state.medic.content(document_id) or {}, freetext, is_keyed)
     ]
 
 
-def _holding(medic: Database, wanted: str) -> list[str]:
-    """Documents in whose text it stands at all, so that few are taken apart."""
+def _containing(medic: Database, wanted: str) -> list[str]:
+    """Ids of documents whose text contains it, so that few are parsed."""
     text = msgspec.json.encode(wanted)[1:-1]
     found = ((document_id, medic.find(document_id)) for document_id in medic.ids())
     return [document_id for document_id, one in found if one and text in one.body.lower()]

@@ -1,4 +1,4 @@
-"""What a request says: its JSON body and the parameters of its address."""
+"""The JSON body and the query parameters of a request."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def number(request: Request, name: str, default: int) -> int:
 
 
 def seconds(request: Request, name: str) -> float:
-    """A parameter in milliseconds; `true` is the longest there is, absent is 0."""
+    """A parameter in milliseconds, as seconds; `true` is the maximum, absent is 0."""
     if request.query_params.get(name) == "true":
         return LONGEST_WAIT
     return min(number(request, name, 0) / 1000, LONGEST_WAIT)

@@ -1,4 +1,4 @@
-"""Answers in the two hands that a CHT writes: its own API's, and CouchDB's behind it."""
+"""Responses in the two formats of a CHT: its own API's, and that of CouchDB behind it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +43,7 @@ def from_couchdb(
 def relayed(
     request: Request, payload: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An answer of CouchDB as the asker sees it: the API takes the answers to writes apart."""
+    """A response of CouchDB as the client sees it: the API rewrites the responses to writes."""
     is_written = request.method in ("PUT", "DELETE") or request.url.path.endswith("/_bulk_docs")
     write = from_api if request.app.state.is_api and is_written else from_couchdb
     return write(payload, status, headers)
@@ -55,7 +55,7 @@ def wants_json(request: Request) -> bool:
 
 
 def to_the_login_page(request: Request) -> Response:
-    """What the API does with anonymous callers that it takes for browsers."""
+    """The API's response to anonymous callers that look like browsers."""
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     target = f"/medic/login?redirect={quote(asked, safe='')}"
     headers = {"Location": target, "Set-Cookie": "login=force; Path=/; SameSite=Lax"}

@@ -1,7 +1,7 @@
 """Sequences of a changes feed: `<number>-<opaque text>`.
 
-The opaque part holds the position in every shard and which database it belongs to. Readers must
-not look inside, and must not compare the number.
+The opaque part encodes the position in every shard and the database it belongs to. Clients must not
+decode it, and must not compare the number.
 """
 
 import base64

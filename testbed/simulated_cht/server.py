@@ -47,12 +47,10 @@ API_ROUTES = [
     Route("/medic/login", authentication.login, methods=["POST"]),
     Route("/medic/password-reset", api_routes.login_page),
     Route("/api/info", api_routes.info),
-    Route("/api/v2/monitoring", api_routes.monitoring),
     Route("/api/v1/settings", api_routes.settings),
     Route("/api/v2/users/{name}", api_routes.user),
     Route("/api/v1/report", report_routes.create, methods=["POST"]),
     Route("/api/v1/report/uuid", report_routes.uuids, methods=["GET"]),
-    Route("/api/v1/target", api_routes.targets),
 ]
 
 
@@ -65,14 +63,13 @@ def serve(
     announce: Callable[[str], None],
     *,
     couchdb_port: int | None = None,
-    replays: float = 0.0,
 ) -> None:
-    """Simulate a CHT until a signal comes; with the invented programme where there is no feed.
+    """Simulates a CHT until a signal arrives, with the invented programme if there is no feed.
 
-    A port of 0 is any free one; the address announced says which. `SettingsWrong` where the feed
-    cannot be read or a port is taken.
+    A port of 0 is any free one; `announce` is told the address. SettingsWrong if the feed cannot be
+    read or a port is taken.
     """
-    simulation = Simulation(clock=_clock_from(now), replays=replays)
+    simulation = Simulation(clock=_clock_from(now))
     if feed:
         simulation.load_feed(feed, password)
     else:
@@ -83,11 +80,12 @@ def serve(
         if couchdb_port is not None:
             listening.append(stack.enter_context(listen(host, couchdb_port, REMEDY)))
             announce(f"Its CouchDB answers at {address(listening[1])}")
-        run(both_faces(simulation, [door.getsockname()[1] for door in listening[1:]]), listening)
+        couchdb_ports = [each.getsockname()[1] for each in listening[1:]]
+        run(api_and_couchdb(simulation, couchdb_ports), listening)
 
 
 def build_app(simulation: Simulation, *, is_api: bool = True) -> Starlette:
-    """The CHT's API, or CouchDB as it is behind it (`is_api=False`): same documents and users."""
+    """The CHT's API, or the CouchDB behind it (`is_api=False`): same documents and users."""
     routes = (
         [*API_ROUTES, *COUCHDB_ROUTES]
         if is_api
@@ -106,13 +104,13 @@ def build_app(simulation: Simulation, *, is_api: bool = True) -> Starlette:
     return app
 
 
-def both_faces(simulation: Simulation, couchdb_ports: list[int]) -> ASGIApp:
-    """One application that is CouchDB to whoever comes in by one of `couchdb_ports`."""
+def api_and_couchdb(simulation: Simulation, couchdb_ports: list[int]) -> ASGIApp:
+    """One application that answers as CouchDB on `couchdb_ports`, as the API elsewhere."""
     api, couchdb = build_app(simulation), build_app(simulation, is_api=False)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        face = couchdb if scope["server"][1] in couchdb_ports else api
-        await face(scope, receive, send)
+        chosen = couchdb if scope["server"][1] in couchdb_ports else api
+        await chosen(scope, receive, send)
 
     return app
 
@@ -121,8 +119,8 @@ async def _refuse_as_api(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, ApiRefusal)  # noqa: S101 - tells the type checker
     if refusal.status in (401, 429):
         request.app.state.simulation.rate_limit.charge(authentication.rate_limit_keys(request))
-    is_human = refusal.status == 401 and request.headers.get("user-agent")
-    if is_human and not wants_json(request) and request.url.path != "/medic/login":
+    is_browser = refusal.status == 401 and request.headers.get("user-agent")
+    if is_browser and not wants_json(request) and request.url.path != "/medic/login":
         return to_the_login_page(request)
     return from_api(refusal.payload, refusal.status)
 
@@ -133,6 +131,6 @@ async def _refuse_as_couchdb(request: Request, refusal: Exception) -> Response:
 
 
 def _clock_from(now: datetime) -> Callable[[], float]:
-    """Seconds since the epoch for a simulation that starts at `now`."""
+    """Seconds since the epoch, of a simulation that starts at `now`."""
     ahead = now.timestamp() - time.monotonic()
     return lambda: ahead + time.monotonic()

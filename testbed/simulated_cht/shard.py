@@ -8,7 +8,7 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """The latest revision of a document, as the bytes that are sent."""
+    """The latest revision of a document as the bytes that are sent."""
 
     id: str
     revision: str
@@ -26,9 +26,9 @@ def stored(document_id: str, revision: str, body: bytes, *, deleted: bool) -> St
 
 
 class Shard:
-    """A row is found at the place of its update; an update leaves a gap where it stood before.
+    """Rows in the order of updates; a later update of a document leaves a gap at its former index.
 
-    A position is the number of places already read.
+    A position in the feed is the number of rows already read, gaps included.
     """
 
     def __init__(self) -> None:
@@ -39,9 +39,9 @@ class Shard:
         self.rows.append(document)
         return len(self.rows) - 1
 
-    def vacate(self, place: int) -> None:
-        self.rows[place] = None
-        insort(self._gaps, place)
+    def vacate(self, index: int) -> None:
+        self.rows[index] = None
+        insort(self._gaps, index)
 
     def pending(self, position: int) -> int:
         """How many documents are still to be read."""

@@ -18,26 +18,25 @@ USERS = "_users"
 
 
 class Simulation:
-    """One CHT. Time and randomness come from outside; `clock` gives seconds since the epoch."""
+    """One CHT. `clock` returns seconds since the epoch."""
 
     def __init__(
         self,
         *,
         clock: Callable[[], float] = time.time,
         randomness: Random | None = None,
-        replays: float = 0.0,
     ) -> None:
         self.clock = clock
         self.randomness = randomness or Random()  # noqa: S311 - nothing real is protected by it
         self.started = clock()
-        self.medic = Database(MEDIC, self.randomness, replays=replays)
+        self.medic = Database(MEDIC, self.randomness)
         users = Database(USERS, self.randomness)
         self.databases = {MEDIC: self.medic, USERS: users}
         self.accounts = Accounts(users, clock, self.randomness)
         self.rate_limit = RateLimit(clock)
 
     def load_feed(self, path: Path, password: str = ADMINISTRATOR_PASSWORD) -> None:
-        """Documents from a feed file, and an account for each of its users."""
+        """Loads a feed file, and adds an account for each of its users."""
         feed.load(path, self.medic)
         self._add_accounts(password)
 
@@ -77,6 +76,6 @@ class Simulation:
 
 
 def documents_of(database: Database, ids: list[str]) -> list[msgspec.Raw]:
-    """The living documents among `ids`, as they stand."""
+    """Those of the documents that exist and are not deleted."""
     found = [database.find(id_) for id_ in ids]
     return [msgspec.Raw(document.body) for document in found if document and not document.deleted]

@@ -71,13 +71,13 @@ def test_a_session_ends_after_a_year(accounts: Accounts, clock: Clock) -> None:
     assert accounts.from_cookie(cookie) is None
 
 
-def test_a_forged_cookie_is_nobodys(accounts: Accounts, clock: Clock) -> None:
+def test_a_forged_cookie_has_no_account(accounts: Accounts, clock: Clock) -> None:
     other = no_accounts(clock, seed=2)
     assert accounts.from_cookie(other.cookie(Account("medic", ("_admin",)))) is None
 
 
 @pytest.mark.parametrize("cookie", ["garbage", "YQ", "é", "Z3JhY2U6bm90aGV4OnNpZ25hdHVyZQ"])
-def test_what_is_no_cookie_is_malformed(accounts: Accounts, cookie: str) -> None:
+def test_garbage_is_a_malformed_cookie(accounts: Accounts, cookie: str) -> None:
     with pytest.raises(MalformedCookieError):
         accounts.from_cookie(cookie)
 

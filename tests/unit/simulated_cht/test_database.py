@@ -1,4 +1,4 @@
-"""The in-memory database keeps CouchDB's promises."""
+"""The in-memory database behaves as CouchDB."""
 
 import json
 from random import Random
@@ -141,7 +141,7 @@ def test_the_first_row_of_a_full_interval_carries_the_sequence() -> None:
 
 
 @pytest.mark.parametrize("since", ["garbage", "5", "12-abc", "", "1-g1AA!", "-1"])
-def test_a_made_up_sequence_is_malformed(since: str) -> None:
+def test_an_invented_sequence_is_malformed(since: str) -> None:
     with pytest.raises(CouchRefusal) as refusal:
         filled(1).changes(since)
     assert refusal.value.status == 400
@@ -194,14 +194,14 @@ def test_reading_tells_a_deleted_document_from_one_that_never_was() -> None:
         assert (refusal.value.status, refusal.value.payload["reason"]) == (404, reason)
 
 
-def test_nameless_documents_get_names_of_32_hexadecimal_digits() -> None:
+def test_documents_without_an_id_get_one_of_32_hexadecimal_digits() -> None:
     first, second = database().write_all([{"a": 1}, {"a": 1}])
     assert first["id"] < second["id"]
     assert len(first["id"]) == len(second["id"]) == 32
     assert first["rev"] == second["rev"]
 
 
-def test_one_illegal_id_refuses_its_neighbours_too() -> None:
+def test_one_illegal_id_refuses_the_whole_request() -> None:
     source = database()
     with pytest.raises(CouchRefusal) as refusal:
         source.write_all([{"_id": "good"}, {"_id": "_nope"}])
@@ -227,7 +227,7 @@ def test_a_restored_revision_is_kept_unless_a_later_one_is_there() -> None:
     assert source.read("one").revision == newer
 
 
-def test_ids_are_in_order_and_both_ends_belong() -> None:
+def test_ids_are_in_order_and_both_ends_are_included() -> None:
     source = database()
     for name in ("b", "a", "d", "c"):
         source.write({"_id": name})
@@ -236,7 +236,7 @@ def test_ids_are_in_order_and_both_ends_belong() -> None:
     assert source.ids("b", "d") == ["b", "d"]
 
 
-def test_whoever_subscribed_hears_of_every_update() -> None:
+def test_a_subscriber_is_called_on_every_update() -> None:
     source, heard = database(), []
 
     def listener() -> None:

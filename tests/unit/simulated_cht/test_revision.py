@@ -11,7 +11,7 @@ from testbed.simulated_cht.revision import next_revision, parse
     "body",
     [{"list": [1, 2]}, {"list": [1, 300]}, {"n": -1}, {"n": 2**63}, {"n": 1.5}, {"n": None}, {}],
 )
-def test_all_of_json_has_a_revision(body: dict[str, Any]) -> None:
+def test_every_json_object_has_a_revision(body: dict[str, Any]) -> None:
     revision = next_revision(None, body, deleted=False)
     assert parse(revision)[0] == 1
     assert revision != next_revision(None, body, deleted=True)
@@ -27,6 +27,6 @@ def test_the_same_content_after_the_same_revision_has_the_same_revision() -> Non
 
 
 @pytest.mark.parametrize("text", ["1", "1-xyz", "x-" + "a" * 32])
-def test_what_is_no_revision_is_refused(text: str) -> None:
+def test_an_invalid_revision_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=text):
         parse(text)

@@ -1,4 +1,4 @@
-"""What the recordings do not show of the simulated CHT, and what they show, in process."""
+"""The simulated CHT within this process, also where the recordings show nothing."""
 
 import socket
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def test_a_wrong_password_on_the_login_page_is_401(client: TestClient) -> None:
     assert client.post("/medic/login", json=body).status_code == 401
 
 
-def test_who_must_change_the_password_gets_no_session_there_but_one_here(
+def test_a_user_who_must_change_the_password_gets_a_session_from_couchdb_only(
     client: TestClient, simulation: Simulation
 ) -> None:
     simulation.accounts.change("supervisor_matope", password_change_required=True)
@@ -81,13 +81,13 @@ def test_failures_count_for_the_address_in_front_of_the_proxy(client: TestClient
     assert failing("192.0.2.2") == 401
 
 
-def test_whoever_may_view_users_sees_others(client: TestClient) -> None:
+def test_a_user_with_can_view_users_sees_others(client: TestClient) -> None:
     other = client.get("/api/v2/users/deputy_matope", auth=OFFICER)
     assert other.json()["place"][0]["name"] == "Matope Health Centre"
     assert client.get("/api/v2/users/nobody", auth=OFFICER).status_code == 404
 
 
-def test_who_has_no_place_is_shown_without_one(client: TestClient) -> None:
+def test_a_user_without_a_place_is_shown_without_one(client: TestClient) -> None:
     own = client.get("/api/v2/users/officer", auth=OFFICER).json()
     assert own["username"] == "officer"
     assert not {"place", "contact"} & own.keys()
@@ -111,14 +111,6 @@ def test_offline_users_read_next_to_nothing(client: TestClient) -> None:
     assert len(rows) == 4
 
 
-def test_targets_are_found_by_period_and_contact(client: TestClient) -> None:
-    contact = "e4a34cc3-d1db-503e-bbf4-2197ee9c627f"
-    query = f"reporting_period=2026-10&contact_id={contact}"
-    [target] = client.get(f"/api/v1/target?{query}", auth=SUPERVISOR).json()["data"]
-    assert target["owner"] == contact
-    assert client.get(f"/api/v1/target?{query}", auth=CHW).status_code == 403
-
-
 def test_a_report_must_be_posted_as_exactly_json(client: TestClient) -> None:
     headers = {"Content-Type": "application/json; charset=utf-8"}
     answer = client.post("/api/v1/report", content="{}", headers=headers, auth=SUPERVISOR)
@@ -136,7 +128,7 @@ def test_a_report_must_be_posted_as_exactly_json(client: TestClient) -> None:
         ({"type": "contact"}, 'Report type must be "data_record".'),
     ],
 )
-def test_a_report_that_is_none_is_refused_in_the_apis_words(
+def test_an_invalid_report_is_refused_with_the_apis_reason(
     client: TestClient, changes: dict[str, object], words: str
 ) -> None:
     body = {"form": "trace", "contact": SENDER, **changes}
@@ -196,16 +188,16 @@ def test_users_are_written_with_their_password_hidden(client: TestClient) -> Non
     assert client.get("/_session", auth=("new", "word")).status_code == 200
 
 
-def test_what_is_not_simulated_is_said_to_be_so(client: TestClient) -> None:
+def test_an_option_that_is_not_simulated_is_not_implemented(client: TestClient) -> None:
     for query in ("feed=continuous", "filter=_view", "descending=true"):
         assert client.get(f"/medic/_changes?{query}", auth=SERVICE).status_code == 501
 
 
-def test_a_number_that_is_none_is_refused(client: TestClient) -> None:
+def test_an_invalid_number_is_refused(client: TestClient) -> None:
     assert client.get("/medic/_changes?limit=many", auth=SERVICE).status_code == 400
 
 
-def test_couchdb_greets_and_the_api_passes_the_greeting_on(
+def test_couchdb_sends_a_greeting_and_the_api_passes_it_on(
     client: TestClient, simulation: Simulation
 ) -> None:
     with TestClient(build_app(simulation, is_api=False)) as couchdb:
@@ -213,12 +205,12 @@ def test_couchdb_greets_and_the_api_passes_the_greeting_on(
     assert client.get("/", auth=SERVICE).json()["couchdb"] == "Welcome"
 
 
-def test_a_browser_is_led_to_a_login_page(client: TestClient) -> None:
+def test_a_browser_is_redirected_to_a_login_page(client: TestClient) -> None:
     answer = client.get("/medic/", headers={"Accept": "text/html"}, follow_redirects=True)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
-def test_a_port_that_is_taken_is_named() -> None:
+def test_the_error_names_a_port_that_is_taken() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
