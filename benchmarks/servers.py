@@ -1,8 +1,8 @@
-"""Where a benchmark runs: a CHT with nothing but its documents, and a PostgreSQL of its own.
+"""The servers of a benchmark: a CouchDB with invented documents, and a PostgreSQL of its own.
 
-Nothing that the operator's environment names is touched. A real CouchDB is given by
-WORKLIST_TEST_COUCHDB_URL, with an administrator in it; the documents go into a database that is
-made for the run and dropped after it.
+Nothing that the operator's environment names is touched. WORKLIST_TEST_COUCHDB_URL names a real
+CouchDB, with an administrator's credentials; the documents go into a database that is created for
+the run and dropped after it. Without it the simulated CHT is used.
 """
 
 import multiprocessing
@@ -21,9 +21,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from benchmarks.documents import report
-from pipeline.database import Address, engine, now
-from pipeline.migrate import migrate, name_instance
-from pipeline.settings import Settings
+from pipeline.database import Address
 from testbed import databases
 from testbed.simulated_cht.server import serve
 
@@ -94,22 +92,17 @@ def _simulate(said: Connection) -> None:
 
 @contextmanager
 def postgres() -> Iterator[Address]:
-    """The embedded PostgreSQL, durable as in production, migrated, in a folder that goes away."""
+    """A migrated database on an embedded PostgreSQL, durable as in production."""
     with (
         tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder,
         databases.server(None, Path(folder) / "postgres") as server,
-        databases.created(server) as address,
+        databases.migrated(server, SOURCE) as address,
     ):
-        migrating = engine(address)
-        with migrating.begin() as connection:
-            migrate(connection, Settings.read({}).postgres)
-            name_instance(connection, "bench", SOURCE, now(connection))
-        migrating.dispose()
         yield address
 
 
 def environment(address: Address, folder: Path) -> dict[str, str]:
-    """What a `worklist` command needs that works on this database."""
+    """The environment of a `worklist` command that uses this database."""
     return {
         "PATH": os.defpath,
         "HOME": str(folder),

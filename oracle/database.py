@@ -8,12 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.database import Address, engine
-from pipeline.migrate import migrate, name_instance
-from pipeline.settings import Settings
+from pipeline.database import Address
 from testbed import databases
 
 SOURCE = "oracle/medic"
@@ -34,11 +31,6 @@ def temporary_database() -> Iterator[TemporaryDatabase]:
         databases.server(
             os.environ.get("WORKLIST_TEST_POSTGRES_URL"), Path(name) / "postgres"
         ) as server,
-        databases.created(server) as address,
+        databases.migrated(server, SOURCE) as address,
     ):
-        migrating = engine(address)
-        with migrating.begin() as connection:
-            migrate(connection, Settings.read({}).postgres)
-            name_instance(connection, "oracle", SOURCE, datetime.now(UTC))
-        migrating.dispose()
         yield TemporaryDatabase(address, Path(name))

@@ -1,7 +1,7 @@
-"""Databases that are made to be thrown away, for tests, the oracle and benchmarks.
+"""Temporary databases for tests, the oracle and benchmarks.
 
-They stand on the PostgreSQL that WORKLIST_TEST_POSTGRES_URL names, or on an embedded one, and are
-called `worklist-test-…`, so that nobody's own data is in reach.
+They are created on the PostgreSQL that WORKLIST_TEST_POSTGRES_URL names, or on an embedded one, and
+named `worklist-test-…`, so that nobody's own data is in reach.
 """
 
 import secrets
@@ -14,12 +14,14 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from pipeline import embedded
-from pipeline.database import Address, connect
+from pipeline.database import Address, connect, engine, now
+from pipeline.migrate import migrate, name_instance
+from pipeline.settings import Settings
 
 
 @contextmanager
 def server(url: str | None, folder: Path) -> Iterator[Address]:
-    """The server of this address, else an embedded one in `folder` for as long as it is needed."""
+    """The server at `url`; without one an embedded server in `folder`, stopped afterwards."""
     if url:
         yield _address(url)
         return
@@ -40,7 +42,7 @@ def _address(url: str) -> Address:
 
 @contextmanager
 def created(at: Address, template: str = "template0") -> Iterator[Address]:
-    """A new database on the server; dropped afterwards, whoever still looks at it."""
+    """A new database on the server; dropped afterwards, with all connections to it."""
     name = f"worklist-test-{secrets.token_hex(6)}"
     create = sql.SQL("create database {} template {}")
     drop = sql.SQL("drop database {} with (force)")
@@ -51,3 +53,15 @@ def created(at: Address, template: str = "template0") -> Iterator[Address]:
     finally:
         with connect(at, autocommit=True) as connection:
             connection.execute(drop.format(sql.Identifier(name)))
+
+
+@contextmanager
+def migrated(at: Address, source: str) -> Iterator[Address]:
+    """A new database with the worklist's tables, for the instance and source `source`."""
+    with created(at) as address:
+        connecting = engine(address)
+        with connecting.begin() as connection:
+            migrate(connection, Settings.read({}).postgres)
+            name_instance(connection, source.partition("/")[0], source, now(connection))
+        connecting.dispose()
+        yield address
