@@ -1,11 +1,11 @@
 """Requests to the service over a fixed number of connections, from a process of its own.
 
-Offered: each request has its moment, whatever became of those before it, and its latency counts
-from that moment, so that waiting for a free connection is part of it. Saturating: each connection
-sends the next request as soon as the last is answered.
+Offered: each request has its scheduled moment, whatever became of those before it, and its latency
+counts from that moment, so that waiting for a free connection is part of it. Saturating: each
+connection sends the next request as soon as the last is answered.
 
-Requests are bytes before the clock starts, and of answers only status and length are read: what
-sends must not need the cores that answer.
+Requests are bytes before the clock starts, and of responses only status and length are read, so
+that the load needs little of the cores that it measures.
 """
 
 import itertools
@@ -14,16 +14,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from pathlib import Path
 from statistics import quantiles
 
-from benchmarks.processes import measured_apart
+from benchmarks.legs import in_own_process
 
 CONNECTIONS = 50
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
-_QUIET = 0.01  # beyond, the host decides what is slow
 _LEAD = 0.5  # seconds until the first request, while connections are made
 
 
@@ -48,18 +46,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Load:
-    """The latency of each request; CPU seconds of the process that sent them; which share of the
-    machine's time its host gave to others meanwhile, where Linux tells.
-    """
-
     latencies_ms: Sequence[float]
     requests_per_s: float
-    cpu_s: float
-    stolen: float
-
-    @property
-    def is_quiet(self) -> bool:
-        return self.stolen <= _QUIET
 
 
 def percentile(loads: Sequence[Load], percent: int) -> float:
@@ -69,18 +57,17 @@ def percentile(loads: Sequence[Load], percent: int) -> float:
 
 
 def offered(port: int, calls: Sequence[Call], rate: float) -> Load:
-    load: Load = measured_apart(_run, "offered load", port, calls, rate, None)
-    return load
+    """Each call at its moment, `rate` a second."""
+    return in_own_process(_send, port, calls, rate, None)
 
 
 def saturating(port: int, calls: Sequence[Call], seconds: float) -> Load:
-    """Calls are repeated from the first when they are used up."""
-    load: Load = measured_apart(_run, "saturating load", port, calls, None, seconds)
-    return load
+    """As many as are answered; calls are repeated from the first when they are used up."""
+    return in_own_process(_send, port, calls, None, seconds)
 
 
-class _Line:
-    """A connection that is kept."""
+class _HttpConnection:
+    """A connection that is kept open."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
@@ -88,19 +75,19 @@ class _Line:
         self._buffer = bytearray(1 << 16)
 
     def status(self, request: bytes) -> int:
-        """Of the answer, once all of it is here."""
+        """Sends the request; the response's status, once all of it was received."""
         self._socket.sendall(request)
         head, rest = self._head()
-        told = _LENGTH.search(head)
-        if told is None:
-            raise ConnectionError("an answer without its length")
-        left = int(told.group(1)) - rest
+        length = _LENGTH.search(head)
+        if length is None:
+            raise ConnectionError("a response without its length")
+        left = int(length.group(1)) - rest
         while left > 0:
             left -= self._receive(0)
         return int(head[9:12])
 
     def _head(self) -> tuple[bytes, int]:
-        """The answer's head, and how many bytes after it have come along."""
+        """The response's head, and how many bytes of the body came with it."""
         have = 0
         while (end := self._buffer.find(b"\r\n\r\n", 0, have)) < 0:
             have += self._receive(have)
@@ -118,7 +105,7 @@ class _Line:
 
 @dataclass
 class _Sender:
-    """What the connections share. A call is its path, for telling what failed, and its bytes."""
+    """What the connections share. A call is its path, to report what failed, and its bytes."""
 
     port: int
     calls: Iterator[tuple[int, tuple[str, bytes]]]
@@ -130,18 +117,18 @@ class _Sender:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def work(self) -> None:
-        line = _Line(self.port)
+        connection = _HttpConnection(self.port)
         self._wait(self.began)
         while (taken := self._next()) is not None and time.perf_counter() < self.ends:
             number, (path, request) = taken
             if self.rate is not None:
                 self._wait(self.began + number / self.rate)
-            meant = self.began + number / self.rate if self.rate else time.perf_counter()
-            status = line.status(request)
-            self.latencies.append(time.perf_counter() - meant)
+            scheduled = self.began + number / self.rate if self.rate else time.perf_counter()
+            status = connection.status(request)
+            self.latencies.append(time.perf_counter() - scheduled)
             if status not in (200, 201):
                 self.failures.append(f"{path}: {status}")
-        line.close()
+        connection.close()
 
     def _next(self) -> tuple[int, tuple[str, bytes]] | None:
         with self._lock:
@@ -152,42 +139,16 @@ class _Sender:
         time.sleep(max(moment - time.perf_counter(), 0))
 
 
-def _run(
-    said: Connection,
-    name: str,
-    port: int,
-    calls: Sequence[Call],
-    rate: float | None,
-    seconds: float | None,
-) -> None:
+def _send(port: int, calls: Sequence[Call], rate: float | None, seconds: float | None) -> Load:
     ready = [(call.path.partition("?")[0], call.bytes) for call in calls]
     numbered = enumerate(ready if seconds is None else itertools.cycle(ready))
     began = time.perf_counter() + _LEAD
     sender = _Sender(port, numbered, began, rate, began + (seconds or float("inf")))
-    prepared, before = time.process_time(), machine_time()
-    threads = [threading.Thread(target=sender.work) for _ in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(CONNECTIONS) as connections:
+        for done in [connections.submit(sender.work) for _ in range(CONNECTIONS)]:
+            done.result()
     took = time.perf_counter() - began
-    cpu_s, stolen = time.process_time() - prepared, stolen_since(before)
     if sender.failures:
-        raise SystemExit(f"{name}: {len(sender.failures)} failed, such as {sender.failures[0]}")
+        raise SystemExit(f"{len(sender.failures)} requests failed: {sender.failures[0]}")
     latencies_ms = [latency * 1000 for latency in sender.latencies]
-    said.send(Load(latencies_ms, len(latencies_ms) / took, cpu_s, stolen))
-
-
-def stolen_since(before: tuple[int, int]) -> float:
-    """The share of the machine's time that its host gave to others since a `machine_time`."""
-    after = machine_time()
-    return (after[0] - before[0]) / max(after[1] - before[1], 1)
-
-
-def machine_time() -> tuple[int, int]:
-    """Ticks that were stolen from this machine so far, and all."""
-    statistics = Path("/proc/stat")
-    if not statistics.exists():
-        return 0, 0
-    ticks = [int(each) for each in statistics.read_text().partition("\n")[0].split()[1:9]]
-    return ticks[7], sum(ticks)
+    return Load(latencies_ms, len(latencies_ms) / took)

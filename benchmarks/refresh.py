@@ -1,50 +1,39 @@
-"""Refresh and publication of a generated programme: from nothing, after a thousand changed
-documents, the same at ten times the size, as a command, and with a reader going on.
+"""Refresh and publication of a generated programme: from nothing, compared with landing the same
+documents; after 1,000 changes, compared with none; at ten times the documents; as a command,
+compared with dbt running one view; and publishing, compared with plain `refresh materialized view`.
 """
 
 import argparse
 import itertools
+import json
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
-from benchmarks import programme, servers
+from benchmarks import programme, servers, sync
+from benchmarks.legs import median_ratio
 from benchmarks.programme import Shape
-from benchmarks.report import median, tell
+from benchmarks.report import print_report
 from pipeline.database import Address, connect, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
+from pipeline.sync.rules import Document
 
-PARTS = ("full", "incremental", "growth", "cold", "publish")
+PARTS = ("live", "growth", "publish")
 DOCUMENTS = 200_000
-GROWN = 10  # times that
+GROWTH = 10
 CHANGED = 1_000
-# 2,500 sites with two supervisors each and about 210 open tasks: a million rows of task and
-# supervisor, from about 2.1 million documents.
-MANY_OPEN_TASKS = Shape(
-    sites=2_500,
-    areas=4,
-    households=8,
-    patients=80,
-    reports={
-        "trace": 72,
-        "missed_appointment_verification": 6,
-        "visit_verification": 5,
-        "trace_follow_up": 8,
-        "household_visit": 8,
-    },
-    chw_tasks=20,
-    targets=1,
-    trace_days=28,
-)
+SITES = 2_500
 READ = (
     "select * from worklist.open_task where supervisor = 'supervisor_17' limit 50",
     "select * from worklist.missed_appointment limit 50",
@@ -53,60 +42,163 @@ READ = (
     "select * from worklist.to_trace limit 50",
 )
 
-Figures = dict[str, float]
-Rows = list[dict[str, object]]
+
+def with_many_open_tasks(sites: int) -> Shape:
+    """About 210 open tasks a site, each seen by two supervisors: 2,500 sites have a million rows
+    of task and supervisor, from 2.1 million documents.
+    """
+    return Shape(
+        sites=sites,
+        areas=4,
+        households=8,
+        patients=80,
+        reports={
+            "trace": 72,
+            "missed_appointment_verification": 6,
+            "visit_verification": 5,
+            "trace_follow_up": 8,
+            "household_visit": 8,
+        },
+        chw_tasks=20,
+        targets=1,
+        trace_days=28,
+    )
 
 
 @dataclass(frozen=True)
-class Place:
-    """A database with a generated programme, and a dbt that stays."""
+class Measurement:
+    """A database with a generated programme, a resident dbt, and what is measured with them.
+
+    All methods but `land_again` return seconds of something that an operator waits for.
+    """
 
     address: Address
     connection: psycopg.Connection
     dbt: dbt.Dbt
     folder: Path
     documents: int
-    seeds: Iterator[float]
+    reader_waits: list[float] = field(default_factory=list)
+    _seeds: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def land_again(self) -> float:
+        """Seconds that landing the same documents into the emptied table takes."""
+        rows = self.connection.execute("""
+            select convert_to(_id, 'UTF8'), convert_to(doc::text, 'UTF8'), _deleted
+            from v1.couchdb
+            order by landed_number
+        """)
+        documents = [Document(id_, doc, deleted, False) for id_, doc, deleted in rows]
+        self.connection.execute("truncate v1.couchdb")
+        return seconds(lambda: sync.land(self.connection, servers.SOURCE, documents))
 
     def refresh(self, tier: str = "live") -> float:
-        """Seconds of one round, as `worklist run` makes it."""
-        began = time.perf_counter()
-        refreshing.refresh(
-            self.connection, self.dbt, tier, lambda: now(self.connection), lambda *_: None
+        """One round as `worklist run` makes it."""
+        return seconds(
+            lambda: refreshing.refresh(
+                self.connection, self.dbt, tier, lambda: now(self.connection), lambda *_: None
+            )
         )
-        return time.perf_counter() - began
 
-    def publish(self) -> float:
-        """Seconds of a publication of fresh live tables."""
-        self.refresh()
-        return self.refresh("published")
+    def refresh_after_changes(self) -> float:
+        self._change()
+        return self.refresh()
 
-    def open_task_rows(self) -> int:
-        found = self.connection.execute("select count(*) from worklist.open_task").fetchone()
-        return int(found[0]) if found else 0
+    def command_after_changes(self) -> float:
+        """`worklist refresh` as a process of its own."""
+        self._change()
+        environment = servers.environment(self.address, self.folder)
+        return _command("pipeline.cli", "refresh", environment=environment, folder=self.folder)
 
-    def refresh_as_a_command(self) -> float:
-        began = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", "refresh"],
-            env=servers.environment(self.address, self.folder),
-            cwd=self.folder,
-            check=True,
-            stderr=subprocess.DEVNULL,
+    def publish_after_changes(self) -> float:
+        """A publication of fresh live tables, while somebody reads the marts."""
+        self.refresh_after_changes()
+        is_done = threading.Event()
+        with ThreadPoolExecutor(1) as reader:
+            waited = reader.submit(_longest_wait, self.address, is_done)
+            try:
+                published = self.refresh("published")
+            finally:
+                is_done.set()
+            self.reader_waits.append(waited.result())
+        return published
+
+    def refresh_views_plainly(self) -> float:
+        """`refresh materialized view` of the same views, which locks readers out."""
+        views = self.connection.execute(
+            "select oid::regclass::text from pg_class where relkind = 'm' order by oid"
+        ).fetchall()
+        return seconds(
+            lambda: [
+                self.connection.execute(f"refresh materialized view {name}") for (name,) in views
+            ]
         )
-        return time.perf_counter() - began
 
-    def after_changes(self, rounds: int, refresh: Callable[[], float]) -> list[float]:
-        """Seconds of each round; another one before them warms up what only the first needs."""
-        seconds = []
-        for _ in range(rounds + 1):
-            programme.change(self.connection, CHANGED, seed=next(self.seeds))
-            seconds.append(refresh())
-        return seconds[1:]
+    def run_one_view(self) -> float:
+        """dbt as a process of its own, with a project that is a single view."""
+        project = self.folder / "one_view"
+        if not project.exists():
+            _write_one_view(project, self.address)
+        environment = {"PATH": os.defpath, "HOME": str(self.folder), "DBT_QUIET": "1"}
+        return _command("dbt.cli.main", "run", environment=environment, folder=project)
+
+    def _change(self) -> None:
+        programme.change(self.connection, CHANGED, seed=next(self._seeds) / 1000)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def alternating(rounds: int, *measurements: Callable[[], float]) -> list[list[float]]:
+    """What each measurement gave, round by round; a first round, which warms up, is left out."""
+    done = [[measure() for measure in measurements] for _ in range(rounds + 1)]
+    return [list(figures) for figures in zip(*done[1:], strict=True)]
+
+
+def _command(module: str, *arguments: str, environment: dict[str, str], folder: Path) -> float:
+    command = [sys.executable, "-m", module, *arguments]
+    return seconds(
+        lambda: subprocess.run(
+            command, env=environment, cwd=folder, check=True, stderr=subprocess.DEVNULL
+        )
+    )
+
+
+def _write_one_view(project: Path, address: Address) -> None:
+    """JSON is YAML."""
+    output = {
+        "type": "postgres",
+        "host": address.host,
+        "port": address.port,
+        "user": address.user,
+        "password": address.password,
+        "dbname": address.database,
+        "schema": "one_view",
+        "threads": 1,
+    }
+    profile = {"target": "it", "outputs": {"it": output}}
+    settings = {"name": "one_view", "version": "1.0.0", "profile": "one_view"}
+    flags = {"send_anonymous_usage_stats": False}
+    (project / "models").mkdir(parents=True)
+    (project / "models" / "one_view.sql").write_text("select 1 as one")
+    (project / "dbt_project.yml").write_text(json.dumps({**settings, "flags": flags}))
+    (project / "profiles.yml").write_text(json.dumps({"one_view": profile}))
+
+
+def _longest_wait(address: Address, is_done: threading.Event) -> float:
+    """Seconds for one answer, of somebody who reads the marts one after the other."""
+    longest = 0.0
+    with connect(address, autocommit=True) as connection:
+        while not is_done.wait(0.01):
+            for query in READ:
+                longest = max(longest, seconds(lambda: connection.execute(query).fetchall()))  # noqa: B023
+    return longest
 
 
 @contextmanager
-def place(shape: Shape) -> Iterator[Place]:
+def generated(shape: Shape) -> Iterator[Measurement]:
     with (
         servers.postgres() as address,
         tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder,
@@ -115,105 +207,76 @@ def place(shape: Shape) -> Iterator[Place]:
     ):
         documents = programme.write(connection, shape)
         running_dbt.run(["parse"], lambda *_: None)  # the first parse is not what is measured
-        seeds = (number / 1000 for number in itertools.count(1))
-        yield Place(address, connection, running_dbt, Path(folder), documents, seeds)
+        yield Measurement(address, connection, running_dbt, Path(folder), documents)
 
 
-class Reader(threading.Thread):
-    """Reads the published marts one after the other until it is stopped."""
+@dataclass(frozen=True)
+class Results:
+    rows: list[dict[str, str]] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
 
-    def __init__(self, address: Address) -> None:
-        super().__init__(daemon=True)
-        self._address = address
-        self._stopped = threading.Event()
-        self.waited_s = 0.0  # the longest for one answer
-
-    def run(self) -> None:
-        with connect(self._address, autocommit=True) as connection:
-            while not self._stopped.wait(0.01):
-                for query in READ:
-                    began = time.perf_counter()
-                    connection.execute(query).fetchall()
-                    self.waited_s = max(self.waited_s, time.perf_counter() - began)
-
-    def stop(self) -> float:
-        self._stopped.set()
-        self.join()
-        return self.waited_s
+    def add(self, part: str, at: Measurement, rounds: list[float]) -> None:
+        told = " ".join(f"{each:.2f}" for each in rounds)
+        self.rows.append({"part": part, "documents": f"{at.documents:,}", "seconds": told})
 
 
-def ordinary(only: set[str], rounds: int) -> tuple[Rows, Figures]:
-    """From nothing and after changes, at the usual size."""
-    rows: Rows = []
-    figures: Figures = {}
-    with place(Shape.of(DOCUMENTS)) as small:
-        figures["full_s"] = small.refresh()
-        rows.append(_row("full", small, [figures["full_s"]]))
-        if only & {"incremental", "growth"}:
-            resident = small.after_changes(rounds, small.refresh)
-            figures["incremental_s"] = median(resident)
-            rows.append(_row("incremental", small, resident))
-        if "cold" in only:
-            cold = small.after_changes(rounds, small.refresh_as_a_command)
-            figures["cold_s"] = median(cold)
-            rows.append(_row("cold", small, cold))
-    return rows, figures
+def measure_live(results: Results, small: Measurement, rounds: int) -> None:
+    landing, full = small.land_again(), small.refresh()
+    results.add("landing", small, [landing])
+    results.add("refresh from nothing", small, [full])
+    changed, idle = alternating(rounds, small.refresh_after_changes, small.refresh)
+    results.add(f"refresh after {CHANGED:,} changes", small, changed)
+    results.add("refresh after none", small, idle)
+    cold, one_view = alternating(rounds, small.command_after_changes, small.run_one_view)
+    results.add("the same as a command", small, cold)
+    results.add("dbt run of one view", small, one_view)
+    results.figures["full_to_landing"] = full / landing
+    results.figures["incremental_to_idle"] = median_ratio(changed, idle)
+    results.figures["cold_to_dbt"] = median_ratio(cold, one_view)
 
 
-def grown(rounds: int) -> tuple[Rows, float]:
-    """The same at ten times the size; the median after changes, too."""
-    with place(Shape.of(DOCUMENTS * GROWN)) as large:
-        full = large.refresh()
-        resident = large.after_changes(rounds, large.refresh)
-    return [_row("full", large, [full]), _row("incremental", large, resident)], median(resident)
+def measure_growth(results: Results, small: Measurement, large: Measurement, rounds: int) -> None:
+    for one in (small, large):
+        one.refresh()
+    few, many = alternating(rounds, small.refresh_after_changes, large.refresh_after_changes)
+    results.add("by turns: after changes", small, few)
+    results.add("and", large, many)
+    results.figures["growth"] = median_ratio(many, few)
 
 
-def published(rounds: int) -> tuple[Rows, Figures]:
-    """Checks, all marts and the readers' longest wait; first the building, then as each night."""
-    with place(MANY_OPEN_TASKS) as large:
-        built = large.publish()
-        reader = Reader(large.address)
-        reader.start()
-        again = large.after_changes(rounds, large.publish)
-        waited = reader.stop()
-        count = large.open_task_rows()
-    rows = [
-        _row("publish, building", large, [built]),
-        _row(f"publish, {count:,} open task rows", large, again),
-    ]
-    return rows, {"publish_s": median(again), "reader_waited_s": waited}
-
-
-def _row(part: str, at: Place, seconds: list[float]) -> dict[str, object]:
-    return {
-        "part": part,
-        "documents": f"{at.documents:,}",
-        "seconds": " ".join(f"{each:.2f}" for each in seconds),
-    }
+def measure_publication(results: Results, large: Measurement, rounds: int) -> None:
+    large.refresh()
+    large.refresh("published")  # creates the marts, so that they can be read
+    published, plain = alternating(rounds, large.publish_after_changes, large.refresh_views_plainly)
+    [count] = large.connection.execute("select count(*) from worklist.open_task").fetchone() or [0]
+    results.add(f"publication, {count:,} open task rows", large, published)
+    results.add("refresh materialized view", large, plain)
+    results.figures["publish_to_plain"] = median_ratio(published, plain)
+    results.figures["reader_waited_s"] = max(large.reader_waits)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--only", choices=PARTS, action="append")
     options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--documents", type=int, default=DOCUMENTS)
+    options.add_argument("--sites", type=int, default=SITES, help="of the publication")
     given = options.parse_args()
-    only = set(given.only or PARTS)
-    rows: Rows = []
-    figures: Figures = {}
-    if only - {"publish"}:
-        rows, figures = ordinary(only, given.rounds)
-    if "growth" in only:
-        more, seconds = grown(given.rounds)
-        rows += more
-        figures["growth"] = seconds / figures["incremental_s"]
-    if "publish" in only:
-        more, publishing = published(given.rounds)
-        rows += more
-        figures |= publishing
-    tell(
-        f"Refresh of a generated programme, {CHANGED:,} changed documents a round",
-        rows,
-        {name: round(seconds, 2) for name, seconds in figures.items()},
+    parts, results = given.only or PARTS, Results()
+    if {"live", "growth"} & set(parts):
+        with generated(Shape.of(given.documents)) as small:
+            if "live" in parts:
+                measure_live(results, small, given.rounds)
+            if "growth" in parts:
+                with generated(Shape.of(given.documents * GROWTH)) as large:
+                    measure_growth(results, small, large, given.rounds)
+    if "publish" in parts:
+        with generated(with_many_open_tasks(given.sites)) as large:
+            measure_publication(results, large, given.rounds)
+    print_report(
+        "Refresh and publication of a generated programme",
+        results.rows,
+        {name: round(figure, 2) for name, figure in results.figures.items()},
     )
 
 

@@ -1,10 +1,8 @@
 """The service under load: a million open tasks, five thousand supervisors with 1 to 400 each.
 
-The service is `worklist serve` in a process of its own, the load comes from another. Kinds of
-requests take turns, in rounds. A round in which the host takes the cores away measures the host: it
-is told, does not count, and is repeated. By turns with them pgbench asks PostgreSQL the list's
-statement at the same pace, which tells what of a list's latency is the machine's. Then both as many
-as it takes.
+The service is `worklist serve` in a process of its own, the load comes from another. Rounds of each
+kind of request alternate, at a pace that leaves the service idle in between; then as many lists as
+are answered, alternating with pgbench running the list's statement alone.
 """
 
 import argparse
@@ -12,33 +10,31 @@ import http.client
 import itertools
 import json
 import random
-import re
-import resource
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
-from unittest import mock
 from urllib.parse import urlencode
 from uuid import UUID
 
 import psycopg
 import sqlalchemy
-from psycopg import sql
+from sqlalchemy import event
 
 from benchmarks import load, programme, servers
+from benchmarks.legs import median_ratio
 from benchmarks.load import Call, Load
 from benchmarks.programme import Shape
-from benchmarks.report import median, tell
+from benchmarks.report import print_report
 from pipeline import embedded
-from pipeline.database import KEPT_CONNECTIONS, PLANNING, Address, connect, driver, engine, now
+from pipeline.database import Address, connect, driver, engine, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.service.dependencies import COOKIE
@@ -46,11 +42,10 @@ from pipeline.service.list_view import PAGE_LENGTH
 from pipeline.worklist import sessions, store
 from pipeline.worklist.sessions import Session
 
-RATE = 200.0
-_PAGES = 0.2  # of that rate: a page is a dozen statements
-_WARM_UP_SECONDS = 5.0
-_PATIENCE = 4  # rounds at most for each that is to be quiet
+RATE = 50.0
 TASKS, SUPERVISORS = 1_000_000, 5_000
+_WARM_UP_SECONDS = 5.0
+_PGBENCH_CLIENTS = 4
 _ANSWERING_AT_ONCE, _ANSWERED_OF_ONE = 200, 8
 
 
@@ -83,7 +78,7 @@ def shape(tasks: int, supervisors: int) -> Shape:
 
 @dataclass(frozen=True)
 class Supervisor:
-    """A signed-in supervisor; the site's number is his own."""
+    """A signed-in supervisor of the site of the same number."""
 
     number: int
     headers: dict[str, str]
@@ -91,11 +86,8 @@ class Supervisor:
     def list(self) -> Call:
         return Call("/api/v1/tasks", self.headers)
 
-    def page(self) -> Call:
-        return Call("/", self.headers)
-
     def search(self, randomness: random.Random, size: Shape) -> Call:
-        """A patient of his by name, shortcode or phone, as far as people type them."""
+        """One of their patients by name, shortcode or phone, as far as people type them."""
         area = self.number * size.areas + randomness.randrange(size.areas)
         patient = area * size.patients + randomness.randrange(size.patients)
         searched = randomness.choice(
@@ -117,7 +109,7 @@ class Supervisor:
 
 @dataclass(frozen=True)
 class Service:
-    """A running service before a database of `size`, with everybody signed in."""
+    """A running service on a database of `size`, with all supervisors signed in."""
 
     address: Address
     port: int
@@ -127,9 +119,6 @@ class Service:
 
     def lists(self) -> Iterator[Call]:
         return (one.list() for one in self._at_random())
-
-    def pages(self) -> Iterator[Call]:
-        return (one.page() for one in self._at_random())
 
     def searches(self) -> Iterator[Call]:
         return (one.search(self.randomness, self.size) for one in self._at_random())
@@ -150,7 +139,7 @@ class Service:
                 self.randomness.shuffle(calls)
                 yield from calls
             if len(taken) == before:
-                raise SystemExit("No task is left to answer: fewer --seconds or --rounds, please.")
+                raise SystemExit("No open tasks are left: ask for fewer --seconds or --rounds.")
 
     def _at_random(self) -> Iterator[Supervisor]:
         """Supervisors without end."""
@@ -175,12 +164,12 @@ def _prepare(address: Address, folder: Path, size: Shape) -> None:
         refreshing.refresh(
             connection, running_dbt, "live", lambda: now(connection), lambda *_: None
         )
-        connection.execute("vacuum analyze")  # autovacuum would come by in a while
+        connection.execute("vacuum analyze")  # as autovacuum would soon
         connection.execute("checkpoint")
 
 
 def _sign_in(address: Address) -> list[Supervisor]:
-    """A session for every supervisor, with the rights that his settings document names."""
+    """A session for every supervisor, with the roles and places of their settings document."""
     signing_in = engine(address)
     with signing_in.begin() as connection:
         moment = now(connection)
@@ -249,59 +238,43 @@ def service(tasks: int, supervisors: int) -> Iterator[Service]:
             yield Service(address, port, size, signed_in, random.Random(20261125))
 
 
-def list_query(address: Address, supervisors: int) -> str:
-    """The statement of the first page as a script of pgbench, for a site drawn at random.
-
-    Whatever else is a parameter stands in it as a constant.
-    """
-    said: list[tuple[str, Sequence[Any]]] = []
-
-    class Heard(psycopg.RawCursor[Any]):
-        def execute(self, query: Any, params: Any = None, **how: Any) -> Any:
-            said.append((query.decode(), params))
-            return super().execute(query, params, **how)
-
+def list_script(address: Address, supervisors: int) -> str:
+    """The statement of a list's first page as a script of pgbench, for a site drawn at random."""
+    executed: list[tuple[str, Any]] = []
     asking = engine(address)
-    with asking.connect() as connection, mock.patch("psycopg.RawCursor", Heard):
+    event.listen(asking, "before_cursor_execute", lambda *seen: executed.append((seen[2], seen[3])))
+    with asking.connect() as connection:
         viewer = store.viewer(connection, "supervisor_0", ())
+        executed.clear()
         store.tasks(connection, viewer, limit=PAGE_LENGTH + 1)
-        [(statement, parameters)] = said
-        site = "array[md5('site' || :site)::uuid::text]"
-        values = [
-            site
-            if value == list(viewer.facility_uuids)
-            else sql.Literal(value).as_string(driver(connection))
-            for value in parameters
-        ]
+        [(statement, parameters)] = executed
+        query = psycopg.ClientCursor(driver(connection)).mogrify(statement, parameters)
     asking.dispose()
-    written = re.sub(r"\$([0-9]+)", lambda found: values[int(found.group(1)) - 1], statement)
-    query = " ".join(written.split())
-    return f"\\set site random(0, {supervisors - 1})\n{query};\n"
+    literal = f"'{{{viewer.facility_uuids[0]}}}'"
+    if literal not in query:
+        raise SystemExit("The list's statement does not contain the supervisor's places.")
+    query = query.replace(literal, "array[md5('site' || :site)::uuid::text]")
+    return f"\\set site random(0, {supervisors - 1})\n{' '.join(query.split())};\n"
 
 
-def pgbench(address: Address, script: Path, seconds: float, rate: float | None = None) -> Load:
-    """The script over and over; or at random moments, `rate` times a second in the mean, each
-    latency from the moment that was meant. The first second does not count: connections plan.
-    """
-    before, cpu_s = load.machine_time(), _cpu_s_of_commands()
+def pgbench(address: Address, script: Path, seconds: float) -> Load:
+    """The script over and over; the first second, in which connections plan, does not count."""
     with tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder:
         done = subprocess.run(
             [
                 *(str(embedded.BINARIES / "pgbench"), "--no-vacuum", "--protocol=prepared"),
-                *(f"--client={KEPT_CONNECTIONS}", f"--time={round(seconds) + 1}"),
-                *(f"--file={script}", *([f"--rate={rate}"] if rate else [])),
-                *("--log", f"--log-prefix={folder}/pgbench"),
+                *(f"--client={_PGBENCH_CLIENTS}", f"--time={round(seconds) + 1}"),
+                *(f"--file={script}", "--log", f"--log-prefix={folder}/pgbench"),
                 *("--host", address.host, "--port", str(address.port)),
                 *("--username", address.user, address.database),
             ],
-            env={"PGPASSWORD": address.password, "PGOPTIONS": address.options + PLANNING},
+            env={"PGPASSWORD": address.password, "PGOPTIONS": address.options},
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode:
             raise SystemExit(f"pgbench failed: {done.stderr.strip()}")
-        stolen, cpu_s = load.stolen_since(before), _cpu_s_of_commands() - cpu_s
         [log] = Path(folder).iterdir()
         lines = [line.split() for line in log.read_text().splitlines()]
     ended = [int(line[4]) + int(line[5]) / 1e6 for line in lines]
@@ -309,89 +282,51 @@ def pgbench(address: Address, script: Path, seconds: float, rate: float | None =
     latencies_ms = [
         int(line[2]) / 1000 for line, moment in zip(lines, ended, strict=True) if moment > began
     ]
-    return Load(latencies_ms, len(latencies_ms) / (end - began), cpu_s, stolen)
+    return Load(latencies_ms, len(latencies_ms) / (end - began))
 
 
-def _cpu_s_of_commands() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def offered(at: Service, rate: float, seconds: float, rounds: int) -> dict[str, list[Load]]:
+    """Loads by the kind of request, after a while of each that does not count."""
+    kinds = {"list": at.lists(), "search": at.searches(), "verify": at.verifications()}
+    loads: dict[str, list[Load]] = {kind: [] for kind in kinds}
 
+    def send(calls: Iterator[Call], seconds: float) -> Load:
+        return load.offered(at.port, list(itertools.islice(calls, round(rate * seconds))), rate)
 
-@dataclass(frozen=True)
-class Leg:
-    """One kind of request, at its own rate in requests a second, for so many seconds."""
-
-    name: str
-    rate: float
-    run: Callable[[float], Load]
-    rounds: list[Load] = field(default_factory=list)
-
-    @property
-    def quiet(self) -> list[Load]:
-        return [done for done in self.rounds if done.is_quiet]
-
-
-def _offered(here: Service, script: Path, seconds: float, rate: float, rounds: int) -> list[Leg]:
-    """Until `rounds` of each leg were quiet, or patience ends.
-
-    Each leg first for a while that does not count: the pool fills, plans are made.
-    """
-
-    def http(name: str, rate: float, calls: Iterator[Call]) -> Leg:
-        def run(seconds: float) -> Load:
-            offered = list(itertools.islice(calls, round(rate * seconds)))
-            return load.offered(here.port, offered, rate)
-
-        return Leg(name, rate, run)
-
-    legs = [
-        http("list", rate, here.lists()),
-        Leg("pgbench", rate, partial(pgbench, here.address, script, rate=rate)),
-        http("page", rate * _PAGES, here.pages()),
-        http("search", rate, here.searches()),
-        http("verify", rate, here.verifications()),
-    ]
-    for leg in legs:
-        leg.run(_WARM_UP_SECONDS)
-    for _ in range(rounds * _PATIENCE):
-        for leg in legs:
-            if len(leg.quiet) < rounds:
-                leg.rounds.append(leg.run(seconds))
-    return legs
-
-
-def _against_pgbench(
-    here: Service, script: Path, seconds: float, rounds: int
-) -> tuple[list[Load], list[Load]]:
-    """As many lists as it takes, of the service and of pgbench, by turns."""
-    ours, bare = [], []
-    lists = list(itertools.islice(here.lists(), 5_000))
+    for calls in kinds.values():
+        send(calls, _WARM_UP_SECONDS)
     for _ in range(rounds):
-        ours.append(load.saturating(here.port, lists, seconds))
-        bare.append(pgbench(here.address, script, seconds))
-    return ours, bare
+        for kind, calls in kinds.items():
+            loads[kind].append(send(calls, seconds))
+    return loads
 
 
-def _row(leg: str, loads: Sequence[Load]) -> dict[str, object]:
+def against_pgbench(at: Service, seconds: float, rounds: int) -> dict[str, list[Load]]:
+    """As many lists as are answered, of the service and of pgbench."""
+    loads: dict[str, list[Load]] = {"lists": [], "pgbench": []}
+    lists = list(itertools.islice(at.lists(), 5_000))
+    with tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder:
+        script = Path(folder) / "list.sql"
+        script.write_text(list_script(at.address, len(at.supervisors)))
+        for _ in range(rounds):
+            loads["lists"].append(load.saturating(at.port, lists, seconds))
+            loads["pgbench"].append(pgbench(at.address, script, seconds))
+    return loads
+
+
+def _tail(loads: list[Load]) -> float:
+    return load.percentile(loads, 99) / load.percentile(loads, 50)
+
+
+def _row(leg: str, loads: Sequence[Load]) -> dict[str, str]:
     return {
         "leg": leg,
         "requests": f"{sum(len(done.latencies_ms) for done in loads):,}",
-        "requests/s": f"{median([done.requests_per_s for done in loads]):,.0f}",
+        "requests/s": f"{median(done.requests_per_s for done in loads):,.0f}",
         "p50 ms": f"{load.percentile(loads, 50):.1f}",
         "p99 ms": f"{load.percentile(loads, 99):.1f}",
         "most ms": f"{max(max(done.latencies_ms) for done in loads):.1f}",
-        "CPU s of the load": f"{sum(done.cpu_s for done in loads):.1f}",
-        "stolen": f"{median([done.stolen for done in loads]):.1%}",
     }
-
-
-def _rows(leg: Leg) -> Iterator[dict[str, object]]:
-    """Each round, then what counts, then everything."""
-    for done in leg.rounds:
-        yield _row(f"{leg.name}, {leg.rate:.0f}/s offered", [done])
-    if leg.quiet:
-        yield _row(f"{leg.name}, its {len(leg.quiet)} quiet rounds", leg.quiet)
-    yield _row(f"{leg.name}, all {len(leg.rounds)} rounds", leg.rounds)
 
 
 def main() -> None:
@@ -399,39 +334,24 @@ def main() -> None:
     options.add_argument("--tasks", type=int, default=TASKS)
     options.add_argument("--supervisors", type=int, default=SUPERVISORS)
     options.add_argument("--seconds", type=float, default=8, help="of each leg in a round")
-    options.add_argument("--rate", type=float, default=RATE, help="requests a second offered")
-    options.add_argument("--rounds", type=int, default=5, help="quiet ones that are wanted")
+    options.add_argument("--rate", type=float, default=RATE, help="requests offered a second")
+    options.add_argument("--rounds", type=int, default=5)
     given = options.parse_args()
-    with (
-        service(given.tasks, given.supervisors) as here,
-        tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder,
-    ):
-        script = Path(folder) / "list.sql"
-        script.write_text(list_query(here.address, len(here.supervisors)))
-        legs = _offered(here, script, given.seconds, given.rate, given.rounds)
-        ours, bare = _against_pgbench(here, script, given.seconds, given.rounds)
-    rows = [row for leg in legs for row in _rows(leg)]
-    rows += [_row("list, as many as it takes", [done]) for done in ours]
-    rows += [_row("pgbench, as many as it takes", [done]) for done in bare]
-    p99_ms = {
-        f"{leg.name}_p99_ms": round(load.percentile(leg.quiet, 99), 1) if leg.quiet else None
-        for leg in legs
-    }
-    of_all = {leg.name: load.percentile(leg.rounds, 99) for leg in legs}
-    ratios = [
-        one.requests_per_s / other.requests_per_s for one, other in zip(ours, bare, strict=True)
-    ]
-    figures = {
-        **p99_ms,
-        "list_p99_to_pgbench": round(of_all["list"] / of_all["pgbench"], 2),
-        "requests_per_s": round(median([one.requests_per_s for one in ours])),
-        "ratio_to_pgbench": round(median(ratios), 2),
-    }
-    tell(
-        f"Service before about {given.tasks:,} open tasks of {given.supervisors:,} supervisors, "
+    with service(given.tasks, given.supervisors) as running:
+        tails = offered(running, given.rate, given.seconds, given.rounds)
+        most = against_pgbench(running, given.seconds, given.rounds)
+    rates = {leg: [done.requests_per_s for done in loads] for leg, loads in most.items()}
+    print_report(
+        f"Service with about {given.tasks:,} open tasks of {given.supervisors:,} supervisors, "
         f"{load.CONNECTIONS} connections",
-        rows,
-        figures,
+        [
+            *(_row(f"{kind}, {given.rate:.0f}/s offered", tails[kind]) for kind in tails),
+            *(_row(f"{leg}, as many as are answered", most[leg]) for leg in most),
+        ],
+        {
+            "lists_to_pgbench": round(median_ratio(rates["lists"], rates["pgbench"]), 2),
+            **{f"{kind}_tail": round(_tail(loads), 1) for kind, loads in tails.items()},
+        },
     )
 
 

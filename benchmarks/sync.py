@@ -1,23 +1,24 @@
-"""Sync of 200,000 documents of 1.4 KB: against reading them and throwing them away, and against
-landing them from memory with nothing else going on. Each leg is a process of its own.
+"""The sync of 200,000 documents of 1.4 KB, compared with reading the same pages and throwing them
+away, with landing the same documents from memory, and with curl writing the pages to files.
 """
 
 import argparse
-import resource
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable
 from itertools import islice
-from multiprocessing.connection import Connection
 from random import Random
-from typing import Any
+from statistics import median
+from urllib.parse import urlencode
 
 import msgspec
+import psycopg
 
 from benchmarks import servers
 from benchmarks.documents import report
-from benchmarks.processes import measured_apart
-from benchmarks.report import median, tell
+from benchmarks.legs import Leg, measured, median_ratio
+from benchmarks.report import print_report
 from benchmarks.servers import Couch
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect, now
@@ -27,57 +28,64 @@ from pipeline.sync.run import PAGE_SIZE, Sync
 from pipeline.sync.store import Landing
 
 LANDING = Landing()
-PART_DOCUMENTS = 1500  # about what a part of a page holds
+PART_DOCUMENTS = 1500  # about as many as a part of a page holds
 SOURCE = "bench/reports"
 
 
-@dataclass(frozen=True)
-class Leg:
-    """Seconds on the clock, seconds of our process's CPU, its peak memory in MB."""
-
-    seconds: float
-    cpu_seconds: float
-    peak_mb: float
-
-
-def read(couch: Couch, _: Address, documents: int) -> Callable[[], int]:
+def bare_read(couch: Couch, _: Address, documents: int) -> Callable[[], int]:
     """The feed in the same pages, by the same client, thrown away unread."""
     client = _client(couch)
 
     def run() -> int:
-        since, count = "0", 0
-        while count < documents:
-            query = {"include_docs": "true", "limit": str(PAGE_SIZE), "since": since}
-            query["seq_interval"] = str(PAGE_SIZE)
-            tail = b""
-            with client.http.streamed("GET", f"/{couch.database}/_changes", query=query) as pieces:
-                for piece in pieces:
-                    tail = (tail + piece)[-8192:] if len(piece) < 8192 else piece
-            since = msgspec.json.decode(b"{" + tail[tail.rindex(b'"last_seq"') :])["last_seq"]
-            count += PAGE_SIZE
+        _page_starts(client, couch, documents)
         return documents
 
     return run
 
 
-def land(_: Couch, address: Address, documents: int) -> Callable[[], int]:
+def curl(couch: Couch, _: Address, documents: int) -> Callable[[], int]:
+    """The same pages over one connection, each written to a file."""
+    starts = _page_starts(_client(couch), couch, documents)
+    address = f"{couch.url}/{couch.database}/_changes"
+    command = ["curl", "--silent", "--fail", "--user", f"{couch.user}:{couch.password}"]
+
+    def run() -> int:
+        with tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder:
+            pages = [
+                f'url = "{address}?{urlencode(_query(start))}"\noutput = "{folder}/{number}"'
+                for number, start in enumerate(starts)
+            ]
+            subprocess.run(
+                [*command, "--config", "-"], input="\n".join(pages), text=True, check=True
+            )
+        return documents
+
+    return run
+
+
+def bare_landing(_: Couch, address: Address, documents: int) -> Callable[[], int]:
     """The same statement on one connection, with documents that are in memory already."""
     randomness = Random(1)
     reports = (report(number, randomness) for number in range(documents))
     ready = [
         Document(each["_id"].encode(), msgspec.json.encode(each), False, False) for each in reports
     ]
-    connection = connect(address)
+    connection = connect(address, autocommit=True)
     _empty(address)
 
     def run() -> int:
-        parts = iter(ready)
-        while part := list(islice(parts, PART_DOCUMENTS)):
-            store.write(connection, LANDING, SOURCE, part, now(connection))
-            connection.commit()
+        land(connection, SOURCE, ready)
         return documents
 
     return run
+
+
+def land(connection: psycopg.Connection, source: str, documents: Iterable[Document]) -> None:
+    """As the sync does, with nothing else going on."""
+    coming = iter(documents)
+    while part := list(islice(coming, PART_DOCUMENTS)):
+        with connection.transaction():
+            store.write(connection, LANDING, source, part, now(connection))
 
 
 def sync(couch: Couch, address: Address, _: int) -> Callable[[], int]:
@@ -86,7 +94,25 @@ def sync(couch: Couch, address: Address, _: int) -> Callable[[], int]:
     return lambda: Sync(client, connection, LANDING, SOURCE, couch.database).once().written
 
 
-LEGS = {"bare read": read, "bare landing": land, "sync": sync}
+LEGS = {"bare read": bare_read, "curl": curl, "bare landing": bare_landing, "sync": sync}
+
+
+def _page_starts(client: ChtClient, couch: Couch, documents: int) -> list[str]:
+    """The sequence before each page; reads the pages to learn them."""
+    starts = ["0"]
+    for _ in range(0, documents, PAGE_SIZE):
+        tail, path = b"", f"/{couch.database}/_changes"
+        with client.http.streamed("GET", path, query=_query(starts[-1])) as pieces:
+            for piece in pieces:
+                tail = (tail + piece)[-8192:] if len(piece) < 8192 else piece
+        end = msgspec.json.decode(b"{" + tail[tail.rindex(b'"last_seq"') :])
+        starts.append(end["last_seq"])
+    return starts[:-1]
+
+
+def _query(since: str) -> dict[str, str]:
+    size = str(PAGE_SIZE)
+    return {"include_docs": "true", "limit": size, "seq_interval": size, "since": since}
 
 
 def _client(couch: Couch) -> ChtClient:
@@ -99,20 +125,37 @@ def _empty(address: Address) -> None:
         connection.execute("checkpoint")
 
 
-def _run(said: Connection, name: str, couch: Couch, address: Address, documents: int) -> None:
-    run = LEGS[name](couch, address, documents)
-    began, cpu = time.perf_counter(), time.process_time()
-    count = run()
-    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    if count != documents:
-        raise SystemExit(f"{name}: {count} documents instead of {documents}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    said.send(Leg(seconds, cpu, peak))
+def measure(documents: int, rounds: int) -> tuple[dict[str, list[Leg]], bool]:
+    """The legs by name, and whether the CHT was simulated."""
+    legs: dict[str, list[Leg]] = {name: [] for name in LEGS}
+    with servers.couch(documents) as couch, servers.postgres() as address:
+        for prepare in LEGS.values():  # once that does not count: files and caches grow
+            measured(prepare, documents, couch, address, documents)
+        for _ in range(rounds):
+            for name, prepare in LEGS.items():
+                legs[name].append(measured(prepare, documents, couch, address, documents))
+    return legs, couch.is_simulated
 
 
-def measure(name: str, *arguments: Any) -> Leg:
-    leg: Leg = measured_apart(_run, name, *arguments)
-    return leg
+def figures_of(legs: dict[str, list[Leg]], documents: int) -> dict[str, float]:
+    rates = {name: [documents / leg.seconds for leg in done] for name, done in legs.items()}
+    cpu_seconds = {name: [leg.cpu_seconds for leg in done] for name, done in legs.items()}
+    return {
+        "docs_per_s": round(median(rates["sync"])),
+        "ratio_to_bare_read": round(median_ratio(rates["sync"], rates["bare read"]), 2),
+        "ratio_to_bare_landing": round(median_ratio(rates["sync"], rates["bare landing"]), 2),
+        "cpu_to_curl": round(median_ratio(cpu_seconds["sync"], cpu_seconds["curl"]), 2),
+        "peak_mb": round(max(leg.peak_mb for leg in legs["sync"]), 1),
+    }
+
+
+def _row(name: str, legs: list[Leg], documents: int) -> dict[str, str]:
+    return {
+        "leg": name,
+        "docs/s": " ".join(f"{documents / leg.seconds:,.0f}" for leg in legs),
+        "CPU s/100k": f"{median(leg.cpu_seconds for leg in legs) / documents * 100_000:.2f}",
+        "peak MB": f"{max(leg.peak_mb for leg in legs):.0f}",
+    }
 
 
 def main() -> None:
@@ -120,45 +163,18 @@ def main() -> None:
     options.add_argument("--documents", type=int, default=200_000)
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
-    rounds: dict[str, list[Leg]] = {name: [] for name in LEGS}
-    with servers.couch(given.documents) as couch, servers.postgres() as address:
-        measure("bare landing", couch, address, given.documents)  # files grow once only
-        for _ in range(given.rounds):
-            for name, legs in rounds.items():
-                legs.append(measure(name, couch, address, given.documents))
-    rates = {name: [given.documents / leg.seconds for leg in legs] for name, legs in rounds.items()}
-    rows = [
-        {
-            "leg": name,
-            "docs/s": " ".join(f"{rate:,.0f}" for rate in rates[name]),
-            "CPU s/100k": f"{median([_cpu_per_100k(leg, given.documents) for leg in legs]):.2f}",
-            "peak MB": f"{max(leg.peak_mb for leg in legs):.0f}",
-        }
-        for name, legs in rounds.items()
-    ]
-    figures = {
-        "docs_per_s": round(median(rates["sync"])),
-        "ratio_to_bare_read": _ratio(rates, "bare read"),
-        "ratio_to_bare_landing": _ratio(rates, "bare landing"),
-        "cpu_s_per_100k": round(
-            median([_cpu_per_100k(leg, given.documents) for leg in rounds["sync"]]), 2
-        ),
-        "peak_mb": round(max(leg.peak_mb for leg in rounds["sync"]), 1),
-    }
-    where = "the simulated CHT" if couch.is_simulated else "a real CouchDB"
-    tell(
-        f"Sync of {given.documents:,} documents from {where}, {given.rounds} rounds", rows, figures
+    if not shutil.which("curl"):
+        raise SystemExit("curl is missing: install it (Debian: apt-get install curl).")
+    legs, is_simulated = measure(given.documents, given.rounds)
+    figures = figures_of(legs, given.documents)
+    elsewhere = "ratio_to_bare_read" if is_simulated else "ratio_to_bare_landing"
+    print_report(
+        f"Sync of {given.documents:,} documents from "
+        f"{'the simulated CHT' if is_simulated else 'a real CouchDB'}, {given.rounds} rounds",
+        [_row(name, done, given.documents) for name, done in legs.items()],
+        figures,
+        not_judged={elsewhere},
     )
-
-
-def _cpu_per_100k(leg: Leg, documents: int) -> float:
-    return leg.cpu_seconds / documents * 100_000
-
-
-def _ratio(rates: dict[str, list[float]], baseline: str) -> float:
-    """The median of the rounds' own ratios, since the machine's pace changes between rounds."""
-    pairs = zip(rates["sync"], rates[baseline], strict=True)
-    return round(median([ours / theirs for ours, theirs in pairs]), 2)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""Write-back of 10,000 verifications: against the same reports in the same pages, sent to
-`_bulk_docs` from memory and forgotten. Each leg is a process of its own.
+"""The write-back of 10,000 verifications, compared with sending the same reports in the same pages
+to `_bulk_docs` from memory.
 """
 
 import argparse
-import time
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from multiprocessing.connection import Connection
 from random import Random
+from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +16,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from benchmarks import servers
-from benchmarks.processes import measured_apart
-from benchmarks.report import median, tell
+from benchmarks.legs import Leg, measured, median_ratio
+from benchmarks.report import print_report
 from benchmarks.servers import Couch
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
@@ -31,20 +30,10 @@ PAGE_SIZE = BulkDocs.page_size
 ACCEPTED = datetime(2026, 11, 20, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Leg:
-    """Seconds on the clock, seconds of our process's CPU."""
-
-    seconds: float
-    cpu_seconds: float
-
-
-def bare(couch: Couch, _: Address, reports: list[dict[str, Any]]) -> Callable[[], int]:
+def bare(couch: Couch, _: Address, count: int, seed: int) -> Callable[[], int]:
     client = _client(couch)
-    pages = [
-        [msgspec.Raw(msgspec.json.encode(report)) for report in reports[start : start + PAGE_SIZE]]
-        for start in range(0, len(reports), PAGE_SIZE)
-    ]
+    ready = [msgspec.Raw(msgspec.json.encode(report)) for report in reports(count, seed)]
+    pages = [ready[start : start + PAGE_SIZE] for start in range(0, count, PAGE_SIZE)]
 
     def run() -> int:
         return sum(one.ok for page in pages for one in client.bulk_docs(couch.database, page))
@@ -52,8 +41,8 @@ def bare(couch: Couch, _: Address, reports: list[dict[str, Any]]) -> Callable[[]
     return run
 
 
-def write_back(couch: Couch, address: Address, reports: list[dict[str, Any]]) -> Callable[[], int]:
-    _accept(address, reports)
+def write_back(couch: Couch, address: Address, count: int, seed: int) -> Callable[[], int]:
+    _accept(address, reports(count, seed))
     client, connection = _client(couch), connect(address, autocommit=True)
     worker = WriteBack(BulkDocs(client, couch.database), connection, DOCUMENTS, SOURCE)
     return lambda: worker.once().sent
@@ -139,21 +128,17 @@ def _accept(address: Address, accepted: list[dict[str, Any]]) -> None:
         connection.execute("checkpoint")
 
 
-def _run(
-    said: Connection, name: str, couch: Couch, address: Address, count: int, seed: int
-) -> None:
-    run = LEGS[name](couch, address, reports(count, seed))
-    began, cpu = time.perf_counter(), time.process_time()
-    written = run()
-    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    if written != count:
-        raise SystemExit(f"{name}: {written} reports instead of {count}")
-    said.send(Leg(seconds, cpu))
-
-
-def measure(name: str, *arguments: Any) -> Leg:
-    leg: Leg = measured_apart(_run, name, *arguments)
-    return leg
+def measure(count: int, rounds: int) -> tuple[dict[str, list[Leg]], bool]:
+    """The legs by name, and whether the CHT was simulated."""
+    legs: dict[str, list[Leg]] = {name: [] for name in LEGS}
+    seeds = itertools.count(1)  # new reports for each leg
+    with servers.couch(0) as couch, servers.postgres() as address:
+        for prepare in LEGS.values():  # once that does not count: files and caches grow
+            measured(prepare, count, couch, address, count, next(seeds))
+        for _ in range(rounds):
+            for name, prepare in LEGS.items():
+                legs[name].append(measured(prepare, count, couch, address, count, next(seeds)))
+    return legs, couch.is_simulated
 
 
 def main() -> None:
@@ -161,30 +146,26 @@ def main() -> None:
     options.add_argument("--reports", type=int, default=10_000)
     options.add_argument("--rounds", type=int, default=7)
     given = options.parse_args()
-    rounds: dict[str, list[Leg]] = {name: [] for name in LEGS}
-    with servers.couch(0) as couch, servers.postgres() as address:
-        for name in LEGS:  # files and caches grow once only
-            measure(name, couch, address, given.reports, -1 - len(name))
-        for number in range(given.rounds):
-            for place, (name, legs) in enumerate(rounds.items()):
-                seed = 2 * number + place
-                legs.append(measure(name, couch, address, given.reports, seed))
-    rates = {name: [given.reports / leg.seconds for leg in legs] for name, legs in rounds.items()}
+    legs, is_simulated = measure(given.reports, given.rounds)
+    rates = {name: [given.reports / leg.seconds for leg in done] for name, done in legs.items()}
     rows = [
         {
             "leg": name,
             "reports/s": " ".join(f"{rate:,.0f}" for rate in rates[name]),
-            "CPU s": f"{median([leg.cpu_seconds for leg in legs]):.2f}",
+            "CPU s": f"{median(leg.cpu_seconds for leg in legs[name]):.2f}",
         }
-        for name, legs in rounds.items()
+        for name in legs
     ]
-    pairs = zip(rates["write-back"], rates["bare _bulk_docs"], strict=True)
-    figures = {
-        "reports_per_s": round(median(rates["write-back"])),
-        "ratio_to_bare_bulk_docs": round(median([ours / theirs for ours, theirs in pairs]), 2),
-    }
-    where = "the simulated CHT" if couch.is_simulated else "a real CouchDB"
-    tell(f"Write-back of {given.reports:,} reports to {where}", rows, figures)
+    ratio = median_ratio(rates["write-back"], rates["bare _bulk_docs"])
+    print_report(
+        f"Write-back of {given.reports:,} reports to "
+        f"{'the simulated CHT' if is_simulated else 'a real CouchDB'}, {given.rounds} rounds",
+        rows,
+        {
+            "reports_per_s": round(median(rates["write-back"])),
+            "ratio_to_bare_bulk_docs": round(ratio, 2),
+        },
+    )
 
 
 if __name__ == "__main__":
