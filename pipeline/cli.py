@@ -26,7 +26,7 @@ from pipeline.errors import SettingsWrong, WorklistError
 from pipeline.settings import Settings
 from pipeline.sync.longpoll import LongPoll
 from pipeline.tasks import run as defining
-from pipeline.terminal import say, table
+from pipeline.terminal import log, print_table
 from pipeline.worklist import store as worklist_store
 from pipeline.worklist.explain import explanation
 from pipeline.writeback import outbox_commands
@@ -56,10 +56,10 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except SettingsWrong as error:
-            say(str(error))
+            log(str(error))
             context.exit(2)
         except WorklistError as error:
-            say(str(error))
+            log(str(error))
             context.exit(1)
 
 
@@ -113,9 +113,9 @@ def migrate_command(settings: Settings) -> None:
     """
     with steps.open_database(settings, must_be_current=False, may_be_made=True) as address:
         refused = steps.migrate(settings, address)
-    say("The database is up to date.")
+    log("The database is up to date.")
     if refused:
-        say(
+        log(
             f"The account {address.user} may not set up all roles: have an administrator run this "
             f"in the database {address.database}, then run `worklist migrate` again."
         )
@@ -208,7 +208,10 @@ def outbox_list_command(settings: Settings, states: tuple[str, ...], limit: int,
         rows = outbox_commands.rows(
             connection, [State(state) for state in states or outbox_commands.UNFINISHED], limit
         )
-    click.echo(_json(rows) if form == "json" else table(rows, outbox_commands.COLUMNS))
+    if form == "json":
+        click.echo(_json(rows))
+    else:
+        print_table(rows, outbox_commands.COLUMNS)
 
 
 @write_back_command.command("show")
@@ -230,7 +233,7 @@ def outbox_retry_command(settings: Settings, reports: tuple[str, ...], is_all: b
         raise click.UsageError("Name reports, or say --all.")
     with steps.open_database(settings) as address, database.connect(address) as connection:
         count = outbox_commands.retry(connection, list(reports))
-    say(f"{count} reports are to be sent.")
+    log(f"{count} reports are to be sent.")
 
 
 @write_back_command.command("drop")
@@ -243,7 +246,7 @@ def outbox_drop_command(settings: Settings, report: str, reason: str) -> None:
         raise click.UsageError("Say why: --reason TEXT.")
     with steps.open_database(settings) as address, database.connect(address) as connection:
         outbox_commands.drop(connection, report, reason.strip(), database.now(connection))
-    say(f"Report {report} is not sent. Its row is kept, and its task is open again.")
+    log(f"Report {report} is not sent. Its row is kept, and its task is open again.")
 
 
 @main.command("nightly")
@@ -283,7 +286,7 @@ def _succeeds(step: Callable[[], object]) -> bool:
     try:
         step()
     except WorklistError as error:
-        say(str(error))
+        log(str(error))
         return False
     return True
 
@@ -310,12 +313,12 @@ def run_command(settings: Settings) -> None:
         cycle = Cycle(
             news=news,
             sync=sync,
-            write_back=lambda: steps.write_back(settings, address, client, quiet=True),
+            write_back=lambda: steps.write_back_in_cycle(settings, address, client),
             refresh=lambda: steps.refresh(settings, address, running_dbt, "live", quiet=True),
             publish=lambda: steps.refresh(settings, address, running_dbt, "published", quiet=True),
             reconcile=lambda: steps.reconcile(settings, address, client, quiet=True),
             clock=lambda: datetime.now(UTC),
-            say=say,
+            say=log,
         )
         with contextlib.suppress(KeyboardInterrupt):
             while True:
@@ -349,7 +352,7 @@ def serve_command(settings: Settings) -> None:
                 host=settings.service_host,
                 port=settings.service_port,
                 trusted_proxies=settings.trusted_proxies,
-                announce=say,
+                announce=log,
                 last_sync=steps.last_sync(settings),
             )
         finally:
@@ -377,7 +380,7 @@ def tasks_command(context: click.Context, user_name: str | None, form: str) -> N
         click.echo(_json(rows))
     else:
         shown = [{heading: row[name] for heading, name in _TASK_COLUMNS.items()} for row in rows]
-        click.echo(table(shown, list(_TASK_COLUMNS)))
+        print_table(shown, list(_TASK_COLUMNS))
 
 
 @tasks_command.command("check")
@@ -386,7 +389,7 @@ def tasks_command(context: click.Context, user_name: str | None, form: str) -> N
 def check_command(settings: Settings, file: Path | None) -> None:
     """Tell everything that is wrong with a tasks.yml, and warn of what the CHT does not know."""
     path = file or settings.tasks_file
-    text, documents = steps.read(path), steps.landing(settings).documents
+    text, documents = steps.read_tasks_file(path), steps.landing(settings).documents
     with (
         steps.open_any_database(settings) as address,
         database.connect(address) as connection,
@@ -394,13 +397,13 @@ def check_command(settings: Settings, file: Path | None) -> None:
         programme = defining.check(connection, text, path.name)
         warnings = defining.find_unknown_names(connection, text, documents)
     for warning in warnings or ():
-        say(f"{path.name}:{warning.line}: warning: {warning.sentence}")
+        log(f"{path.name}:{warning.line}: warning: {warning.sentence}")
     if warnings is None:
-        say(
+        log(
             f"{path.name}: its forms, roles and contact types were not compared with the CHT, of "
             "which no document can be read here; run `worklist sync --once` first."
         )
-    say(f"{path.name}: {len(programme.tasks)} task definitions, nothing wrong{_counted(warnings)}.")
+    log(f"{path.name}: {len(programme.tasks)} task definitions, nothing wrong{_counted(warnings)}.")
 
 
 def _counted(warnings: Sequence[object] | None) -> str:
@@ -431,7 +434,10 @@ def status_command(settings: Settings, as_json: bool) -> None:
     """
     with steps.open_database(settings) as address, database.connect(address) as connection:
         report = status.read(
-            connection, steps.landing(settings), steps.sources(settings), steps.place(settings)
+            connection,
+            steps.landing(settings),
+            steps.sources(settings),
+            steps.database_description(settings),
         )
     click.echo(_json(report) if as_json else status.text(report))
     if report["needs_a_person"]:
@@ -447,7 +453,7 @@ def simulate_command(settings: Settings, feed: Path | None, port: int, password:
     """Start a simulated CHT for trying things out."""
     from testbed.simulated_cht import server
 
-    server.serve(feed, "127.0.0.1", port, password, _moment(settings), announce=say)
+    server.serve(feed, "127.0.0.1", port, password, _moment(settings), announce=log)
 
 
 @main.command("demo")
@@ -459,7 +465,7 @@ def demo_command(settings: Settings) -> None:
 
     folder = Path.cwd() / ".worklist-demo"
     with contextlib.suppress(KeyboardInterrupt):
-        demo.run(folder, settings.service_port, programme.FIRST_SUPERVISOR, say)
+        demo.run(folder, settings.service_port, programme.FIRST_SUPERVISOR, log)
 
 
 def _moment(settings: Settings) -> datetime:

@@ -1,63 +1,77 @@
-"""Waiting for the other side to come back: pauses that grow up to a ceiling."""
+"""Retries what may succeed later, with exponential backoff."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from threading import Event
 from typing import TypeVar
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_before_delay,
+    stop_when_event_set,
+    wait_exponential,
+)
 
 from pipeline.errors import Conflict, Unavailable, WorklistError
 
 Result = TypeVar("Result")
 
-FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 60.0
 
 
 @dataclass
-class Patience:
-    """How long to wait in all for what may pass; `limit_seconds` None is for ever.
+class Retry:
+    """Retries a step until it succeeds, `limit_seconds` have passed without success, or `stop` is
+    set; a limit of None is no limit.
 
-    The limit counts from the last time that something went well. `say` hears each reason once, and
-    once that it is over. `stop` ends a pause early. `bears` are the errors that are waited out.
+    `log` gets each reason once, and one line when the step works again.
     """
 
     limit_seconds: float | None
-    say: Callable[[str], None]
+    log: Callable[[str], None]
     stop: Event = field(default_factory=Event)
-    clock: Callable[[], float] = time.monotonic
-    bears: tuple[type[WorklistError], ...] = (Unavailable, Conflict)
-    _pause_seconds: float = FIRST_PAUSE_SECONDS
-    _began: float | None = None
-    _said: str | None = None
+    errors: tuple[type[WorklistError], ...] = (Unavailable, Conflict)
+    _reason: str | None = None
+    _restarts: bool = True
 
-    def attempt(self, step: Callable[[], Result]) -> Result:
-        """What `step` returns in the end; its error where patience runs out or `stop` is set."""
-        while True:
-            try:
-                result = step()
-            except self.bears as error:
-                self._bear(error)
-            else:
-                self.went_well()
-                return result
+    def __call__(self, step: Callable[[], Result]) -> Result:
+        """The result of `step`, or its last error."""
+        limit = inf if self.limit_seconds is None else self.limit_seconds
+        result = Retrying(
+            retry=retry_if_exception_type(self.errors),
+            after=self._restart,
+            wait=wait_exponential(max=LONGEST_WAIT_SECONDS),
+            stop=stop_when_event_set(self.stop) | stop_before_delay(limit),
+            before_sleep=self._log_reason,
+            sleep=sleep_using_event(self.stop),
+            reraise=True,
+        )(step)
+        self.succeeded()
+        return result
 
-    def went_well(self) -> None:
-        if self._said:
-            self.say("Works again.")
-        self._pause_seconds, self._began, self._said = FIRST_PAUSE_SECONDS, None, None
+    def succeeded(self) -> None:
+        """A step that goes on for long calls this as it progresses."""
+        if self._reason:
+            self.log("Works again.")
+        self._reason = None
+        self.restart()
 
-    def _bear(self, error: WorklistError) -> None:
-        self._began = self.clock() if self._began is None else self._began
-        is_over = (
-            self.limit_seconds is not None
-            and self.clock() + self._pause_seconds - self._began > self.limit_seconds
-        )
-        if is_over or self.stop.is_set():
-            raise error
-        if str(error) != self._said:
-            self.say(f"{error} Trying again, at first in {self._pause_seconds:.0f} s.")
-            self._said = str(error)
-        if self.stop.wait(self._pause_seconds):
-            raise error
-        self._pause_seconds = min(self._pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+    def restart(self) -> None:
+        """Backoff and limit count from the next failure."""
+        self._restarts = True
+
+    def _restart(self, state: RetryCallState) -> None:
+        if self._restarts:
+            state.attempt_number, state.start_time = 1, time.monotonic()
+        self._restarts = False
+
+    def _log_reason(self, state: RetryCallState) -> None:
+        reason = str(state.outcome.exception() if state.outcome else "")
+        if reason != self._reason:
+            self.log(f"{reason} Retrying in {state.upcoming_sleep:.0f} s.")
+        self._reason = reason

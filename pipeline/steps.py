@@ -1,6 +1,6 @@
-"""The steps that commands are made of: settings in, one room's work done, a line on stderr.
+"""The steps of the commands: each connects the parts it needs, does its work and logs a line.
 
-Together with `cli` this is where the parts are put together; it reads no environment.
+With `cli` the composition root; it reads no environment.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from pipeline import migrate as migrations
 from pipeline.adoption import Adoption
 from pipeline.cht import identity
 from pipeline.cht.client import ChtClient
+from pipeline.daemon_threads import run_all
 from pipeline.database import Address
 from pipeline.errors import Conflict, SettingsWrong, Unavailable, WorklistError
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
-from pipeline.retry import Patience
+from pipeline.retry import Retry
 from pipeline.settings import Settings
-from pipeline.side_by_side import side_by_side
 from pipeline.sync import retry_set_aside as retrying
 from pipeline.sync import run as syncing
 from pipeline.sync import store as sync_store
@@ -34,9 +34,10 @@ from pipeline.sync.longpoll import LongPoll
 from pipeline.sync.reconcile import Reconciliation
 from pipeline.sync.store import Landing
 from pipeline.tasks import run as defining
-from pipeline.terminal import Lines, say
+from pipeline.terminal import StepProgress, log
 from pipeline.worklist import health
 from pipeline.writeback import run as writing
+from pipeline.writeback import store as outbox_store
 from pipeline.writeback.delivery import BulkDocs, ReportApi
 from pipeline.writeback.rules import API_BACKOFF
 from pipeline.writeback.sending import Summary
@@ -46,13 +47,13 @@ from pipeline.writeback.sending import Summary
 def open_database(
     settings: Settings, *, must_be_current: bool = True, may_be_made: bool = False
 ) -> Iterator[Address]:
-    """The operator's PostgreSQL, or the embedded one for as long as it is needed.
+    """The operator's PostgreSQL, or the embedded one, which runs until the last command ends.
 
-    Raises SettingsWrong where there is no embedded one and it may not be made: the command may
-    have been run in another folder than the others.
+    Raises SettingsWrong where there is no embedded one and `may_be_made` is false: the command
+    may run in the wrong folder.
     """
     if not settings.postgres.host:
-        _say_which(settings, may_be_made)
+        _log_embedded_database(settings, may_be_made)
     with _server(settings) as address:
         if must_be_current:
             check_current(settings, address)
@@ -62,7 +63,7 @@ def open_database(
 
 @contextlib.contextmanager
 def open_any_database(settings: Settings) -> Iterator[Address]:
-    """The operator's PostgreSQL or the embedded one, else one that is gone afterwards."""
+    """The operator's PostgreSQL or the embedded one, else a temporary one."""
     if settings.postgres.host or embedded.exists(_embedded_folder(settings)):
         with open_database(settings, must_be_current=False) as address:
             yield address
@@ -71,26 +72,24 @@ def open_any_database(settings: Settings) -> Iterator[Address]:
         yield address
 
 
-def place(settings: Settings) -> str:
-    """The database, as a person is told of it."""
+def database_description(settings: Settings) -> str:
     given = settings.postgres
     if given.host:
         return f"{given.database} at {given.host}:{given.port}"
     return f"embedded, in {settings.home}"
 
 
-def _say_which(settings: Settings, may_be_made: bool) -> None:
-    """Where it stands, if that is not written in the settings."""
+def _log_embedded_database(settings: Settings, may_be_made: bool) -> None:
     if not embedded.exists(_embedded_folder(settings)):
         if not may_be_made:
             raise SettingsWrong(
                 f"There is no database in {settings.home}, and POSTGRES_HOST is not set: run this "
-                "in the folder of your .env, set WORKLIST_HOME to where the database is, or run "
-                "`worklist migrate` to make one there."
+                "command in the folder of your .env file, set WORKLIST_HOME to the folder of the "
+                "database, or run `worklist migrate` to create a database there."
             )
-        say(f"Making an embedded PostgreSQL in {settings.home}, since POSTGRES_HOST is not set.")
+        log(f"POSTGRES_HOST is not set: creating an embedded PostgreSQL in {settings.home}.")
     elif not settings.is_home_anywhere:
-        say(f"Using the embedded PostgreSQL in {settings.home}.")
+        log(f"Using the embedded PostgreSQL in {settings.home}.")
 
 
 def check_current(settings: Settings, address: Address) -> None:
@@ -102,8 +101,8 @@ def check_may_serve(address: Address, engine: sqlalchemy.Engine) -> None:
     with database.translated(address), engine.connect() as connection:
         if not health.may_serve(connection):
             raise SettingsWrong(
-                f"The account {address.user} may not serve the worklist: set POSTGRES_USER to one "
-                "that holds the role worklist_service."
+                f"The account {address.user} may not serve the worklist: set POSTGRES_USER to an "
+                "account that has the role worklist_service."
             )
 
 
@@ -182,10 +181,11 @@ def last_sync(settings: Settings) -> Callable[[sqlalchemy.Connection], datetime 
 
 
 def migrate(settings: Settings, address: Address) -> list[str]:
-    """Waits a while for somebody who uses the landing; what is done until then stays done.
+    """Returns the statements that an administrator has to run, where the account may not.
 
-    Returns the statements that an administrator has to run, where the account may not. Who feeds
-    the database need not own it: then nothing is done where nothing is to be done.
+    Waits `WORKLIST_PATIENCE` for others to release the landing; run again, it continues from
+    where it gave up. For an account that does not own the database it only checks that the
+    database is current.
     """
     with database.connect(address) as connection:
         migrations.check_database(connection, settings.postgres)
@@ -195,7 +195,7 @@ def migrate(settings: Settings, address: Address) -> list[str]:
     if owner is not None:
         check_current(settings, address)
         return []
-    Patience(settings.patience_seconds, say).attempt(lambda: _prepare_landing(settings, address))
+    Retry(settings.patience_seconds, log)(lambda: _prepare_landing(settings, address))
     engine = database.engine(address)
     with database.translated(address), engine.begin() as connection:
         refused = migrations.migrate(connection, settings.postgres)
@@ -215,7 +215,7 @@ def sources(settings: Settings) -> list[str]:
 
 def _prepare_landing(settings: Settings, address: Address) -> None:
     with database.connect(address, autocommit=True) as connection:
-        Adoption(connection, landing(settings), sources(settings), say).prepare()
+        Adoption(connection, landing(settings), sources(settings), log).prepare()
 
 
 def sync(
@@ -233,8 +233,8 @@ def sync_changed(
     waiting: LongPoll,
     news: threading.Event,
 ) -> None:
-    """Syncs once, and quietly, each database but those that the CHT will tell about; sets `news`
-    when something landed, also when another database failed.
+    """Syncs once, quietly, each database whose changes the CHT is not being polled for; sets `news`
+    when documents landed, even if another database failed.
     """
 
     def work(one: syncing.Sync, _: threading.Event) -> None:
@@ -262,24 +262,25 @@ def _each_database(
     quiet: bool = False,
     names: Sequence[str] | None = None,
 ) -> list[syncing.Progress]:
-    """Does `work` for all databases side by side, with a new connection after each failure."""
+    """Does `work` for all databases at the same time, each with a new connection per attempt."""
     if settings.is_synced_by_couch2pg:
         raise SettingsWrong(
-            "WORKLIST_SYNC is external: couch2pg copies the CHT's documents. To take over, stop "
-            "couch2pg, leave WORKLIST_SYNC out and run `worklist migrate`."
+            "WORKLIST_SYNC is external: couch2pg copies the CHT's documents. To take over from it, "
+            "stop couch2pg, remove WORKLIST_SYNC from the settings and run `worklist migrate`."
         )
     stop = threading.Event()
+    databases = settings.couch.databases if names is None else names
 
-    def one(name: str) -> syncing.Progress:
-        lines = Lines(f"sync {name}", quiet)
-        patience = Patience(patience_seconds, lines.tell, stop)
+    def sync_database(name: str) -> syncing.Progress:
+        step = StepProgress(f"sync {name}", quiet)
+        retry = Retry(patience_seconds, step.log, stop)
         done = syncing.Progress()
 
-        def report(reached: syncing.Progress) -> None:
+        def report(progress: syncing.Progress) -> None:
             nonlocal done
-            done = reached
-            patience.went_well()
-            lines.progress(reached)
+            done = progress
+            retry.succeeded()
+            step.documents(progress)
 
         def attempt() -> None:
             with (
@@ -288,29 +289,35 @@ def _each_database(
             ):
                 source = settings.couch.source(name)
                 sync = syncing.Sync(client, connection, landing(settings), source, name)
-                work(replace(sync, report=report, say=lines.tell, progress=done), stop)
+                work(replace(sync, report=report, say=step.log, progress=done), stop)
 
         try:
-            patience.attempt(attempt)
+            retry(attempt)
+        except WorklistError as error:
+            if len(databases) > 1 and not stop.is_set():
+                step.log(str(error))
+            raise
         finally:
-            lines.finish(
+            step.finish(
                 f"{done.read} changes read, {done.written} documents written, "
                 f"{done.altered} altered, {done.set_aside} set aside",
-                is_worth_telling=done.written > 0,
+                has_changes=done.written > 0,
             )
         return done
 
-    databases = settings.couch.databases if names is None else names
-    return side_by_side([partial(one, name) for name in databases], stop, say)
+    try:
+        return run_all([partial(sync_database, name) for name in databases])
+    finally:
+        stop.set()
 
 
 def changes_of_couch2pg(
     settings: Settings, address: Address, news: threading.Event
 ) -> Callable[[], None]:
-    """Sets `news` when the highest number has grown since this was called last."""
+    """A function that sets `news` when couch2pg has written since its last call."""
     source, seen = settings.couch.source(settings.couch.medic), 0
 
-    def look() -> None:
+    def check() -> None:
         nonlocal seen
         before = seen
         with database.connect(address) as connection:
@@ -318,33 +325,33 @@ def changes_of_couch2pg(
         if seen > before:
             news.set()
 
-    return look
+    return check
 
 
 def reconcile(settings: Settings, address: Address, client: ChtClient, quiet: bool = False) -> None:
-    """Compares every landed database with the CHT, one after the other, and repairs it."""
+    """Compares each landed database with the CHT and repairs it."""
     for name in settings.couch.databases:
-        lines = Lines(f"reconcile {name}", quiet)
+        step = StepProgress(f"reconcile {name}", quiet)
         with database.connect(address, autocommit=True) as connection:
             source = settings.couch.source(name)
             sums = Reconciliation(
-                client, connection, landing(settings), source, name, lines.progress
+                client, connection, landing(settings), source, name, step.documents
             ).once()
-        lines.finish(
-            f"{sums.listed} documents listed; {sums.landed} landed that were missing or stale, "
+        step.finish(
+            f"{sums.listed} documents listed; repaired: {sums.landed} missing or outdated, "
             f"{sums.deleted} deleted, {sums.purged} purged",
-            is_worth_telling=sums.written > 0,
+            has_changes=sums.written > 0,
         )
 
 
 def retry_set_aside(settings: Settings, address: Address) -> None:
     for name in settings.couch.databases:
-        lines = Lines(f"retry {name}")
+        step = StepProgress(f"retry {name}")
         with database.connect(address, autocommit=True) as connection:
             done = retrying.retry(connection, landing(settings), settings.couch.source(name))
-        lines.finish(f"{done.landed} of {done.tried} set-aside documents landed")
+        step.finish(f"{done.landed} of {done.tried} set-aside documents landed")
         for reason, count in done.reasons.most_common():
-            lines.tell(f"{count} still set aside: {reason}")
+            step.log(f"{count} still set aside: {reason}")
 
 
 def refresh(
@@ -353,61 +360,69 @@ def refresh(
     with database.connect(address, autocommit=True) as connection:
         if tier == "live":
             path = settings.tasks_file
-            text, moment = read(path), database.now(connection)
+            text, moment = read_tasks_file(path), database.now(connection)
             with connection.transaction():
                 defining.store_definitions(connection, text, path.name, moment)
-        lines = Lines(f"refresh {tier}", quiet)
+        step = StepProgress(f"refresh {tier}", quiet)
         refreshing.refresh(
-            connection, running_dbt, tier, lambda: database.now(connection), lines.model
+            connection, running_dbt, tier, lambda: database.now(connection), step.model
         )
-        lines.finish("done")
+        step.finish("done")
 
 
 def write_back(
     settings: Settings, address: Address, client: ChtClient, quiet: bool = False
-) -> Summary:
-    """Sends what is due now."""
-    lines = Lines("write back", quiet)
+) -> str | None:
+    """Sends what is due now. Returns why the last attempt to send, now or before, failed."""
+    step = StepProgress("write back", quiet)
     with database.connect(address, autocommit=True) as connection:
         done = _writing(settings, connection, client).once()
-    words, is_worth_telling = _told(done)
-    lines.finish(words, is_worth_telling=is_worth_telling)
-    return done
+        reason = outbox_store.stopped_because(connection)
+    step.finish(_summarized(done), has_changes=done != Summary())
+    return reason
+
+
+def write_back_in_cycle(settings: Settings, address: Address, client: ChtClient) -> None:
+    """As `write_back`; raises Unavailable until an attempt to send succeeds, also while nothing is
+    due.
+    """
+    if reason := write_back(settings, address, client, quiet=True):
+        raise Unavailable(reason)
 
 
 def follow_outbox(
     settings: Settings,
     address: Address,
     client: ChtClient,
-    bears: tuple[type[WorklistError], ...] = (Unavailable, Conflict),
+    errors: tuple[type[WorklistError], ...] = (Unavailable, Conflict),
 ) -> None:
-    """Sends whatever is accepted until Ctrl-C, with a new connection after each failure."""
-    stop = threading.Event()
-    lines = Lines("write back", quiet=True)
-    patience = Patience(None, lines.tell, stop, bears=bears)
-
-    def report(done: Summary) -> None:
-        patience.went_well()
-        words, is_worth_telling = _told(done)
-        if is_worth_telling:
-            lines.tell(words)
+    """Sends whatever is accepted until Ctrl-C; retries `errors` with a new connection."""
+    step = StepProgress("write back", quiet=True)
+    retry = Retry(None, step.log, errors=errors)
 
     def attempt() -> None:
         with (
             database.translated(address),
             database.connect(address, autocommit=True) as connection,
         ):
-            _writing(settings, connection, client).follow(stop, report)
 
-    patience.attempt(attempt)
+            def report(done: Summary) -> None:
+                if outbox_store.stopped_because(connection):
+                    retry.restart()
+                else:
+                    retry.succeeded()
+                if done != Summary():
+                    step.log(_summarized(done))
+
+            _writing(settings, connection, client).follow(retry.stop, report)
+
+    retry(attempt)
 
 
 def send_beside_the_page(settings: Settings, address: Address) -> None:
-    """The same as a job of the service: whatever keeps it from sending is said once, and the page
-    goes on. With a client of its own, since this is a process of its own.
-    """
+    """As `follow_outbox`, for a process of the service: any error is logged once and retried."""
     with open_cht(settings) as client:
-        follow_outbox(settings, address, client, bears=(WorklistError,))
+        follow_outbox(settings, address, client, errors=(WorklistError,))
 
 
 def _writing(
@@ -422,17 +437,17 @@ def _writing(
     return writing.WriteBack(BulkDocs(client, medic), connection, documents, source)
 
 
-def _told(done: Summary) -> tuple[str, bool]:
-    """In words, and whether anything happened."""
-    words = (
+def _summarized(done: Summary) -> str:
+    return (
         f"{done.sent} sent, {done.confirmed} confirmed, {done.refused} refused, "
-        f"{done.withdrawn} withdrawn, {done.deferred} to be tried again"
+        f"{done.withdrawn} withdrawn, {done.deferred} to be retried"
     )
-    return words, done != Summary()
 
 
-def read(path: Path) -> str:
+def read_tasks_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsWrong(f"{path} cannot be read: {error}. WORKLIST_TASKS names it.") from error
+        raise SettingsWrong(
+            f"{path} cannot be read ({error}): set WORKLIST_TASKS to your tasks.yml."
+        ) from error

@@ -1,4 +1,4 @@
-"""What an operator sees on stderr: a bar for each step on a terminal, plain lines in a log."""
+"""What an operator sees: the progress of each step on stderr, as a bar or in lines, and tables."""
 
 import atexit
 import sys
@@ -11,14 +11,17 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
 
 _SECONDS_BETWEEN_LINES = 5.0
-_SECONDS_OF_A_PACE = 15.0
-_NARROW = 100  # columns, below which a bar says less in words
+_RATE_SECONDS = 15.0
+_NARROW = 100  # columns, below which a bar has only the most important numbers
+_UNLIMITED = 1_000_000  # columns
 
 
-class Reached(Protocol):
-    """How far a step has come."""
+class DocumentCount(Protocol):
+    """How far a sync has come; `pending` is None where the CHT does not say what is left."""
 
     @property
     def read(self) -> int: ...
@@ -27,65 +30,82 @@ class Reached(Protocol):
     def pending(self) -> int | None: ...
 
 
-def say(sentence: str) -> None:
+def log(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - this module is where we print
 
 
-class Pace:
-    """How many a second lately."""
+def print_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """Fits the terminal; in a file or pipe, every row is one plain line."""
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*(Text(_cell(row.get(name))) for name in columns))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_UNLIMITED)
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+class Rate:
+    """Items a second over the last `_RATE_SECONDS`."""
 
     def __init__(self, started: float) -> None:
-        self._seen = deque([(started, 0)])
+        self._counts = deque([(started, 0)])
 
-    def at(self, moment: float, count: int) -> float:
-        self._seen.append((moment, count))
-        while len(self._seen) > 2 and self._seen[1][0] <= moment - _SECONDS_OF_A_PACE:
-            self._seen.popleft()
-        then, before = self._seen[0]
-        return (count - before) / max(moment - then, 0.001)
+    def update(self, moment: float, count: int) -> float:
+        self._counts.append((moment, count))
+        while len(self._counts) > 2 and self._counts[1][0] <= moment - _RATE_SECONDS:
+            self._counts.popleft()
+        first_moment, first_count = self._counts[0]
+        return (count - first_count) / max(moment - first_moment, 0.001)
 
 
 class _Bars:
-    """The bars of all steps that run, below each other at the end of the terminal.
-
-    While there are any, what is written to stderr appears above them.
-    """
+    """The bars of all running steps, at the bottom of the terminal; stderr is shown above them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._drawn: Progress | None = None
+        self._progress: Progress | None = None
         self._bars: dict[str, TaskID] = {}
 
-    def show(self, step: str, done: int, total: int | None, numbers: str) -> None:
-        """Without a total it is not known how much is left, and the bar only moves."""
+    def update(self, step: str, done: int, total: int | None, numbers: str) -> None:
+        """Without a total the bar pulses."""
         with self._lock:
-            self._drawn = self._drawn or _begin()
+            self._progress = self._progress or _start_progress()
             if step not in self._bars:
-                self._bars[step] = self._drawn.add_task(step, total=None, numbers="")
-            self._drawn.update(self._bars[step], completed=done, total=total, numbers=numbers)
+                self._bars[step] = self._progress.add_task(step, total=None, numbers="")
+            self._progress.update(self._bars[step], completed=done, total=total, numbers=numbers)
 
-    def take_away(self, step: str) -> None:
+    def remove(self, step: str) -> None:
         with self._lock:
             bar = self._bars.pop(step, None)
-            if self._drawn and bar is not None:
-                self._drawn.remove_task(bar)
+            if self._progress and bar is not None:
+                self._progress.remove_task(bar)
             if not self._bars:
-                self._end()
+                self._stop()
 
-    def end(self) -> None:
-        """Gives the terminal back, whatever still runs."""
+    def stop(self) -> None:
         with self._lock:
-            self._end()
+            self._stop()
 
-    def _end(self) -> None:
-        if self._drawn:
-            self._drawn.stop()
-        self._drawn = None
+    def _stop(self) -> None:
+        if self._progress:
+            self._progress.stop()
+        self._progress = None
         self._bars.clear()
 
 
-def _begin() -> Progress:
-    drawn = Progress(
+def _start_progress() -> Progress:
+    progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[numbers]}", markup=False),
@@ -95,77 +115,56 @@ def _begin() -> Progress:
         redirect_stdout=False,
         refresh_per_second=4,
     )
-    drawn.start()
-    return drawn
+    progress.start()
+    return progress
 
 
 _BARS = _Bars()
-atexit.register(_BARS.end)
+atexit.register(_BARS.stop)
 
 
-class Lines:
-    """The progress of one step; `quiet` keeps to what is worth a line in a log."""
+class StepProgress:
+    """The progress of one step; a `quiet` one has no bar and logs only what has happened."""
 
     def __init__(self, step: str, quiet: bool = False) -> None:
         self._step = step
         self._quiet = quiet
-        terminal = Console(stderr=True)
-        self._has_bar = terminal.is_terminal and not terminal.is_dumb_terminal and not quiet
+        console = Console(stderr=True)
+        self._has_bar = console.is_terminal and not console.is_dumb_terminal and not quiet
         self._started = time.monotonic()
-        self._told = self._started
-        self._pace = Pace(self._started)
+        self._logged = self._started
+        self._rate = Rate(self._started)
 
-    def progress(self, reached: Reached) -> None:
-        """Documents of a database, of which it may be unknown how many are left."""
-        rate = self._pace.at(time.monotonic(), reached.read)
-        words, total = f"{rate:,.0f}/s", None
-        if reached.pending is not None:
-            total = reached.read + reached.pending
-            words += f", {reached.pending:,} left{_time_left(reached.pending, rate)}"
-        self._show(reached.read, total, f"{reached.read:,} documents, {words}", words)
+    def documents(self, count: DocumentCount) -> None:
+        rate = self._rate.update(time.monotonic(), count.read)
+        numbers, total = f"{rate:,.0f}/s", None
+        if count.pending is not None:
+            total = count.read + count.pending
+            numbers += f", {count.pending:,} left{_time_left(count.pending, rate)}"
+        self._show(count.read, total, f"{count.read:,} documents, {numbers}", numbers)
 
     def model(self, name: str, status: str, done: int, total: int) -> None:
-        """One model or test that dbt finished, the `done`th of `total`."""
+        """A model or test that dbt has finished, the `done`th of `total`."""
         if status not in {"success", "pass"}:
-            self.tell(f"{name}: {status}")
+            self.log(f"{name}: {status}")
         self._show(done, total, f"{done} of {total}, last {name}", f"{done} of {total}")
 
-    def finish(self, words: str, *, is_worth_telling: bool = False) -> None:
-        _BARS.take_away(self._step)
-        if not self._quiet or is_worth_telling:
-            self.tell(f"{words} ({time.monotonic() - self._started:.1f} s)")
+    def finish(self, result: str, *, has_changes: bool = False) -> None:
+        _BARS.remove(self._step)
+        if not self._quiet or has_changes:
+            self.log(f"{result} ({time.monotonic() - self._started:.1f} s)")
 
-    def _show(self, done: int, total: int | None, words: str, short: str) -> None:
+    def log(self, sentence: str) -> None:
+        log(f"{self._step}: {sentence}")
+
+    def _show(self, done: int, total: int | None, numbers: str, short: str) -> None:
         if self._has_bar:
             is_narrow = Console(stderr=True).width < _NARROW
-            _BARS.show(self._step, done, total, short if is_narrow else words)
-        elif not self._quiet and time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
-            self._told = time.monotonic()
-            self.tell(words)
-
-    def tell(self, words: str) -> None:
-        """A sentence about this step that stays, even when it is quiet."""
-        say(f"{self._step}: {words}")
+            _BARS.update(self._step, done, total, short if is_narrow else numbers)
+        elif not self._quiet and time.monotonic() - self._logged >= _SECONDS_BETWEEN_LINES:
+            self._logged = time.monotonic()
+            self.log(numbers)
 
 
 def _time_left(count: int, rate: float) -> str:
-    """Empty when there is no telling."""
     return f", {timedelta(seconds=round(count / rate))}" if count and rate else ""
-
-
-def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
-    """Rows under their headings, as wide as they need to be."""
-    cells = [list(columns)] + [[_cell(row.get(name)) for name in columns] for row in rows]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    )
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return str(value)

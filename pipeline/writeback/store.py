@@ -231,8 +231,13 @@ def resume(connection: psycopg.Connection) -> None:
 
 
 def is_stopped(connection: psycopg.Connection) -> bool:
-    found = connection.execute("select stopped_at is not null from app.write_back").fetchone()
-    return found == (True,)
+    return stopped_because(connection) is not None
+
+
+def stopped_because(connection: psycopg.Connection) -> str | None:
+    """Why the last attempt to send failed; None where it succeeded."""
+    found = connection.execute("select stopped_because from app.write_back").fetchone()
+    return found[0] if found else None
 
 
 def confirm(

@@ -287,7 +287,7 @@ def test_what_the_feed_did_not_tell_is_found_while_everything_is_kept_fresh(
         running.terminate()
         _, said = running.communicate(timeout=20)
     assert running.returncode == 0
-    assert "landed that were missing" in said
+    assert "1 missing or outdated" in said
     assert "Traceback" not in said
 
 

@@ -313,7 +313,7 @@ def test_reconciling_and_retrying_print_their_sums(
     done = worklist("sync", "reconcile")
     assert done.returncode == 0
     assert (
-        f"reconcile medic: {count} documents listed; 1 landed that were missing or stale, "
+        f"reconcile medic: {count} documents listed; repaired: 1 missing or outdated, "
         "0 deleted, 0 purged ("
     ) in done.stderr
     connection.execute("""

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "embedded": {"errors"},
     "terminal": set(),
     "retry": {"errors"},
-    "side_by_side": {"errors"},
+    "daemon_threads": set(),
     "processes": set(),
     "asgi_server": {"errors", "processes"},
     "continuous": {"errors"},

@@ -1,4 +1,4 @@
-"""Waiting has a beginning, growing pauses and, where wanted, an end."""
+"""Retries back off, have a limit where one is wanted, and log each reason once."""
 
 from dataclasses import dataclass, field
 from threading import Event
@@ -6,21 +6,21 @@ from threading import Event
 import pytest
 
 from pipeline.errors import Conflict, Refused, SettingsWrong, Unavailable, WorklistError
-from pipeline.retry import Patience
+from pipeline.retry import Retry
 
 
 @dataclass
-class Pauses(Event):
-    """An event that is waited for in no time, and a clock that moves on all the same."""
+class InstantEvent(Event):
+    """An event whose `wait` returns at once and moves the clock on."""
 
     now: float = 0.0
-    pauses: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__()
 
     def wait(self, timeout: float | None = None) -> bool:
-        self.pauses.append(timeout or 0)
+        self.waits.append(timeout or 0)
         self.now += timeout or 0
         return self.is_set()
 
@@ -38,73 +38,86 @@ class Step:
 
 
 @pytest.fixture
-def pauses() -> Pauses:
-    return Pauses()
+def event(monkeypatch: pytest.MonkeyPatch) -> InstantEvent:
+    event = InstantEvent()
+    monkeypatch.setattr("time.monotonic", lambda: event.now)
+    return event
 
 
 @pytest.fixture
-def said() -> list[str]:
+def logged() -> list[str]:
     return []
 
 
-def patience(limit: float | None, pauses: Pauses, said: list[str]) -> Patience:
-    return Patience(limit, said.append, pauses, lambda: pauses.now)
-
-
-def test_pauses_grow_up_to_a_ceiling(pauses: Pauses, said: list[str]) -> None:
+def test_waits_double_up_to_a_ceiling(event: InstantEvent, logged: list[str]) -> None:
     step = Step(*[Unavailable("The CHT is down.")] * 9)
-    assert patience(None, pauses, said).attempt(step) == "done"
-    assert pauses.pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert Retry(None, logged.append, event)(step) == "done"
+    assert event.waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_a_reason_is_said_once_and_that_it_is_over_too(pauses: Pauses, said: list[str]) -> None:
+def test_each_reason_is_logged_once_and_so_is_recovery(
+    event: InstantEvent, logged: list[str]
+) -> None:
     step = Step(*[Unavailable("The CHT is down.")] * 3, Conflict("Another sync is running."))
-    patience(None, pauses, said).attempt(step)
-    assert said == [
-        "The CHT is down. Trying again, at first in 1 s.",
-        "Another sync is running. Trying again, at first in 8 s.",
+    Retry(None, logged.append, event)(step)
+    assert logged == [
+        "The CHT is down. Retrying in 1 s.",
+        "Another sync is running. Retrying in 8 s.",
         "Works again.",
     ]
 
 
-def test_patience_that_is_bounded_ends_with_the_error(pauses: Pauses, said: list[str]) -> None:
+def test_a_limit_ends_the_retries_with_the_error(event: InstantEvent, logged: list[str]) -> None:
     step = Step(*[Unavailable("down")] * 99)
     with pytest.raises(Unavailable, match="down"):
-        patience(20, pauses, said).attempt(step)
-    assert sum(pauses.pauses) <= 20
+        Retry(20, logged.append, event)(step)
+    assert sum(event.waits) == 15
 
 
-def test_what_went_well_in_between_begins_the_count_anew(pauses: Pauses, said: list[str]) -> None:
-    bounded = patience(5, pauses, said)
+def test_the_limit_counts_attempts_that_take_long(event: InstantEvent, logged: list[str]) -> None:
+    def hang() -> None:
+        event.now += 60
+        raise Unavailable("down")
+
+    with pytest.raises(Unavailable):
+        Retry(60, logged.append, event)(hang)
+    assert event.waits == [1]
+
+
+def test_success_in_between_restarts_backoff_and_limit(
+    event: InstantEvent, logged: list[str]
+) -> None:
+    retry = Retry(5, logged.append, event)
     errors = [Unavailable("down") for _ in range(6)]
 
     def step() -> None:
         if errors:
             if len(errors) % 2:
-                bounded.went_well()
+                retry.succeeded()
             raise errors.pop()
 
-    bounded.attempt(step)
-    assert set(pauses.pauses) == {1, 2}
+    retry(step)
+    assert event.waits == [1, 1, 2, 1, 2, 1]
 
 
-def test_a_refusal_is_not_tried_again(pauses: Pauses, said: list[str]) -> None:
+def test_a_refusal_is_not_retried(event: InstantEvent, logged: list[str]) -> None:
     with pytest.raises(Refused):
-        patience(None, pauses, said).attempt(Step(Refused("wrong password")))
-    assert (pauses.pauses, said) == ([], [])
+        Retry(None, logged.append, event)(Step(Refused("wrong password")))
+    assert (event.waits, logged) == ([], [])
 
 
-def test_a_refusal_is_waited_out_where_that_is_wanted(pauses: Pauses, said: list[str]) -> None:
-    bearing = Patience(None, said.append, pauses, lambda: pauses.now, bears=(WorklistError,))
-    assert bearing.attempt(Step(Refused("Not allowed."), SettingsWrong("No such CHT."))) == "done"
-    assert said == [
-        "Not allowed. Trying again, at first in 1 s.",
-        "No such CHT. Trying again, at first in 2 s.",
+def test_a_refusal_is_retried_where_that_is_wanted(event: InstantEvent, logged: list[str]) -> None:
+    retry = Retry(None, logged.append, event, errors=(WorklistError,))
+    assert retry(Step(Refused("Not allowed."), SettingsWrong("No such CHT."))) == "done"
+    assert logged == [
+        "Not allowed. Retrying in 1 s.",
+        "No such CHT. Retrying in 2 s.",
         "Works again.",
     ]
 
 
-def test_a_pause_ends_when_told_to_stop(pauses: Pauses, said: list[str]) -> None:
-    pauses.set()
+def test_a_stop_event_ends_the_retries(event: InstantEvent, logged: list[str]) -> None:
+    event.set()
     with pytest.raises(Unavailable):
-        patience(None, pauses, said).attempt(Step(Unavailable("down"), Unavailable("down")))
+        Retry(None, logged.append, event)(Step(Unavailable("down"), Unavailable("down")))
+    assert event.waits == []

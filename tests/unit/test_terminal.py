@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import terminal
 from pipeline.sync.run import Progress
-from pipeline.terminal import Lines, Pace
+from pipeline.terminal import Rate, StepProgress, print_table
 
 
 class Terminal(io.StringIO):
@@ -39,11 +39,11 @@ def watched(monkeypatch: pytest.MonkeyPatch, columns: int) -> Terminal:
     return watching
 
 
-def test_databases_side_by_side_have_a_bar_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_database_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     watching = watched(monkeypatch, 120)
-    first, second = Lines("sync medic"), Lines("sync medic-sentinel")
-    first.progress(Progress(read=1000, pending=24_000))
-    second.progress(Progress(read=7, pending=None))
+    first, second = StepProgress("sync medic"), StepProgress("sync medic-sentinel")
+    first.documents(Progress(read=1000, pending=24_000))
+    second.documents(Progress(read=7, pending=None))
     assert watching.shows(
         r"sync medic +[━╸╺]+ +1,000 documents, [\d,]+/s, 24,000 left, \d:\d\d:\d\d"
     )
@@ -58,52 +58,72 @@ def test_a_narrow_terminal_keeps_the_bar_and_what_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     watching = watched(monkeypatch, 60)
-    lines = Lines("sync medic-sentinel")
+    progress = StepProgress("sync medic-sentinel")
     time.sleep(0.1)
-    lines.progress(Progress(read=1000, pending=8_900_000))
+    progress.documents(Progress(read=1000, pending=8_900_000))
     assert watching.shows(r"sync medic-sentinel [━╸╺]+ [\d,]+/s, 8,900,000 left, \d:\d\d:\d\d")
-    lines.finish("done")
+    progress.finish("done")
 
 
-def test_a_sentence_stands_above_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_line_appears_above_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     watching = watched(monkeypatch, 120)
-    lines = Lines("sync medic")
-    lines.progress(Progress(read=5))
+    progress = StepProgress("sync medic")
+    progress.documents(Progress(read=5))
     assert watching.shows("sync medic .*5 documents.*")
-    lines.tell("PostgreSQL does not answer.")
+    progress.log("PostgreSQL does not answer.")
     assert watching.shows(r"sync medic: PostgreSQL does not answer\.")
-    lines.finish("done")
+    progress.finish("done")
     assert watching.shows(r"sync medic: done \(\d\.\d s\)")
 
 
 def test_a_refresh_counts_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
     watching = watched(monkeypatch, 120)
-    lines = Lines("refresh live")
-    lines.model("contact", "success", 3, 12)
+    progress = StepProgress("refresh live")
+    progress.model("contact", "success", 3, 12)
     assert watching.shows(r"refresh live +[━╸╺]+ +3 of 12, last contact")
-    lines.model("report", "error", 4, 12)
+    progress.model("report", "error", 4, 12)
     assert watching.shows("refresh live: report: error")
-    lines.finish("done")
+    progress.finish("done")
 
 
 def test_a_log_has_plain_lines_every_few_seconds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = Lines("sync medic")
-    lines.progress(Progress(read=5))
+    progress = StepProgress("sync medic")
+    progress.documents(Progress(read=5))
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(terminal, "_SECONDS_BETWEEN_LINES", 0)
-    lines.progress(Progress(read=1000, pending=0))
-    lines.finish("done")
+    progress.documents(Progress(read=1000, pending=0))
+    progress.finish("done")
     assert re.fullmatch(
         r"sync medic: 1,000 documents, [\d,]+/s, 0 left\nsync medic: done \(\d\.\d s\)\n",
         capsys.readouterr().err,
     )
 
 
-def test_the_pace_is_that_of_the_last_seconds() -> None:
-    pace = Pace(0.0)
-    assert pace.at(10.0, 1000) == 100
-    assert pace.at(20.0, 1000) == 50
-    assert pace.at(40.0, 3000) == 100
-    assert pace.at(60.0, 3000) == 0
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    rate = Rate(0.0)
+    assert rate.update(10.0, 1000) == 100
+    assert rate.update(20.0, 1000) == 50
+    assert rate.update(40.0, 3000) == 100
+    assert rate.update(60.0, 3000) == 0
+
+
+ROWS = [{"patient": f"Grace [bold]Banda {'x' * 200}", "flags": ["muted", "late"], "due": None}]
+
+
+def test_a_table_in_a_pipe_has_one_plain_line_per_row(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(ROWS, ["patient", "flags", "due"])
+    heading, row, *_ = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["patient", "flags", "due"]
+    assert row.split("  ")[:2] == [ROWS[0]["patient"], "muted, late"]
+
+
+def test_a_table_on_a_terminal_wraps_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(ROWS, ["patient", "flags", "due"])
+    assert max(map(len, terminal.lines())) <= 60
+    assert "".join(terminal.lines()).count("x") == 200

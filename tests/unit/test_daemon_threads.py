@@ -1,0 +1,54 @@
+"""Jobs that run at the same time, independently of each other."""
+
+import threading
+from _thread import interrupt_main
+
+import pytest
+
+from pipeline.daemon_threads import run_all
+from pipeline.errors import Refused
+
+
+def test_results_are_in_the_order_of_the_jobs() -> None:
+    second_has_run = threading.Event()
+
+    def first() -> str:
+        assert second_has_run.wait(5)
+        return "first"
+
+    def second() -> str:
+        second_has_run.set()
+        return "second"
+
+    assert run_all([first, second]) == ["first", "second"]
+
+
+def test_the_error_of_a_job_is_raised_once_the_others_have_ended() -> None:
+    failed, done = threading.Event(), []
+
+    def fail() -> None:
+        failed.set()
+        raise Refused("no such database")
+
+    def work() -> None:
+        assert failed.wait(5)
+        done.append("work")
+
+    with pytest.raises(Refused, match="no such database"):
+        run_all([fail, work])
+    assert done == ["work"]
+
+
+def test_an_interrupt_does_not_wait_for_jobs_that_hang() -> None:
+    never = threading.Event()
+
+    def hang() -> None:
+        interrupt_main()
+        never.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_all([hang])
+    hanging = [thread for thread in threading.enumerate() if thread.name.endswith("(_run)")]
+    assert hanging
+    assert all(thread.daemon for thread in hanging)
+    never.set()
