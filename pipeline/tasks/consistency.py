@@ -22,7 +22,7 @@ def contradictions(content: Any) -> Iterator[Contradiction]:
     for position, task in enumerate(map(_mapping, tasks)):
         name = names[position]
         if isinstance(name, str) and name in names[:position]:
-            yield ("tasks", position, "name"), "is given to two tasks; write another"
+            yield ("tasks", position, "name"), "is used by two tasks; choose another"
         yield from _events(_sequence(task.get("events")), ("tasks", position, "events"))
         if (sentence := _resolution(task)) is not None:
             yield ("tasks", position, "resolvedIf"), sentence
@@ -40,9 +40,9 @@ def _events(events: list[Any], location: Location) -> Iterator[Contradiction]:
     ids = [_mapping(event).get("id") for event in events]
     for position, event in enumerate(map(_mapping, events)):
         if event and ("days" in event) == ("dueDate" in event):
-            yield (*location, position), "needs one of days and dueDate; write exactly one"
+            yield (*location, position), "needs either days or dueDate"
         if len(events) > 1 and ids[position] in (None, *ids[:position]):
-            yield (*location, position), "is one of several events; give each its own id"
+            yield (*location, position), "needs an id of its own, since there are several events"
 
 
 def _resolution(task: dict[Any, Any]) -> str | None:
@@ -55,8 +55,8 @@ def _resolution(task: dict[Any, Any]) -> str | None:
         return "asks for the default, which needs a report action; write actions: [{form: my_form}]"
     if how.get("cleared") and task.get("appliesTo") != "scheduled_tasks":
         return "asks for cleared, which only scheduled_tasks can be; write {newerReport: [form]}"
-    if not any(how.get(way) for way in ("default", "newerReport", "all", "cleared")):
-        return "names nothing that could resolve the task; write {newerReport: [form]}"
+    if not any(how.get(key) for key in ("default", "newerReport", "all", "cleared")):
+        return "never resolves the task; write {newerReport: [form]}"
     return None
 
 

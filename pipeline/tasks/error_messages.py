@@ -1,4 +1,4 @@
-"""How an error in tasks.yml is told: where, what, and what to write instead. Pure."""
+"""The sentence for an error in tasks.yml: where, what, and what to write instead. Pure."""
 
 import difflib
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.tasks.yaml_lines import Location
 
-# What to write, by key; the keys are the same words wherever they stand.
+# What to write, by key; a key means the same wherever it occurs.
 _EXAMPLES = {
     "timezone": "an IANA name such as Africa/Blantyre",
     "areaType": "the contact type of a CHW's area, such as chw_area",
@@ -16,7 +16,7 @@ _EXAMPLES = {
     "futureDays": "a number of days, 0 or more",
     "tasks": "a list of task definitions, each with a name",
     "name": "a name without spaces and without ~, such as verify-missed-appointment",
-    "title": "a text, or a translation key of the CHT",
+    "title": "text, or a translation key of the CHT",
     "icon": "the name of an icon",
     "appliesTo": "reports, contacts or scheduled_tasks",
     "appliesToType": "a list of form codes or contact types, or leave it out for all",
@@ -29,8 +29,8 @@ _EXAMPLES = {
     "dueDate": "{path: fields.next_visit, offsetDays: 1}",
     "path": "a path without $ and brackets, such as fields.next_visit or visits.0.date",
     "offsetDays": "a number of days",
-    "start": "for how many days before the due day it is open, 0 or more",
-    "end": "for how many days after the due day it is open, 0 or more",
+    "start": "how many days before the due day the task opens, 0 or more",
+    "end": "how many days after the due day the task stays open, 0 or more",
     "resolvedIf": "{default: true}, {newerReport: [form]}, {cleared: true}, or leave it out",
     "default": "true or false",
     "newerReport": "a list of form codes, or of {form, if, source, visit}",
@@ -44,17 +44,18 @@ _EXAMPLES = {
     "form": "a form's code",
     "priority": "{level: 5, label: some.key}",
     "level": "a number, 1 or more",
-    "label": "a text, or a translation key of the CHT",
+    "label": "text, or a translation key of the CHT",
     "excludeMutedOrDead": "true or false",
     "assignedTo": "{roles: [site_supervisor]}",
     "roles": "a list of at least one role",
-    "reasons": "a list of words, offered for not_visited",
+    "reasons": "a list of the reasons offered for not_visited",
     "tracing": "{forms: [trace_follow_up], outcome: fields.trace_outcome, notFor: [died]}",
     "forms": "a list of form codes",
     "outcome": "a path without $ and brackets, such as fields.trace_details.trace_outcomes",
-    "notFor": "a list of reasons for which nobody is sent",
+    "notFor": "a list of the reasons for which nobody is sent",
     "verifiedInCht": "true or false",
 }
+_OUTLINE = "; write at least timezone and tasks, as docs/implementers.md shows"
 _ONLY_IN_TASKS_JS = {
     "modifyContent": "the answer's form is always the same; leave it out",
     "contact": "leave it out",
@@ -89,6 +90,10 @@ def sentence(details: ErrorDetails, content: Any) -> str:
             return f"{subject} is not a known key{_nearest_key(key)}"
         case "string_type":
             return f"{subject} must be text, in quotes if necessary{instead}"
+        case "list_type" | "too_short":
+            return f"{subject} must be a list that is not empty{instead}"
+        case "model_type":
+            return f"{subject} must have keys and values{instead or _OUTLINE}"
         case "string_pattern_mismatch" | "literal_error":
             return f"{subject} cannot be {details['input']!r}{instead}"
     message = details["msg"]

@@ -23,7 +23,7 @@ def _not_evaluable(connection: psycopg.Connection, file: File) -> list[Problem]:
     return [
         Problem(
             line,
-            f"{where} is no predicate that PostgreSQL can evaluate: {complaint}; write a"
+            f"{where} is not a predicate that PostgreSQL can evaluate: {complaint}; write a"
             " comparison, such as '$.fields.visit == \"yes\"'",
         )
         for line, where, predicate in rules.predicates(file)

@@ -78,7 +78,7 @@ def unknown(file: File, named: list[Named], known: Known) -> list[Problem]:
         Problem(
             file.line(one.location),
             f"{error_messages.where(one.location, file.content)} names the {one.kind} {one.name}, "
-            f"which nothing that landed knows{_instead(one, known)}",
+            f"which is not in the CHT's data{_instead(one, known)}",
         )
         for one in named
         if (one.kind, one.name) not in known

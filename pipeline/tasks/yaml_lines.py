@@ -51,7 +51,7 @@ def read(text: str) -> File:
 
 def _unreadable(error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
-    reason = getattr(error, "problem", None) or "no YAML"
+    reason = getattr(error, "problem", None) or "not YAML"
     return Problem(mark.line + 1 if mark else 1, f"cannot be read as YAML: {reason}")
 
 
@@ -69,8 +69,8 @@ def _walk(
                 problems.append(
                     Problem(
                         line,
-                        f"{key.value} is given a second time, first in line {lines[below]};"
-                        " keep one of them",
+                        f"{key.value} is given twice, first in line {lines[below]}; "
+                        "keep one of them",
                     )
                 )
             lines[below] = line

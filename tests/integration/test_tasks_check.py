@@ -48,7 +48,7 @@ def test_a_predicate_that_cannot_be_evaluated_is_told_with_line_and_key(
     connection: psycopg.Connection, predicate: str, reason: str
 ) -> None:
     told = complaints(connection, predicate)
-    assert told.startswith("tasks.yml:6: task verify: appliesIf is no predicate")
+    assert told.startswith("tasks.yml:6: task verify: appliesIf is not a predicate")
     assert reason in told
     assert "write a comparison" in told
 
@@ -93,37 +93,37 @@ def test_the_names_of_the_shipped_file_are_known_to_the_recorded_cht(
         (
             "areaType: chw_area",
             "areaType: chw-area",
-            "5: areaType names the contact type chw-area, which nothing that landed knows; "
+            "5: areaType names the contact type chw-area, which is not in the CHT's data; "
             "did you mean chw_area?",
         ),
         (
             "appliesToType: [trace]",
             "appliesToType: [trace, Trace]",
             "14: task verify-missed-appointment: appliesToType.1 names the form Trace, which "
-            "nothing that landed knows; did you mean trace?",
+            "is not in the CHT's data; did you mean trace?",
         ),
         (
             "newerReport: [visit_verification]",
             "newerReport: [delivery]",
             "21: task verify-missed-appointment: resolvedIf.newerReport.0 names the form "
-            "delivery, which nothing that landed knows",
+            "delivery, which is not in the CHT's data",
         ),
         (
             "{form: missed_appointment_verification}",
             "{form: missed_apointment_verification}",
             "22: task verify-missed-appointment: actions.0.form names the form "
-            "missed_apointment_verification, which nothing that landed knows; "
+            "missed_apointment_verification, which is not in the CHT's data; "
             "did you mean missed_appointment_verification?",
         ),
         (
             "roles: [site_supervisor]",
             "roles: [site_supervisors]",
             "25: task verify-missed-appointment: assignedTo.roles.0 names the role "
-            "site_supervisors, which nothing that landed knows; did you mean site_supervisor?",
+            "site_supervisors, which is not in the CHT's data; did you mean site_supervisor?",
         ),
     ],
 )
-def test_a_name_that_nothing_landed_knows_is_warned_of(
+def test_a_name_that_is_not_in_the_chts_data_is_warned_of(
     programme: Programme, right: str, wrong: str, warning: str
 ) -> None:
     assert right in SHIPPED
@@ -134,7 +134,7 @@ def test_contacts_are_asked_by_contact_type_and_a_form_is_none(programme: Progra
     text = SHIPPED.replace("appliesTo: reports", "appliesTo: contacts")
     assert told(programme, text) == [
         "14: task verify-missed-appointment: appliesToType.0 names the contact type trace, which "
-        "nothing that landed knows"
+        "is not in the CHT's data"
     ]
     assert told(programme, text.replace("[trace]", "[household]")) == []
 
@@ -164,8 +164,8 @@ def test_a_name_is_known_by_the_settings_or_by_a_document_that_uses_it(
     programme.delete("a1")
     programme.delete("form:B")
     assert [warning.split(" names ")[1] for warning in told(programme, text)] == [
-        "the form A, which nothing that landed knows",
-        "the form B, which nothing that landed knows",
+        "the form A, which is not in the CHT's data",
+        "the form B, which is not in the CHT's data",
     ]
 
 

@@ -91,11 +91,11 @@ def test_every_error_is_told_at_once_with_line_key_and_what_to_write_instead() -
     text = text.replace("Africa/Blantyre", "Malawi").replace("days: 0, ", "")
     assert _complaints(text) == [
         "tasks.yml:1: timezone Malawi is unknown; write an IANA name such as Africa/Blantyre",
-        "tasks.yml:3: task verify: title is missing; write a text, or a translation key of the CHT",
+        "tasks.yml:3: task verify: title is missing; write text, or a translation key of the CHT",
         "tasks.yml:4: task verify: titel is not a known key; did you mean title?",
         "tasks.yml:8: task verify: events.0.start: input should be greater than or equal to 0;"
-        " write for how many days before the due day it is open, 0 or more",
-        "tasks.yml:8: task verify: events.0 needs one of days and dueDate; write exactly one",
+        " write how many days before the due day the task opens, 0 or more",
+        "tasks.yml:8: task verify: events.0 needs either days or dueDate",
     ]
 
 
@@ -108,13 +108,15 @@ def test_every_error_is_told_at_once_with_line_key_and_what_to_write_instead() -
             "    resolvedIf: {cleared: true}\n    actions",
             "which only scheduled_tasks can be",
         ),
-        ("    actions", "    resolvedIf: {}\n    actions", "names nothing that could resolve"),
+        ("    actions", "    resolvedIf: {}\n    actions", "never resolves the task"),
         ("name: verify", "name: a~b", "3: task a~b: name cannot be 'a~b'; write a name without"),
         ("appliesTo: reports", "appliesTo: people", "write reports, contacts or scheduled_tasks"),
         ("    title", "    contactLabel: $.fields.x\n    title", "a path without $ and brackets"),
-        ("    title", "    title: A\n    title", "5: title is given a second time, first in line"),
+        ("    title", "    title: A\n    title", "5: title is given twice, first in line"),
         ("[trace]", "[4]", "appliesToType.0 must be text, in quotes if necessary; write a list"),
         ("timezone: Africa/Blantyre", "timezone: [", "cannot be read as YAML"),
+        (SMALL, "", "1: the file must have keys and values; write at least timezone and tasks"),
+        (SMALL, "timezone: Africa/Blantyre\ntasks: []", "tasks must be a list that is not empty"),
     ],
 )
 def test_a_mistake_is_named(old: str, new: str, complaint: str) -> None:
@@ -132,7 +134,7 @@ def test_several_events_need_names_of_their_own() -> None:
 def test_two_tasks_cannot_share_a_name() -> None:
     task = SMALL[SMALL.index("  - name") :]
     (complaint,) = _complaints(SMALL + task)
-    assert complaint == "tasks.yml:11: task verify: name is given to two tasks; write another"
+    assert complaint == "tasks.yml:11: task verify: name is used by two tasks; choose another"
 
 
 def test_a_contact_and_each_type_may_be_asked() -> None:

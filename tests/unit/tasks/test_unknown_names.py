@@ -52,6 +52,6 @@ def test_a_near_name_of_the_same_kind_is_offered() -> None:
         (problem,) = unknown(file, [Named(Kind.FORM, name, ("areaType",))], known)
         assert problem.line == 1
         assert problem.sentence == (
-            f"areaType names the form {name}, which nothing that landed knows"
+            f"areaType names the form {name}, which is not in the CHT's data"
             + (f"; did you mean {instead}?" if instead else "")
         )
