@@ -1,7 +1,7 @@
-"""The command `worklist`: reads the environment, puts the parts together, prints, exits.
+"""The command `worklist`: reads the environment and composes the parts.
 
-Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 it failed, 2 the call or the
-settings are wrong.
+Data goes to stdout, everything else to stderr. Exit codes: 0 success, 1 failure, 2 wrong usage or
+settings.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,10 @@ from pipeline.writeback import outbox_commands
 from pipeline.writeback import store as outbox_store
 from pipeline.writeback.rules import State
 
-# libpq tells the server these after, and in spite of, what our sessions set (`database`).
-_OVERRULING = ("PGDATESTYLE", "PGTZ")
-_OF_UTF_16 = "\0"  # in each letter of it, and in no text
-_SECONDS_BETWEEN_TURNS = 1.0
-_TASK_COLUMNS = {  # by heading
+_OVERRIDING = ("PGDATESTYLE", "PGTZ")  # libpq applies these over the settings of `database`
+_IN_UTF_16_ONLY = "\0"
+_SECONDS_BETWEEN_CYCLES = 1.0
+_TASK_COLUMNS = {  # field by heading
     "patient": "patient_name",
     "number": "patient_id",
     "phone": "phone",
@@ -47,10 +46,13 @@ _TASK_COLUMNS = {  # by heading
     "closes": "closes_on",
     "flags": "flags",
 }
+_FORMAT = click.option(
+    "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
 
 
 class _Commands(click.Group):
-    """Turns our errors into one sentence and an exit code."""
+    """Logs our errors as a sentence each and sets the exit code."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -68,38 +70,36 @@ class _Commands(click.Group):
 def main(context: click.Context) -> None:
     """Tasks for the online users of the Community Health Toolkit.
 
-    Settings come from the environment and from a file .env in the current folder; .env.example
+    Settings are read from the environment and from a .env file in the current folder; .env.example
     lists them.
     """
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
-    for name in _OVERRULING:
+    for terminating in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(terminating, signal.default_int_handler)
+    for name in _OVERRIDING:
         os.environ.pop(name, None)
-    context.obj = Settings.read({**_env_file(Path(".env")), **os.environ})
+    context.obj = Settings.read({**_env_file(Path(".env")), **os.environ}, warn=log)
 
 
 def _env_file(path: Path) -> dict[str, str]:
-    """Empty where there is none. Raises SettingsWrong, and repeats nothing of what is in it."""
+    """The variables in a .env file, which need not exist; errors never repeat its content."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise SettingsWrong(
-            f"{path.resolve()} cannot be read ({error.strerror}): it must be a file that this "
+            f"{path.resolve()} cannot be read ({error.strerror}): make it a file that this "
             "account may read."
         ) from error
     except UnicodeDecodeError:
-        text = _OF_UTF_16
-    if _OF_UTF_16 in text:
-        raise SettingsWrong(
-            f"{path.resolve()} is not in UTF-8, as files saved on Windows may be: save it in UTF-8."
-        )
+        text = _IN_UTF_16_ONLY
+    if _IN_UTF_16_ONLY in text:
+        raise SettingsWrong(f"{path.resolve()} is not in UTF-8: save it again in that encoding.")
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
             raise SettingsWrong(
-                f"Line {binding.original.line} of {path.resolve()} is not NAME=VALUE: mend it, or "
-                "put a # before it."
+                f"Line {binding.original.line} of {path.resolve()} is not NAME=VALUE: correct it, "
+                "or put a # in front of it."
             )
     return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
 
@@ -107,24 +107,25 @@ def _env_file(path: Path) -> dict[str, str]:
 @main.command("migrate")
 @click.pass_obj
 def migrate_command(settings: Settings) -> None:
-    """Create or update the tables of the landing and the service, and grant the roles anew.
+    """Create or update the tables and the grants of the roles.
 
-    What the account may not grant is printed as SQL for an administrator of PostgreSQL.
+    Statements that the account may not run are printed as SQL for an administrator of PostgreSQL.
     """
     with steps.open_database(settings, must_be_current=False, may_be_made=True) as address:
         refused = steps.migrate(settings, address)
     log("The database is up to date.")
     if refused:
         log(
-            f"The account {address.user} may not set up all roles: have an administrator run this "
-            f"in the database {address.database}, then run `worklist migrate` again."
+            f"The account {address.user} may not set up all roles: have an administrator run "
+            f"these statements in the database {address.database}, then run `worklist migrate` "
+            "again."
         )
         click.echo("\n".join(refused))
 
 
 @main.group("sync", invoke_without_command=True)
-@click.option("--once", "mode", flag_value="once", default="once", help="Until caught up.")
-@click.option("--follow", "mode", flag_value="follow", help="Go on for ever.")
+@click.option("--once", "mode", flag_value="once", default="once", help="Stop when caught up.")
+@click.option("--follow", "mode", flag_value="follow", help="Keep following changes.")
 @click.pass_context
 def sync_command(context: click.Context, mode: str) -> None:
     """Copy the CHT's documents into PostgreSQL."""
@@ -141,7 +142,7 @@ def sync_command(context: click.Context, mode: str) -> None:
 @sync_command.command("reconcile")
 @click.pass_obj
 def reconcile_command(settings: Settings) -> None:
-    """Compare what landed with what the CHT lists, and repair what differs."""
+    """Repair what differs from the CHT's list of documents."""
     with steps.open_database(settings) as address, steps.open_cht(settings) as client:
         steps.reconcile(settings, address, client)
 
@@ -149,7 +150,7 @@ def reconcile_command(settings: Settings) -> None:
 @sync_command.command("retry")
 @click.pass_obj
 def retry_command(settings: Settings) -> None:
-    """Try to land the documents that were set aside."""
+    """Try again to store the documents that were set aside."""
     with steps.open_database(settings) as address:
         steps.retry_set_aside(settings, address)
 
@@ -157,26 +158,26 @@ def retry_command(settings: Settings) -> None:
 @main.command("refresh")
 @click.pass_obj
 def refresh_command(settings: Settings) -> None:
-    """Bring the live tables up to date, after reading tasks.yml."""
+    """Read tasks.yml and update the live tables."""
     with (
         steps.open_database(settings, must_be_current=False) as address,
         steps.open_dbt(settings, address) as running_dbt,
     ):
-        steps.check_current(settings, address)  # while dbt starts, which takes longest
+        steps.check_current(settings, address)  # while dbt starts, which takes seconds
         steps.refresh(settings, address, running_dbt, "live")
 
 
 @main.command("publish")
 @click.pass_obj
 def publish_command(settings: Settings) -> None:
-    """Check the invariants and bring the published marts up to date."""
+    """Check the invariants, then update the published marts."""
     with steps.open_database(settings) as address, steps.open_dbt(settings, address) as running_dbt:
         steps.refresh(settings, address, running_dbt, "published")
 
 
 @main.group("write-back", invoke_without_command=True)
-@click.option("--once", "mode", flag_value="once", default="once", help="What is due now.")
-@click.option("--follow", "mode", flag_value="follow", help="Go on for ever.")
+@click.option("--once", "mode", flag_value="once", default="once", help="Send what is due now.")
+@click.option("--follow", "mode", flag_value="follow", help="Keep sending.")
 @click.pass_context
 def write_back_command(context: click.Context, mode: str) -> None:
     """Send accepted verifications to the CHT."""
@@ -197,18 +198,26 @@ def write_back_command(context: click.Context, mode: str) -> None:
     "states",
     type=click.Choice([state.value for state in State]),
     multiple=True,
-    help="May be repeated; else what is not finished.",
+    help="Only this state; may be repeated. Default: all that are not finished.",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Maximum number of reports.",
+)
+@_FORMAT
 @click.pass_obj
-def outbox_list_command(settings: Settings, states: tuple[str, ...], limit: int, form: str) -> None:
-    """Print the reports that are on their way, the oldest first."""
+def outbox_list_command(
+    settings: Settings, states: tuple[str, ...], limit: int, output: str
+) -> None:
+    """List the reports in the outbox, oldest first."""
     with steps.open_database(settings) as address, database.connect(address) as connection:
         rows = outbox_commands.rows(
             connection, [State(state) for state in states or outbox_commands.UNFINISHED], limit
         )
-    if form == "json":
+    if output == "json":
         click.echo(_json(rows))
     else:
         print_table(rows, outbox_commands.COLUMNS)
@@ -218,43 +227,52 @@ def outbox_list_command(settings: Settings, states: tuple[str, ...], limit: int,
 @click.argument("report")
 @click.pass_obj
 def outbox_show_command(settings: Settings, report: str) -> None:
-    """Print all that is known of one report, and the report itself."""
+    """Show a report and all that is known about it.
+
+    The output contains names.
+    """
     with steps.open_database(settings) as address, database.connect(address) as connection:
         click.echo(_json(outbox_commands.row(connection, report)))
 
 
 @write_back_command.command("retry")
 @click.argument("reports", nargs=-1)
-@click.option("--all", "is_all", is_flag=True, help="Every refused report.")
+@click.option("--all", "is_all", is_flag=True, help="Retry every refused report.")
 @click.pass_obj
 def outbox_retry_command(settings: Settings, reports: tuple[str, ...], is_all: bool) -> None:
-    """Try refused reports again; those that wait are tried at once."""
+    """Retry refused reports; send waiting ones at once."""
     if is_all == bool(reports):
-        raise click.UsageError("Name reports, or say --all.")
+        raise click.UsageError("Give the ids of reports, or --all, but not both.")
     with steps.open_database(settings) as address, database.connect(address) as connection:
         count = outbox_commands.retry(connection, list(reports))
-    log(f"{count} reports are to be sent.")
+    log(f"Reports to be sent: {count}.")
 
 
 @write_back_command.command("drop")
 @click.argument("report")
-@click.option("--reason", prompt="Why is this answer given up", help="Kept with the report.")
+@click.option("--reason", help="Why; kept with the report. Default: ask for it.")
 @click.pass_obj
-def outbox_drop_command(settings: Settings, report: str, reason: str) -> None:
-    """Give a report up: it is never sent, and its task opens again."""
-    if not reason.strip():
-        raise click.UsageError("Say why: --reason TEXT.")
-    with steps.open_database(settings) as address, database.connect(address) as connection:
-        outbox_commands.drop(connection, report, reason.strip(), database.now(connection))
-    log(f"Report {report} is not sent. Its row is kept, and its task is open again.")
+def outbox_drop_command(settings: Settings, report: str, reason: str | None) -> None:
+    """Give up a report: it is never sent, and its task opens again."""
+    with steps.open_database(settings) as address:
+        with database.connect(address) as connection:
+            outbox_commands.check_not_sent(connection, report)
+        if reason is None:
+            reason = click.prompt("Why should this report not be sent", err=True)
+        if not reason.strip():
+            raise click.UsageError("Give a reason: --reason TEXT.")
+        with database.connect(address) as connection:
+            outbox_commands.drop(connection, report, reason.strip(), database.now(connection))
+    log(f"Report {report} will not be sent. It is kept in the outbox, and its task is open again.")
 
 
 @main.command("nightly")
 @click.pass_obj
 def nightly_command(settings: Settings) -> None:
-    """Sync, write back, refresh and publish in one go, for cron.
+    """Run every step once, for cron.
 
-    A step that fails does not keep the others from doing what can be done without it.
+    Syncs, writes back, reconciles, refreshes and publishes. A step that fails does not stop the
+    others.
     """
     with (
         steps.open_database(settings) as address,
@@ -273,7 +291,7 @@ def nightly_command(settings: Settings) -> None:
             lambda: steps.write_back(settings, address, client),
             *sync,
             lambda: steps.reconcile(settings, address, client),
-            # what the sync brought back stands as confirmed
+            # confirms the reports that the sync has brought back
             lambda: steps.write_back(settings, address, client),
             lambda: steps.refresh(settings, address, running_dbt, "live"),
             lambda: steps.refresh(settings, address, running_dbt, "published"),
@@ -294,44 +312,45 @@ def _succeeds(step: Callable[[], object]) -> bool:
 @main.command("run")
 @click.pass_obj
 def run_command(settings: Settings) -> None:
-    """Keep everything fresh until stopped.
+    """Keep everything up to date until interrupted.
 
-    Syncs, writes back and refreshes as things change, publishes each hour, and compares with what
-    the CHT lists each day.
+    Syncs, writes back and refreshes as things change, publishes every hour, and reconciles with the
+    CHT once a day.
     """
     with (
         steps.open_database(settings) as address,
         steps.open_cht(settings) as client,
         steps.open_dbt(settings, address) as running_dbt,
     ):
-        waiting, news = LongPoll(client), threading.Event()
+        long_poll, changed = LongPoll(client), threading.Event()
         sync = (
-            steps.changes_of_couch2pg(settings, address, news)
+            steps.changes_of_couch2pg(settings, address, changed)
             if settings.is_synced_by_couch2pg
-            else lambda: steps.sync_changed(settings, address, client, waiting, news)
+            else lambda: steps.sync_changed(settings, address, client, long_poll, changed)
         )
         cycle = Cycle(
-            news=news,
+            changed=changed,
             sync=sync,
             write_back=lambda: steps.write_back_in_cycle(settings, address, client),
             refresh=lambda: steps.refresh(settings, address, running_dbt, "live", quiet=True),
             publish=lambda: steps.refresh(settings, address, running_dbt, "published", quiet=True),
             reconcile=lambda: steps.reconcile(settings, address, client, quiet=True),
             clock=lambda: datetime.now(UTC),
-            say=log,
+            log=log,
         )
         with contextlib.suppress(KeyboardInterrupt):
             while True:
-                cycle.turn()
-                time.sleep(_SECONDS_BETWEEN_TURNS)
+                cycle.run_once()
+                time.sleep(_SECONDS_BETWEEN_CYCLES)
 
 
 @main.command("serve")
 @click.pass_obj
 def serve_command(settings: Settings) -> None:
-    """Show the worklist, take verifications, and send each to the CHT at once.
+    """Serve the worklist to supervisors.
 
-    With the CHT away they wait and the page goes on. Write-backs elsewhere do not disturb it.
+    Each verification is sent to the CHT at once. While the CHT is down, verifications wait and the
+    page keeps working. Other write-backs may run at the same time.
     """
     from pipeline.service import server
 
@@ -360,15 +379,15 @@ def serve_command(settings: Settings) -> None:
 
 
 @main.group("tasks", invoke_without_command=True)
-@click.option("--user", "user_name", help="The supervisor, by user name.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@click.option("--user", "user_name", help="User name of the supervisor.")
+@_FORMAT
 @click.pass_context
-def tasks_command(context: click.Context, user_name: str | None, form: str) -> None:
-    """Print the open tasks that a supervisor sees."""
+def tasks_command(context: click.Context, user_name: str | None, output: str) -> None:
+    """List the open tasks that a supervisor sees."""
     if context.invoked_subcommand is not None:
         return
     if not user_name:
-        raise click.UsageError("Say whose tasks: --user NAME.")
+        raise click.UsageError("Give the user name of a supervisor: --user NAME.")
     settings: Settings = context.obj
     with steps.open_database(settings) as address, database.translated(address):
         engine = database.engine(address)
@@ -376,7 +395,7 @@ def tasks_command(context: click.Context, user_name: str | None, form: str) -> N
             viewer = worklist_store.viewer(connection, user_name, settings.programme_roles)
             rows = [msgspec.to_builtins(task) for task in worklist_store.tasks(connection, viewer)]
         engine.dispose()
-    if form == "json":
+    if output == "json":
         click.echo(_json(rows))
     else:
         shown = [{heading: row[name] for heading, name in _TASK_COLUMNS.items()} for row in rows]
@@ -387,7 +406,10 @@ def tasks_command(context: click.Context, user_name: str | None, form: str) -> N
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.pass_obj
 def check_command(settings: Settings, file: Path | None) -> None:
-    """Tell everything that is wrong with a tasks.yml, and warn of what the CHT does not know."""
+    """Check a tasks.yml for errors.
+
+    Also warns of forms, roles and contact types that are not in the CHT's data.
+    """
     path = file or settings.tasks_file
     text, documents = steps.read_tasks_file(path), steps.landing(settings).documents
     with (
@@ -400,24 +422,23 @@ def check_command(settings: Settings, file: Path | None) -> None:
         log(f"{path.name}:{warning.line}: warning: {warning.sentence}")
     if warnings is None:
         log(
-            f"{path.name}: its forms, roles and contact types were not compared with the CHT, of "
-            "which no document can be read here; run `worklist sync --once` first."
+            f"{path.name}: its forms, roles and contact types were not checked, since no documents "
+            "of the CHT can be read here: run `worklist sync --once` first."
         )
-    log(f"{path.name}: {len(programme.tasks)} task definitions, nothing wrong{_counted(warnings)}.")
-
-
-def _counted(warnings: Sequence[object] | None) -> str:
-    return f", warnings: {len(warnings)}" if warnings else ""
+    log(
+        f"{path.name} is valid (task definitions: {len(programme.tasks)}, "
+        f"warnings: {len(warnings or ())})."
+    )
 
 
 @tasks_command.command("explain")
 @click.argument("words", nargs=-1, required=True, metavar="TASK_OR_PATIENT")
 @click.pass_obj
 def explain_command(settings: Settings, words: tuple[str, ...]) -> None:
-    """Tell why a task is in its state, or why a patient, report or contact gave none.
+    """Explain the state of a task, or why there is none.
 
-    TASK_OR_PATIENT is the id or uuid of a task, the id of a document, or a patient's number or
-    name. What is printed holds names.
+    TASK_OR_PATIENT is the id or UUID of a task, the id of a document, or a patient's number or
+    name. The output contains names.
     """
     with steps.open_database(settings) as address, database.connect(address) as connection:
         found = explanation(connection, " ".join(words))
@@ -425,12 +446,12 @@ def explain_command(settings: Settings, words: tuple[str, ...]) -> None:
 
 
 @main.command("status")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def status_command(settings: Settings, as_json: bool) -> None:
-    """Say how fresh everything is, what waits, and what needs a person.
+    """Show what is fresh, what waits and what needs attention.
 
-    Ends with 1 when something does.
+    The exit code is 1 if anything needs attention.
     """
     with steps.open_database(settings) as address, database.connect(address) as connection:
         report = status.read(
@@ -440,17 +461,21 @@ def status_command(settings: Settings, as_json: bool) -> None:
             steps.database_description(settings),
         )
     click.echo(_json(report) if as_json else status.text(report))
-    if report["needs_a_person"]:
+    if report["needs_attention"]:
         raise click.exceptions.Exit(1)
 
 
 @main.command("simulate")
-@click.option("--feed", type=click.Path(path_type=Path), help="A recorded feed; else invented.")
-@click.option("--port", type=int, default=5984, show_default=True)
-@click.option("--password", default="password", help="Of every user of the feed.")
+@click.option(
+    "--feed",
+    type=click.Path(path_type=Path),
+    help="A recorded changes feed. Default: an invented programme.",
+)
+@click.option("--port", type=int, default=5984, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--password", default="password", help="Password of every user.", show_default=True)
 @click.pass_obj
 def simulate_command(settings: Settings, feed: Path | None, port: int, password: str) -> None:
-    """Start a simulated CHT for trying things out."""
+    """Start a simulated CHT to try things out."""
     from testbed.simulated_cht import server
 
     server.serve(feed, "127.0.0.1", port, password, _moment(settings), announce=log)
@@ -459,7 +484,7 @@ def simulate_command(settings: Settings, feed: Path | None, port: int, password:
 @main.command("demo")
 @click.pass_obj
 def demo_command(settings: Settings) -> None:
-    """Everything at once on invented data: CHT, database, worklist."""
+    """Try everything on invented data: CHT, database and worklist."""
     from pipeline import demo
     from testbed.invented_programme import programme
 
@@ -469,7 +494,7 @@ def demo_command(settings: Settings) -> None:
 
 
 def _moment(settings: Settings) -> datetime:
-    """Now for what has no database to ask: a bare day means its noon, UTC."""
+    """The current time, or that of WORKLIST_NOW; a bare day means noon, UTC."""
     if settings.now is None:
         return datetime.now(UTC)
     moment = datetime.fromisoformat(settings.now)

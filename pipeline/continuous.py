@@ -1,7 +1,4 @@
-"""The cycle of `worklist run`: changes in the CHT reach the list, answers reach the CHT.
-
-Every step is passed in; a step that cannot be done now is said once and tried again.
-"""
+"""The cycle of `worklist run`: changes in the CHT reach the list, answers reach the CHT."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,35 +9,36 @@ from pipeline.errors import WorklistError
 
 PUBLISH_EVERY = timedelta(hours=1)
 RECONCILE_EVERY = timedelta(days=1)
-RECONCILE_AGAIN = timedelta(hours=1)  # after one that failed, perhaps far on
+RECONCILE_AGAIN_AFTER = timedelta(hours=1)  # if it failed
 
 
 @dataclass
 class Cycle:
-    """One turn after the other; `sync` sets `news` when documents were written.
+    """Runs the steps that are due; one that fails is logged once and retried in the next run.
 
-    What can wait is done in a turn without news: first the publication, then the reconciliation.
+    `sync` sets `changed` when it has written documents. Publication and reconciliation wait for a
+    run without changes.
     """
 
-    news: Event
+    changed: Event
     sync: Callable[[], object]
     write_back: Callable[[], object]
     refresh: Callable[[], None]
     publish: Callable[[], None]
     reconcile: Callable[[], None]
     clock: Callable[[], datetime]
-    say: Callable[[str], None]
+    log: Callable[[str], None]
     _published_at: datetime | None = None
     _reconcile_at: datetime | None = None
-    _complaints: dict[str, str] = field(default_factory=dict)
+    _errors: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.news.set()  # whatever came before
+        self.changed.set()  # by what ran before
 
-    def turn(self) -> None:
+    def run_once(self) -> None:
         self._try("write back", self.write_back)
         self._try("sync", self.sync)
-        if self.news.is_set():
+        if self.changed.is_set():
             self._try("refresh", self._refresh)
         elif self._is_publication_due():
             self._try("publish", self._publish)
@@ -48,11 +46,11 @@ class Cycle:
             self._try("reconcile", self._reconcile)
 
     def _refresh(self) -> None:
-        self.news.clear()
+        self.changed.clear()
         try:
             self.refresh()
         except WorklistError:
-            self.news.set()
+            self.changed.set()
             raise
 
     def _publish(self) -> None:
@@ -60,8 +58,8 @@ class Cycle:
         self._published_at = self.clock()
 
     def _reconcile(self) -> None:
-        self._reconcile_at = self.clock() + RECONCILE_AGAIN
-        self.news.set()  # what was repaired is refreshed, also where it failed halfway
+        self._reconcile_at = self.clock() + RECONCILE_AGAIN_AFTER
+        self.changed.set()  # also if it fails halfway
         self.reconcile()
         self._reconcile_at = self.clock() + RECONCILE_EVERY
 
@@ -73,13 +71,12 @@ class Cycle:
         return last is None or self.clock() - last >= PUBLISH_EVERY
 
     def _try(self, name: str, step: Callable[[], object]) -> None:
-        """A complaint is said when it is new, and once more when it is over."""
         try:
             step()
         except WorklistError as error:
-            if self._complaints.get(name) != str(error):
-                self.say(f"{name}: {error}")
-            self._complaints[name] = str(error)
+            if self._errors.get(name) != str(error):
+                self.log(f"{name}: {error}")
+            self._errors[name] = str(error)
         else:
-            if self._complaints.pop(name, None):
-                self.say(f"{name}: works again")
+            if self._errors.pop(name, None):
+                self.log(f"{name}: works again")

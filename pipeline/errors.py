@@ -1,26 +1,25 @@
-"""The errors a caller can act on, sorted by what to do about them.
+"""The errors, sorted by what the caller should do.
 
-They are raised at the two doors (HTTP, PostgreSQL) and by the rules; `cli` turns them into one
-sentence and an exit code, `service` into an HTTP status. A message never holds a patient's name,
-a document's content or a secret.
+`cli` turns them into one sentence and an exit code, `service` into an HTTP status. A message never
+contains a patient's name, a document's content or a secret.
 """
 
 
 class WorklistError(Exception):
-    """Anything this project says no with; its text is meant for a person."""
+    """The base of all our errors; the message is a sentence for a person."""
 
 
 class SettingsWrong(WorklistError):
-    """Stop: what the operator or implementer wrote must be changed first."""
+    """Stop: the operator or implementer must change the settings first."""
 
 
 class Unavailable(WorklistError):
-    """The same again later may succeed: the other side is down, slow or busy."""
+    """Retry later: the other side is down, slow or busy."""
 
 
 class Refused(WorklistError):
-    """Never the same again: the other side, or a rule, said no."""
+    """Do not retry: the other side, or a rule, does not allow it."""
 
 
 class Conflict(WorklistError):
-    """Somebody was faster; look at what stands now and decide anew."""
+    """Somebody was faster: check the current state, then decide again."""

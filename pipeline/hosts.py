@@ -1,10 +1,10 @@
-"""Hosts as operators write them: a name or an address, and what is to be said of anything else."""
+"""Hosts in the settings: names and addresses, and advice where something else was written."""
 
 import ipaddress
 import re
 
 _HOST_NAME = re.compile(r"([\w-]{1,63}\.)*[\w-]{1,63}\.?")
-_URL_IN_PLACE_OF_HOST = re.compile(
+_URL = re.compile(
     r"((?P<scheme>[a-z+]+)://)?(?P<user>[^/@]*@)?(?P<host>\[[^]]*\]|[^/:@\[\]]*)(:(?P<port>\d+))?(/.*)?",
     re.IGNORECASE,
 )
@@ -12,18 +12,18 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def read(value: str) -> str | None:
-    """The host, of an IPv6 address without its brackets; None where it is not one."""
+    """The host, an IPv6 address without brackets; None if it is not a host."""
     bare = value.removeprefix("[").removesuffix("]")
     return bare if _HOST_NAME.fullmatch(value) or _is_ipv6(bare) else None
 
 
-def wrong(name: str, value: str) -> str:
-    """What to write instead. A value with an account in it holds a password, so never the value."""
+def advice(name: str, value: str) -> str:
+    """What to write instead; never repeats the value, which may contain a password."""
     server = name.partition("_")[0]
-    found = _URL_IN_PLACE_OF_HOST.fullmatch(value)
+    found = _URL.fullmatch(value)
     host = read(found["host"]) if found else None
     if not found or host is None:
-        return f"{name} is not the name or address of a host: write one such as cht.example.org."
+        return f"{name} is not the name or address of a host: write one, such as cht.example.org."
     scheme = (found["scheme"] or "").lower() if server == "COUCHDB" else ""
     parts = [f"{name}={host}"]
     if port := found["port"] or _PORTS.get(scheme):
@@ -32,7 +32,7 @@ def wrong(name: str, value: str) -> str:
         parts.append(f"COUCHDB_SECURE={'true' if scheme == 'https' else 'false'}")
     if found["user"]:
         parts.append(f"{server}_USER and {server}_PASSWORD for the account")
-    return f"{name} must hold a host and nothing else: write {', '.join(parts)}."
+    return f"{name} must be a host alone: write {', '.join(parts)}."
 
 
 def _is_ipv6(value: str) -> bool:

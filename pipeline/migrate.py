@@ -195,16 +195,19 @@ def _config() -> Config:
 
 def name_instance(
     connection: sqlalchemy.Connection, name: str, source: str, created_at: datetime
-) -> None:
-    """Records which CHT this database serves.
+) -> str:
+    """Records which CHT this database serves, and returns its name.
 
-    The first name is kept, since report ids are made from it; the source follows the host.
+    A name that was recorded before stays, since report ids are derived from it; the source follows
+    the host.
     """
-    connection.execute(
+    recorded: str = connection.execute(
         sqlalchemy.text("""
             insert into app.instance (name, source, created_at)
             values (:name, :source, :created_at)
             on conflict (only_row) do update set source = excluded.source
+            returning name
         """),
         {"name": name, "source": source, "created_at": created_at},
-    )
+    ).scalar_one()
+    return recorded

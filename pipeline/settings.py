@@ -1,12 +1,13 @@
-"""One frozen settings object, read from the environment by `cli` and handed to everybody else.
+"""The settings, read from the environment by `cli` and passed to everything else.
 
-CouchDB and PostgreSQL keep the names that cht-sync gave them, so that its `.env` works as it
-stands; names of our own begin with `WORKLIST_`.
+Those of CouchDB and PostgreSQL have the names that cht-sync uses, so that its `.env` works
+unchanged; our own begin with `WORKLIST_`.
 """
 
+import difflib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,23 +16,22 @@ from pipeline import hosts
 from pipeline.errors import SettingsWrong
 from pipeline.packaged_files import TASKS
 
-# As long as a session may last, see worklist/sessions.py.
-_LONGEST_HOLD = 16 * 3600
+_LONGEST_HOLD = 16 * 3600  # seconds, as long as a session lasts at most (worklist/sessions.py)
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,50}")
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2}))?"
 )
-_FARTHEST_ZONE = timedelta(hours=16)  # that PostgreSQL knows
-# Schemas that the migrations and dbt fill, and grant to roles of their own.
+_LARGEST_UTC_OFFSET = timedelta(hours=16)  # that PostgreSQL accepts
+# Filled by the migrations and dbt, with grants of their own.
 _OWN_SCHEMAS = frozenset({"app", "worklist", "worklist_live", "worklist_pii", "worklist_build"})
 _PROGRESS = "couchdb_progress"
+_PREFIX = "WORKLIST_"
 
 
 @dataclass(frozen=True)
 class CouchSettings:
-    """Where the CHT is, and the account that reads and writes it.
-
-    `authorities` is a file of certificates that are trusted besides those of the system.
+    """The CHT and our account there; `authorities` is a file of certificates to trust in addition
+    to those of the system.
     """
 
     host: str
@@ -49,17 +49,17 @@ class CouchSettings:
 
     @property
     def medic(self) -> str:
-        """The database that tasks come from and verifications go to."""
+        """The database that holds the reports and receives the verifications."""
         return "medic" if "medic" in self.databases else self.databases[0]
 
     def source(self, database: str) -> str:
-        """The name cht-sync gives a database in `source`: host without port, then its name."""
+        """As in cht-sync's column `source`: host without port, slash, name of the database."""
         return f"{self.host}/{database}"
 
 
 @dataclass(frozen=True)
 class PostgresSettings:
-    """A PostgreSQL server; `host` None means the embedded one."""
+    """A PostgreSQL server; without a host, the embedded one."""
 
     host: str | None
     port: int
@@ -72,12 +72,12 @@ class PostgresSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """`is_home_anywhere` is whether `home` is the same whatever folder a command is run in."""
+    """`is_home_absolute`: `home` does not depend on the folder that a command runs in."""
 
     couch: CouchSettings
     postgres: PostgresSettings
     home: Path
-    is_home_anywhere: bool
+    is_home_absolute: bool
     instance: str | None
     now: str | None
     tasks_file: Path
@@ -93,8 +93,12 @@ class Settings:
     writes_with_api: bool
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> "Settings":
-        """Raises SettingsWrong with the variable's name and what it should hold."""
+    def read(
+        cls, environment: Mapping[str, str], warn: Callable[[str], None] = lambda _: None
+    ) -> "Settings":
+        """Raises SettingsWrong with the name of the variable and what to write; warns of variables
+        that look like ours and are unknown.
+        """
         read = _Reader(environment)
         couch = CouchSettings(
             host=read.host("COUCHDB_HOST", "localhost"),
@@ -115,11 +119,11 @@ class Settings:
             table=read.table("POSTGRES_TABLE", "couchdb"),
         )
         home = read.text("WORKLIST_HOME", ".worklist")
-        return cls(
+        settings = cls(
             couch=couch,
             postgres=postgres,
             home=Path(home).resolve(),
-            is_home_anywhere=Path(home).is_absolute(),
+            is_home_absolute=Path(home).is_absolute(),
             instance=read.text("WORKLIST_INSTANCE", "") or None,
             now=read.moment("WORKLIST_NOW"),
             tasks_file=Path(read.text("WORKLIST_TASKS", str(TASKS))).resolve(),
@@ -135,33 +139,45 @@ class Settings:
             keeps_deleted_content=read.flag("WORKLIST_KEEP_DELETED", default="true"),
             is_synced_by_couch2pg=read.choice("WORKLIST_SYNC", "own", "external") == "external",
             writes_with_api=read.choice("WORKLIST_WRITE_WITH", "bulk_docs", "api") == "api",
-        )._checked()
+        )
+        settings._check()
+        read.warn_of_unknown_names(warn)
+        return settings
 
-    def _checked(self) -> "Settings":
+    def _check(self) -> None:
         if self.is_synced_by_couch2pg and len(self.couch.databases) > 1:
             raise SettingsWrong(
-                "WORKLIST_SYNC is external, and COUCHDB_DBS names several databases: couch2pg "
-                "keeps them in one table by _id alone, where they overwrite each other. Name one."
+                "COUCHDB_DBS must name one database, since WORKLIST_SYNC is external: couch2pg "
+                "stores all databases by _id alone, where they would overwrite each other."
             )
-        return self
 
 
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self._known: set[str] = set()
+
+    def warn_of_unknown_names(self, warn: Callable[[str], None]) -> None:
+        known = [name.removeprefix(_PREFIX) for name in self._known if name.startswith(_PREFIX)]
+        for name in sorted(self._environment.keys() - self._known):
+            if name.startswith(_PREFIX) and not name.startswith(f"{_PREFIX}TEST_"):
+                near = difflib.get_close_matches(name.removeprefix(_PREFIX), known, n=1)
+                hint = f": did you mean {_PREFIX}{near[0]}?" if near else "."
+                warn(f"{name} is not a setting of CHT Worklist and is ignored{hint}")
 
     def text(self, name: str, default: str) -> str:
+        self._known.add(name)
         return self._environment.get(name, "").strip() or default
 
     def host(self, name: str, default: str) -> str:
         value = self.text(name, default)
         host = hosts.read(value)
         if host is None:
-            raise SettingsWrong(hosts.wrong(name, value))
+            raise SettingsWrong(hosts.advice(name, value))
         return host
 
     def server(self, name: str) -> str | None:
-        """A host, or the folder of a Unix socket; None where nothing is said."""
+        """A host, or the folder of a Unix socket; None where it is not set."""
         value = self.text(name, "")
         return value if value.startswith("/") else self.host(name, value) if value else None
 
@@ -179,15 +195,17 @@ class _Reader:
         seconds = self.seconds(name, default)
         if not 300 <= seconds <= _LONGEST_HOLD:
             raise SettingsWrong(
-                f"{name} is {seconds}: write 300 to {_LONGEST_HOLD} seconds; the CHT is asked "
-                f"every five minutes, and no session lasts longer than {_LONGEST_HOLD}."
+                f"{name} is {seconds}: write a number of seconds from 300 to {_LONGEST_HOLD}. "
+                "Rights are checked every five minutes, and no session lasts longer than that."
             )
         return timedelta(seconds=seconds)
 
     def names(self, name: str, default: str) -> tuple[str, ...]:
         values = tuple(dict.fromkeys(self.text(name, default).replace(",", " ").split()))
         if not values:
-            raise SettingsWrong(f"{name} names none: write one such as {default}, or leave it out.")
+            raise SettingsWrong(
+                f"{name} contains no name: write one, such as {default}, or remove it."
+            )
         return values
 
     def networks(self, name: str, default: str) -> tuple[str, ...]:
@@ -197,14 +215,14 @@ class _Reader:
                 ipaddress.ip_network(value)
             except ValueError:
                 raise SettingsWrong(
-                    f"{name} holds {value!r}: write addresses or networks, such as 10.0.0.0/8."
+                    f"{name} contains {value!r}: write addresses or networks, such as 10.0.0.0/8."
                 ) from None
         return values
 
     def url(self, name: str, default: str) -> str:
         value = self.text(name, default).rstrip("/")
         if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
-            raise SettingsWrong(f"{name} is not an address such as https://cht.example.org.")
+            raise SettingsWrong(f"{name} is not a URL: write one such as https://cht.example.org.")
         return value
 
     def flag(self, name: str, default: str = "false") -> bool:
@@ -214,7 +232,7 @@ class _Reader:
         return value in {"true", "1", "yes"}
 
     def choice(self, name: str, *choices: str) -> str:
-        """The first is the default."""
+        """The first choice is the default."""
         value = self.text(name, choices[0]).lower()
         if value not in choices:
             raise SettingsWrong(f"{name} is {value!r}: write {' or '.join(choices)}.")
@@ -233,15 +251,15 @@ class _Reader:
         return value
 
     def schema(self, name: str, default: str) -> str:
-        """Raw documents are in it, and each of our roles may read one of the others."""
+        """Not one that we grant to readers: the landing holds whole documents."""
         value = self.identifier(name, default)
         if value in _OWN_SCHEMAS:
             raise SettingsWrong(
-                f"{name} is {value!r}, which CHT Worklist fills itself: write another, such as v1."
+                f"{name} is {value!r}, which CHT Worklist uses itself: choose another, such as v1."
             )
         if value.startswith("pg_") or value == "information_schema":
             raise SettingsWrong(
-                f"{name} is {value!r}, which is PostgreSQL's own: write another, such as v1."
+                f"{name} is {value!r}, which belongs to PostgreSQL: choose another, such as v1."
             )
         return value
 
@@ -249,8 +267,8 @@ class _Reader:
         value = self.identifier(name, default)
         if value == _PROGRESS:
             raise SettingsWrong(
-                f"{name} is {value!r}, where the progress of the sync is kept: write another, such "
-                "as couchdb."
+                f"{name} is {value!r}, which holds the progress of the sync: choose another, "
+                "such as couchdb."
             )
         return value
 
@@ -260,18 +278,18 @@ class _Reader:
             return None
         if not _is_moment(value):
             raise SettingsWrong(
-                f"{name} is {value!r}: write a day such as 2026-11-20, or a moment with its zone "
+                f"{name} is {value!r}: write a day such as 2026-11-20, or a time with its zone "
                 "such as 2026-11-20T08:30:00+02:00."
             )
         return value
 
 
 def _is_moment(value: str) -> bool:
-    """Whether it is one that both Python and PostgreSQL can read."""
+    """Whether both Python and PostgreSQL can read it."""
     if not _MOMENT.fullmatch(value):
         return False
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return False
-    return abs(moment.utcoffset() or timedelta()) < _FARTHEST_ZONE
+    return abs(moment.utcoffset() or timedelta()) < _LARGEST_UTC_OFFSET

@@ -1,4 +1,4 @@
-"""How fresh everything is and what waits, gathered from those who know."""
+"""How fresh the data is, what is waiting, and what needs attention."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -17,9 +17,9 @@ from pipeline.writeback import store as outbox_store
 def read(
     connection: psycopg.Connection, landing: Landing, sources: Sequence[str], database: str
 ) -> dict[str, Any]:
-    """Moments as UTC; `sync` has an entry per source, `refresh` one per tier that ever ran.
+    """Times in UTC; `sync` has an entry per source, `refresh` one per tier that has ever run.
 
-    `sources` are those that are to be synced: what is not of them cannot fail any more.
+    Failures of a source that is not among `sources` are left out.
     """
     report = {
         "now": now(connection),
@@ -29,17 +29,17 @@ def read(
         "write_back": outbox_store.overview(connection),
         "void_verifications": explanation_facts.void_verifications(connection),
     }
-    return report | {"needs_a_person": list(_needs(report))}
+    return report | {"needs_attention": list(_attention(report))}
 
 
-def _needs(report: dict[str, Any]) -> Iterator[str]:
-    """What will not pass by itself, a sentence each."""
+def _attention(report: dict[str, Any]) -> Iterator[str]:
+    """A sentence for each problem that will not go away by itself."""
     for source in report["sync"]:
         if source["failing_since"]:
-            yield f"Syncs of {source['source']} fail: {source['failing_because']}"
+            yield f"The sync of {source['source']} fails: {source['failing_because']}"
         if source["set_aside"]:
             yield (
-                f"Of {source['source']} documents are set aside that could not be stored: "
+                f"Documents of {source['source']} that could not be stored and were set aside: "
                 f"{source['set_aside']}. See docs/operators.md."
             )
     for tier, run in report["refresh"].items():
@@ -47,12 +47,12 @@ def _needs(report: dict[str, Any]) -> Iterator[str]:
             yield f"The last {tier} refresh failed in {run['failed_model']}."
     outbox = report["write_back"]
     if outbox.get("stopped_at"):
-        yield f"Nothing is sent: {outbox['stopped_because']}"
+        yield f"Sending to the CHT fails: {outbox['stopped_because']}"
     yield from outbox["alarms"]
 
 
 def text(report: dict[str, Any]) -> str:
-    """The same for a person."""
+    """The report as lines of text."""
     moment = report["now"]
     sources = [line for source in report["sync"] for line in _source(source, moment)]
     tiers = [_tier(tier, report["refresh"].get(tier), moment) for tier in ("live", "published")]
@@ -60,7 +60,7 @@ def text(report: dict[str, Any]) -> str:
         [
             f"As of {moment:%Y-%m-%d %H:%M} UTC",
             f"database: {report['database']}",
-            *(sources or ["sync: never ran"]),
+            *(sources or ["sync: never run"]),
             *tiers,
             *_outbox(report["write_back"], moment),
             *_void(report["void_verifications"]),
@@ -70,23 +70,22 @@ def text(report: dict[str, Any]) -> str:
 
 def _void(counts: dict[str, int]) -> list[str]:
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
-    return [f"verifications from the CHT that do not count: {reasons}"] if counts else []
+    return [f"verifications made in the CHT that do not count: {reasons}"] if counts else []
 
 
 def _source(source: dict[str, Any], moment: datetime) -> list[str]:
     reached = (
         f"sync {source['source']}: {source['documents']:,} documents, "
-        f"last asked {_age(source['updated_at'], moment)}, "
-        f"{source['pending'] or 0:,} changes were left, "
+        f"last synced {_age(source['updated_at'], moment)}, "
+        f"{source['pending'] or 0:,} changes pending, "
         f"{source['altered']} altered, {source['set_aside']} set aside"
     )
     since = source["failing_since"]
     if since is None:
         return [reached]
-    first, last = _age(since, moment), _age(source["failed_at"], moment)
     return [
         reached,
-        f"  SYNCS FAIL since {since:%Y-%m-%d %H:%M} UTC, first {first}, last {last}: "
+        f"  SYNC FAILS since {since:%Y-%m-%d %H:%M} UTC, last {_age(source['failed_at'], moment)}: "
         f"{source['failing_because']}",
     ]
 
@@ -94,14 +93,14 @@ def _source(source: dict[str, Any], moment: datetime) -> list[str]:
 def _outbox(outbox: dict[str, Any], moment: datetime) -> list[str]:
     counts = ", ".join(f"{count} {state}" for state, count in outbox["counts"].items())
     since = (
-        ("the oldest unsent was accepted", outbox["oldest_unsent_at"]),
-        ("the oldest unconfirmed was sent", outbox["oldest_unconfirmed_at"]),
+        ("oldest unsent report accepted", outbox["oldest_unsent_at"]),
+        ("oldest unconfirmed report sent", outbox["oldest_unconfirmed_at"]),
     )
     return [
         f"write-back: {counts}",
         *(f"  {words} {_age(then, moment)}" for words, then in since if then),
         *_confirming(outbox["confirming_seconds"]),
-        *_stopped(outbox["stopped_at"], outbox["stopped_because"], moment),
+        *_stopped(outbox["stopped_at"], outbox["stopped_because"]),
         *(f"  ALARM: {alarm}" for alarm in outbox["alarms"]),
     ]
 
@@ -109,19 +108,19 @@ def _outbox(outbox: dict[str, Any], moment: datetime) -> list[str]:
 def _confirming(seconds: dict[str, float | None]) -> list[str]:
     if seconds["median"] is None:
         return []
-    return [f"  confirming took {seconds['median']:.0f} s lately, {seconds['p95']:.0f} s at p95"]
+    return [f"  recent confirmations took {seconds['median']:.0f} s (95%: {seconds['p95']:.0f} s)"]
 
 
-def _stopped(since: datetime | None, reason: str | None, moment: datetime) -> list[str]:
-    return [f"  NOTHING IS SENT, first {_age(since, moment)}: {reason}"] if since else []
+def _stopped(since: datetime | None, reason: str | None) -> list[str]:
+    return [f"  SENDING FAILS since {since:%Y-%m-%d %H:%M} UTC: {reason}"] if since else []
 
 
 def _tier(tier: str, run: dict[str, Any] | None, moment: datetime) -> str:
     if run is None:
-        return f"refresh {tier}: never ran"
+        return f"refresh {tier}: never run"
     good = _age(run["succeeded_at"], moment) if run["succeeded_at"] else "never"
     failed = f"; the last run failed in {run['failed_model']}" if run["failed_model"] else ""
-    return f"refresh {tier}: good {good}{failed}"
+    return f"refresh {tier}: last succeeded {good}{failed}"
 
 
 def _age(then: datetime | None, moment: datetime) -> str:

@@ -88,7 +88,7 @@ def _log_embedded_database(settings: Settings, may_be_made: bool) -> None:
                 "database, or run `worklist migrate` to create a database there."
             )
         log(f"POSTGRES_HOST is not set: creating an embedded PostgreSQL in {settings.home}.")
-    elif not settings.is_home_anywhere:
+    elif not settings.is_home_absolute:
         log(f"Using the embedded PostgreSQL in {settings.home}.")
 
 
@@ -199,13 +199,19 @@ def migrate(settings: Settings, address: Address) -> list[str]:
     engine = database.engine(address)
     with database.translated(address), engine.begin() as connection:
         refused = migrations.migrate(connection, settings.postgres)
-        migrations.name_instance(
+        instance = migrations.name_instance(
             connection,
             settings.instance or settings.couch.host,
             settings.couch.source(settings.couch.medic),
             database.now(connection),
         )
     engine.dispose()
+    if settings.instance not in (None, instance):
+        log(
+            f"WORKLIST_INSTANCE is {settings.instance}, but the name of this database's CHT stays "
+            f"{instance}, since the ids of reports are derived from it: set "
+            f"WORKLIST_INSTANCE={instance}, or use another database for another CHT."
+        )
     return refused
 
 
@@ -230,21 +236,21 @@ def sync_changed(
     settings: Settings,
     address: Address,
     client: ChtClient,
-    waiting: LongPoll,
-    news: threading.Event,
+    long_poll: LongPoll,
+    changed: threading.Event,
 ) -> None:
-    """Syncs once, quietly, each database whose changes the CHT is not being polled for; sets `news`
+    """Syncs once, quietly, each database except those that a long poll watches; sets `changed`
     when documents landed, even if another database failed.
     """
 
     def work(one: syncing.Sync, _: threading.Event) -> None:
         try:
-            waiting.ask(one.database, one.once().sequence)
+            long_poll.ask(one.database, one.once().sequence)
         finally:
             if one.progress.written:
-                news.set()
+                changed.set()
 
-    names = [name for name in settings.couch.databases if not waiting.is_quiet(name)]
+    names = [name for name in settings.couch.databases if not long_poll.is_quiet(name)]
     _each_database(settings, address, client, work, 0, quiet=True, names=names)
 
 
@@ -312,9 +318,9 @@ def _each_database(
 
 
 def changes_of_couch2pg(
-    settings: Settings, address: Address, news: threading.Event
+    settings: Settings, address: Address, changed: threading.Event
 ) -> Callable[[], None]:
-    """A function that sets `news` when couch2pg has written since its last call."""
+    """A function that sets `changed` when couch2pg has written since its last call."""
     source, seen = settings.couch.source(settings.couch.medic), 0
 
     def check() -> None:
@@ -323,7 +329,7 @@ def changes_of_couch2pg(
         with database.connect(address) as connection:
             seen = sync_store.highest_number(connection, landing(settings), source)
         if seen > before:
-            news.set()
+            changed.set()
 
     return check
 

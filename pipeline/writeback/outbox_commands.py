@@ -1,4 +1,4 @@
-"""What an operator sees of the outbox, and may do with a report that the CHT does not accept."""
+"""The outbox as an operator sees it, and what they may do with a report that is not sent."""
 
 from datetime import datetime
 from typing import Any
@@ -23,11 +23,11 @@ COLUMNS = (
     "dropped_because",
 )
 UNFINISHED = (State.PENDING, State.SENT, State.REFUSED)
-_CHANGEABLE = [State.PENDING, State.REFUSED]
+_NOT_SENT = [State.PENDING, State.REFUSED]
 
 
 def rows(connection: psycopg.Connection, states: list[State], limit: int) -> list[dict[str, Any]]:
-    """The oldest first; without the reports, which hold names."""
+    """Oldest first; without the reports, which contain names."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             """
@@ -87,17 +87,17 @@ def row(connection: psycopg.Connection, report_id: str) -> dict[str, Any]:
             {"id": report_id},
         ).fetchone()
     if found is None:
-        raise Refused(f"The outbox holds no report {report_id}.")
+        raise Refused(f"There is no report {report_id} in the outbox.")
     return found
 
 
 def retry(connection: psycopg.Connection, report_ids: list[str]) -> int:
-    """Makes pending and refused reports due at once; all refused ones where none is named.
+    """Makes reports due at once; without ids, all refused ones.
 
-    Each is looked up in the CHT first. Raises Refused where one is in another state.
+    The CHT is asked for each before it is sent again. Raises Refused for a report that was sent.
     """
     for report_id in report_ids:
-        _check_is_changeable(connection, report_id)
+        check_not_sent(connection, report_id)
     changed = connection.execute(
         """
         update app.outbox
@@ -113,18 +113,18 @@ def retry(connection: psycopg.Connection, report_ids: list[str]) -> int:
             end
             and outbox.state = any(%(states)s)
         """,
-        {"ids": report_ids, "is_named": bool(report_ids), "states": _CHANGEABLE},
+        {"ids": report_ids, "is_named": bool(report_ids), "states": _NOT_SENT},
     ).rowcount
     wake(connection)
     return changed
 
 
 def drop(connection: psycopg.Connection, report_id: str, reason: str, moment: datetime) -> None:
-    """Withdraws a report: its task opens again. The row stays, with the reason.
+    """Gives up a report: its task opens again, and the row is kept with the reason.
 
     A report that is being sent at this moment counts after all once it has landed.
     """
-    _check_is_changeable(connection, report_id)
+    check_not_sent(connection, report_id)
     connection.execute(
         """
         update app.outbox
@@ -136,13 +136,13 @@ def drop(connection: psycopg.Connection, report_id: str, reason: str, moment: da
             %(id)s in (outbox.report_id, outbox.verification_id::text)
             and outbox.state = any(%(states)s)
         """,
-        {"id": report_id, "reason": reason, "moment": moment, "states": _CHANGEABLE},
+        {"id": report_id, "reason": reason, "moment": moment, "states": _NOT_SENT},
     )
 
 
-def _check_is_changeable(connection: psycopg.Connection, report_id: str) -> None:
+def check_not_sent(connection: psycopg.Connection, report_id: str) -> None:
     state = row(connection, report_id)["state"]
-    if state not in _CHANGEABLE:
+    if state not in _NOT_SENT:
         raise Refused(
             f"Report {report_id} is {state}: only pending and refused reports can be retried or "
             "dropped."

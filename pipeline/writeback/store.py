@@ -342,9 +342,7 @@ _CHANGED = """
 
 
 def overview(connection: psycopg.Connection) -> dict[str, Any]:
-    """Counts by state, the oldest rows that wait, how long confirmation takes, and what needs a
-    person.
-    """
+    """Counts by state, the oldest reports that wait, how long confirmations take, and refusals."""
     with connection.cursor(row_factory=dict_row) as cursor:
         waiting = cursor.execute(
             """
@@ -365,7 +363,7 @@ def overview(connection: psycopg.Connection) -> dict[str, Any]:
         **(stopped or {}),
         "confirming_seconds": _confirming_seconds(connection),
         "alarms": [
-            f"report {report_id} was refused: {reason}"
+            f"Report {report_id} was refused: {reason}"
             for report_id, reason in _refused(connection)
         ],
     }

@@ -1,4 +1,4 @@
-"""What an operator may get wrong, and the one sentence that tells what to do."""
+"""What an operator may get wrong, and the one sentence that says what to do."""
 
 import json
 import re
@@ -71,7 +71,10 @@ def test_no_command_but_migrate_makes_a_database_and_it_says_where(
     assert list(elsewhere.folder.iterdir()) == []
 
     made = elsewhere("migrate")
-    assert (made.returncode, f"Making an embedded PostgreSQL in {home}" in made.stderr) == (0, True)
+    assert (made.returncode, f"creating an embedded PostgreSQL in {home}" in made.stderr) == (
+        0,
+        True,
+    )
     used = elsewhere("status")
     assert used.stderr == f"Using the embedded PostgreSQL in {home}.\n"
     assert f"database: embedded, in {home}\n" in used.stdout
@@ -93,6 +96,23 @@ def test_another_landing_than_at_the_first_migration_is_refused_by_each_command(
             "set POSTGRES_SCHEMA=v1 and POSTGRES_TABLE=couchdb again, or use a database of its own."
         )
     worklist.must("sync")
+
+
+def test_another_name_for_the_instance_is_not_taken_and_the_old_one_is_named(
+    worklist: Worklist,
+) -> None:
+    assert worklist("migrate").stderr == "The database is up to date.\n"
+    renamed = replace(worklist, environment={**worklist.environment, "WORKLIST_INSTANCE": "new"})
+    done = renamed("migrate")
+    assert done.returncode == 0
+    assert "set WORKLIST_INSTANCE=recorded, or use another database" in done.stderr
+
+
+def test_a_misspelt_setting_is_warned_of(worklist: Worklist) -> None:
+    slip = replace(worklist, environment={**worklist.environment, "WORKLIST_PROXY": "::1"})
+    done = slip("status")
+    assert done.returncode == 0
+    assert "did you mean WORKLIST_PROXIES?" in done.stderr
 
 
 def test_a_word_of_sql_cannot_name_the_landing(
@@ -121,21 +141,21 @@ def test_status_tells_since_when_syncs_fail_until_one_succeeds(worklist: Worklis
 
     told = replace(away, environment=later)("status")
     assert told.returncode == 1
-    assert "SYNCS FAIL since 2026-11-21 06:00 UTC, first 3 hours ago, last 0 seconds" in told.stdout
+    assert "SYNC FAILS since 2026-11-21 06:00 UTC, last 0 seconds ago: " in told.stdout
     assert "cannot be reached" in told.stdout
     for_machines = replace(away, environment=later)("status", "--json")
     report = json.loads(for_machines.stdout)
     assert for_machines.returncode == 1
     assert report["sync"][0]["failing_since"] == "2026-11-21T06:00:00Z"
-    assert [one.partition(":")[0] for one in report["needs_a_person"]] == [
-        "Syncs of 127.0.0.1/medic fail"
+    assert [one.partition(":")[0] for one in report["needs_attention"]] == [
+        "The sync of 127.0.0.1/medic fails"
     ]
     worklist.must("sync")
-    assert "SYNCS FAIL" not in worklist.must("status")
+    assert "SYNC FAILS" not in worklist.must("status")
 
 
 def test_a_source_that_was_a_slip_does_not_fail_for_ever(worklist: Worklist) -> None:
     slip = replace(worklist, environment={**worklist.environment, "COUCHDB_DBS": "medik"})
     assert slip("sync").returncode == 2
-    assert "SYNCS FAIL" in slip("status").stdout
+    assert "SYNC FAILS" in slip("status").stdout
     assert "medik" not in worklist.must("status")

@@ -256,7 +256,7 @@ def test_a_check_warns_of_unknown_names_and_still_succeeds(
     assert re.fullmatch(
         r"ours.yml:25: warning: task verify-missed-appointment: assignedTo.roles.0 names the role "
         r"site_supervisors, .*did you mean site_supervisor\?\n"
-        r"ours.yml: 1 task definitions, nothing wrong, warnings: 1.\n",
+        r"ours.yml is valid \(task definitions: 1, warnings: 1\).\n",
         checked.stderr,
     )
 
@@ -267,7 +267,7 @@ def test_a_check_before_the_first_sync_says_that_it_could_not_compare(
     checked = worklist_for(empty_database, "http://127.0.0.1:9", home)("tasks", "check")
     assert checked.returncode == 0
     assert checked.stderr.splitlines() == [
-        "tasks.yml: its forms, roles and contact types were not compared with the CHT, of which no "
-        "document can be read here; run `worklist sync --once` first.",
-        "tasks.yml: 1 task definitions, nothing wrong.",
+        "tasks.yml: its forms, roles and contact types were not checked, since no documents of the "
+        "CHT can be read here: run `worklist sync --once` first.",
+        "tasks.yml is valid (task definitions: 1).",
     ]

@@ -1,4 +1,4 @@
-"""What `worklist status` says needs a person."""
+"""What `worklist status` lists as needing attention."""
 
 from datetime import UTC, datetime
 
@@ -15,49 +15,50 @@ SOURCE = "cht.example.org/medic"
 THEN = datetime(2026, 11, 20, 2, 15, tzinfo=UTC)
 
 
-def needed(connection: psycopg.Connection) -> list[str]:
-    needs: list[str] = status.read(connection, LANDING, [SOURCE], "here")["needs_a_person"]
-    return needs
+def attention(connection: psycopg.Connection) -> list[str]:
+    listed: list[str] = status.read(connection, LANDING, [SOURCE], "here")["needs_attention"]
+    return listed
 
 
-def test_nobody_is_needed_where_all_went_well(connection: psycopg.Connection) -> None:
+def test_nothing_needs_attention_where_all_went_well(connection: psycopg.Connection) -> None:
     sync_store.save_progress(connection, LANDING, SOURCE, "1-a", 0, THEN)
     refresh_store.remember(connection, "live", THEN, THEN, None, "hash")
-    assert needed(connection) == []
+    assert attention(connection) == []
 
 
-def test_failing_syncs_need_somebody_until_something_lands(connection: psycopg.Connection) -> None:
+def test_failing_syncs_need_attention_until_something_lands(connection: psycopg.Connection) -> None:
     for moment, reason in ((THEN, "away"), (THEN.replace(hour=3), "still away")):
         sync_store.note_failure(connection, LANDING, SOURCE, reason, moment)
     (source,) = status.read(connection, LANDING, [SOURCE], "here")["sync"]
     assert (source["failing_since"], source["failed_at"].hour) == (THEN, 3)
-    assert needed(connection) == [f"Syncs of {SOURCE} fail: still away"]
+    assert attention(connection) == [f"The sync of {SOURCE} fails: still away"]
     sync_store.save_progress(connection, LANDING, SOURCE, "1-a", 0, THEN)
-    assert needed(connection) == []
+    assert attention(connection) == []
 
 
-def test_a_document_that_was_set_aside_needs_somebody(connection: psycopg.Connection) -> None:
+def test_a_document_that_was_set_aside_needs_attention(connection: psycopg.Connection) -> None:
     sync_store.save_progress(connection, LANDING, SOURCE, "1-a", 0, THEN)
     connection.execute(
         "insert into v1.couchdb_set_aside values (%s, 'a', '{}', 'too long', now())", [SOURCE]
     )
-    assert needed(connection) == [
-        f"Of {SOURCE} documents are set aside that could not be stored: 1. See docs/operators.md."
+    assert attention(connection) == [
+        f"Documents of {SOURCE} that could not be stored and were set aside: 1. "
+        "See docs/operators.md."
     ]
 
 
-def test_a_refresh_that_failed_needs_somebody_until_one_succeeds(
+def test_a_refresh_that_failed_needs_attention_until_one_succeeds(
     connection: psycopg.Connection,
 ) -> None:
     refresh_store.remember(connection, "published", THEN, THEN, "open_task", "hash")
-    assert needed(connection) == ["The last published refresh failed in open_task."]
+    assert attention(connection) == ["The last published refresh failed in open_task."]
     later = THEN.replace(hour=3)
     refresh_store.remember(connection, "published", later, later, None, "hash")
-    assert needed(connection) == []
+    assert attention(connection) == []
 
 
-def test_a_refused_report_needs_somebody(outbox: Outbox) -> None:
+def test_a_refused_report_needs_attention(outbox: Outbox) -> None:
     outbox.accept(report_id="_nope")
     outbox.write_back()
-    (sentence,) = needed(outbox.looking)
-    assert sentence.startswith("report _nope was refused: illegal_docid")
+    (sentence,) = attention(outbox.looking)
+    assert sentence.startswith("Report _nope was refused: illegal_docid")

@@ -1,4 +1,4 @@
-"""What `worklist run` does in a turn."""
+"""What `worklist run` does in each cycle."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,24 +10,24 @@ from pipeline.errors import Refused, Unavailable
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-class Turns:
-    """A cycle whose steps are written down; `failing` ones raise."""
+class Cycles:
+    """A cycle whose steps are recorded; `failing` ones raise."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
-        self.said: list[str] = []
+        self.logged: list[str] = []
         self.failing: dict[str, Exception] = {}
         self.now = NOON
-        self.news = Event()
+        self.changed = Event()
         self.cycle = Cycle(
-            news=self.news,
+            changed=self.changed,
             sync=self.step("sync"),
             write_back=self.step("write back"),
             refresh=self.step("refresh"),
             publish=self.step("publish"),
             reconcile=self.step("reconcile"),
             clock=lambda: self.now,
-            say=self.said.append,
+            log=self.logged.append,
         )
 
     def step(self, name: str) -> Callable[[], None]:
@@ -38,63 +38,63 @@ class Turns:
 
         return take
 
-    def turn(self) -> list[str]:
+    def run_once(self) -> list[str]:
         self.done.clear()
-        self.cycle.turn()
+        self.cycle.run_once()
         return self.done.copy()
 
     def until_idle(self) -> list[str]:
-        """What is done beside writing back and syncing until nothing is left to do."""
-        done = [step for _ in range(8) for step in self.turn()]
+        """The steps other than write-back and sync, until nothing is left to do."""
+        done = [step for _ in range(8) for step in self.run_once()]
         return [step for step in done if step not in {"write back", "sync"}]
 
 
-def test_a_refresh_follows_news_and_a_publication_each_hour() -> None:
-    turns = Turns()
-    assert turns.turn() == ["write back", "sync", "refresh"]
-    assert turns.turn() == ["write back", "sync", "publish"]
-    turns.until_idle()
-    assert turns.turn() == ["write back", "sync"]
-    turns.news.set()
-    assert turns.turn() == ["write back", "sync", "refresh"]
-    turns.now += timedelta(hours=1)
-    assert turns.turn() == ["write back", "sync", "publish"]
-    assert turns.turn() == ["write back", "sync"]
+def test_a_refresh_follows_changes_and_a_publication_every_hour() -> None:
+    cycles = Cycles()
+    assert cycles.run_once() == ["write back", "sync", "refresh"]
+    assert cycles.run_once() == ["write back", "sync", "publish"]
+    cycles.until_idle()
+    assert cycles.run_once() == ["write back", "sync"]
+    cycles.changed.set()
+    assert cycles.run_once() == ["write back", "sync", "refresh"]
+    cycles.now += timedelta(hours=1)
+    assert cycles.run_once() == ["write back", "sync", "publish"]
+    assert cycles.run_once() == ["write back", "sync"]
 
 
-def test_a_reconciliation_follows_each_day_and_what_it_repaired_is_refreshed() -> None:
-    turns = Turns()
-    assert turns.until_idle() == ["refresh", "publish", "reconcile", "refresh"]
-    turns.now += timedelta(hours=23, minutes=59)
-    assert turns.until_idle() == ["publish"]
-    turns.now += timedelta(minutes=1)
-    assert turns.until_idle() == ["reconcile", "refresh"]
+def test_a_reconciliation_runs_every_day_and_is_followed_by_a_refresh() -> None:
+    cycles = Cycles()
+    assert cycles.until_idle() == ["refresh", "publish", "reconcile", "refresh"]
+    cycles.now += timedelta(hours=23, minutes=59)
+    assert cycles.until_idle() == ["publish"]
+    cycles.now += timedelta(minutes=1)
+    assert cycles.until_idle() == ["reconcile", "refresh"]
 
 
-def test_a_reconciliation_that_fails_is_begun_anew_in_an_hour() -> None:
-    turns = Turns()
-    turns.failing["reconcile"] = Unavailable("away")
-    assert turns.until_idle() == ["refresh", "publish", "refresh"]
-    assert turns.said == ["reconcile: away"]
-    del turns.failing["reconcile"]
-    turns.now += timedelta(minutes=59)
-    assert turns.until_idle() == []
-    turns.now += timedelta(minutes=1)
-    assert turns.until_idle() == ["publish", "reconcile", "refresh"]
-    assert turns.said == ["reconcile: away", "reconcile: works again"]
+def test_a_reconciliation_that_fails_is_retried_in_an_hour() -> None:
+    cycles = Cycles()
+    cycles.failing["reconcile"] = Unavailable("away")
+    assert cycles.until_idle() == ["refresh", "publish", "refresh"]
+    assert cycles.logged == ["reconcile: away"]
+    del cycles.failing["reconcile"]
+    cycles.now += timedelta(minutes=59)
+    assert cycles.until_idle() == []
+    cycles.now += timedelta(minutes=1)
+    assert cycles.until_idle() == ["publish", "reconcile", "refresh"]
+    assert cycles.logged == ["reconcile: away", "reconcile: works again"]
 
 
-def test_a_refresh_that_fails_is_tried_again_and_said_once() -> None:
-    turns = Turns()
-    turns.failing["refresh"] = Refused("contact failed")
-    assert turns.turn() == turns.turn() == ["write back", "sync"]
-    del turns.failing["refresh"]
-    assert turns.turn() == ["write back", "sync", "refresh"]
-    assert turns.said == ["refresh: contact failed", "refresh: works again"]
+def test_a_refresh_that_fails_is_retried_and_logged_once() -> None:
+    cycles = Cycles()
+    cycles.failing["refresh"] = Refused("contact failed")
+    assert cycles.run_once() == cycles.run_once() == ["write back", "sync"]
+    del cycles.failing["refresh"]
+    assert cycles.run_once() == ["write back", "sync", "refresh"]
+    assert cycles.logged == ["refresh: contact failed", "refresh: works again"]
 
 
-def test_news_is_refreshed_while_the_cht_is_away() -> None:
-    turns = Turns()
-    turns.failing = {name: Unavailable("away") for name in ("sync", "write back")}
-    assert turns.turn() == ["refresh"]
-    assert turns.said == ["write back: away", "sync: away"]
+def test_changes_are_refreshed_while_the_cht_is_down() -> None:
+    cycles = Cycles()
+    cycles.failing = {name: Unavailable("away") for name in ("sync", "write back")}
+    assert cycles.run_once() == ["refresh"]
+    assert cycles.logged == ["write back: away", "sync: away"]

@@ -1,12 +1,16 @@
-"""What an operator may write, and what is said of what cannot be meant."""
+"""What an operator may write, and what they are told if it is not valid."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import SettingsWrong
 from pipeline.settings import Settings
 from pipeline.worklist import sessions
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 
 def test_people_are_sent_to_the_cht_s_own_address_unless_it_has_another_for_them() -> None:
@@ -52,13 +56,13 @@ def test_rights_hold_for_twelve_hours_and_never_longer_than_a_session() -> None:
         ("WORKLIST_NOW", "2026-11-20T08:30+23:00"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_by_name(name: str, value: str) -> None:
+def test_an_invalid_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsWrong, match=name) as refused:
         Settings.read({name: value})
     assert "medic:password" not in str(refused.value)
 
 
-def test_a_host_may_stand_between_blanks_and_be_of_ipv6() -> None:
+def test_a_host_may_have_blanks_around_it_and_be_an_ipv6_address() -> None:
     assert Settings.read({"COUCHDB_HOST": " cht.example.org\r"}).couch.host == "cht.example.org"
     for written in ("::1", "[::1]"):
         couch = Settings.read({"COUCHDB_HOST": written}).couch
@@ -82,7 +86,7 @@ def test_a_password_is_taken_as_it_is() -> None:
         ("medic:secret@cht", "=cht, COUCHDB_USER and COUCHDB_PASSWORD for the account."),
     ],
 )
-def test_who_writes_more_than_a_host_is_told_what_to_write(written: str, wanted: str) -> None:
+def test_a_url_for_a_host_is_answered_with_what_to_write(written: str, wanted: str) -> None:
     with pytest.raises(SettingsWrong) as refused:
         Settings.read({"COUCHDB_HOST": written})
     assert str(refused.value).endswith(f"write COUCHDB_HOST{wanted}")
@@ -90,3 +94,26 @@ def test_who_writes_more_than_a_host_is_told_what_to_write(written: str, wanted:
 
 def test_a_database_that_is_named_twice_is_copied_once() -> None:
     assert Settings.read({"COUCHDB_DBS": "medic, medic"}).couch.databases == ("medic",)
+
+
+def test_a_misspelt_name_is_warned_of_and_other_peoples_names_are_not() -> None:
+    warnings: list[str] = []
+    written = {
+        "WORKLIST_PATIENCES": "3",
+        "WORKLIST_XYZ": "",
+        "WORKLIST_PORT": "8301",
+        "WORKLIST_TEST_POSTGRES_URL": "postgresql://",
+        "COUCHDB_SECURITY": "x",
+        "CHT_PIPELINE_BRANCH_URL": "https://github.com/medic/cht-pipeline.git",
+    }
+    assert Settings.read(written, warn=warnings.append).service_port == 8301
+    assert warnings == [
+        "WORKLIST_PATIENCES is not a setting of CHT Worklist and is ignored: "
+        "did you mean WORKLIST_PATIENCE?",
+        "WORKLIST_XYZ is not a setting of CHT Worklist and is ignored.",
+    ]
+
+
+def test_every_setting_that_the_example_shows_is_known() -> None:
+    names = re.findall(r"^#?([A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE)
+    Settings.read(dict.fromkeys(names, ""), warn=pytest.fail)
