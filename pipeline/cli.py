@@ -425,10 +425,8 @@ def check_command(settings: Settings, file: Path | None) -> None:
             f"{path.name}: its forms, roles and contact types were not checked, since no documents "
             "of the CHT can be read here: run `worklist sync --once` first."
         )
-    log(
-        f"{path.name} is valid (task definitions: {len(programme.tasks)}, "
-        f"warnings: {len(warnings or ())})."
-    )
+    counted = "" if warnings is None else f", warnings: {len(warnings)}"
+    log(f"{path.name} is valid (task definitions: {len(programme.tasks)}{counted}).")
 
 
 @tasks_command.command("explain")

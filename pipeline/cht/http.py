@@ -22,11 +22,11 @@ _LONGEST_REASON = 200
 _ANOTHER_AUTHORITY = (
     "set SSL_CERT_FILE to a PEM file with the certificate of the authority that signed it"
 )
-_WRONG_NAME = "set COUCHDB_HOST to the name that it was made for"
+_WRONG_NAME = "set COUCHDB_HOST to the name that it was issued for"
 # By OpenSSL's reason (x509_vfy.h): not valid yet, no longer valid, another name, another address.
 _REMEDIES = {
-    9: "set this machine's clock, or wait until it is valid",
-    10: "it must be renewed",
+    9: "set the clock of this machine, or wait until the certificate is valid",
+    10: "have it renewed",
     62: _WRONG_NAME,
     64: _WRONG_NAME,
 }
@@ -95,7 +95,7 @@ class HttpClient:
                 transport=transport or Wire(trusted),
             )
         except httpx.InvalidURL as error:
-            raise SettingsWrong(f"{url} is no address of a CHT: {error}") from error
+            raise SettingsWrong(f"{url} is not the URL of a CHT: {error}") from error
         self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     def close(self) -> None:
@@ -141,16 +141,18 @@ class HttpClient:
         except httpx.TimeoutException as error:
             raise Unavailable(f"{self.label} did not answer in time.") from error
         except httpx.LocalProtocolError:  # its text repeats the header, which may be a secret
-            raise Refused("A name or cookie cannot be sent to the CHT as it is.") from None
+            raise Refused(
+                "The name or cookie contains characters that cannot be sent to the CHT."
+            ) from None
         except UntrustedCertificate as error:
             raise SettingsWrong(
-                f"{self.label} shows a certificate that is not trusted ({error}): "
+                f"{self.label} has a certificate that is not trusted ({error}): "
                 f"{_REMEDIES.get(error.code, _ANOTHER_AUTHORITY)}."
             ) from error
         except NoTls as error:
             raise SettingsWrong(
-                f"{self.label} does not speak TLS there: set COUCHDB_SECURE=false, or COUCHDB_PORT "
-                "to the port that does."
+                f"{self.label} does not use TLS on this port: set COUCHDB_SECURE=false, or set "
+                "COUCHDB_PORT to the port that does."
             ) from error
         except httpx.HTTPError as error:
             raise Unavailable(f"{self.label} cannot be reached: {error}.") from error
@@ -174,8 +176,8 @@ class HttpClient:
         status = response.status_code
         if self._wants_tls(response):
             raise SettingsWrong(
-                f"{self.label} wants TLS: set COUCHDB_SECURE=true, and COUCHDB_PORT to its port, "
-                "usually 443."
+                f"{self.label} requires TLS: set COUCHDB_SECURE=true, and COUCHDB_PORT to the "
+                "port for TLS, usually 443."
             )
         if is_web_page(response):
             raise WebPage(
@@ -187,7 +189,7 @@ class HttpClient:
         suffix = _reason_suffix(response)
         if status == 404:
             raise SettingsWrong(
-                f"{self.label} has no {response.url.path}{suffix} Check the names of its databases."
+                f"{self.label} has no {response.url.path}{suffix} Check the names in COUCHDB_DBS."
             )
         if status == 401:
             raise Unauthorized(f"{self.label} does not accept the name or password{suffix}")

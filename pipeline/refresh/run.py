@@ -29,7 +29,9 @@ def refresh(
     what was good before stays readable.
     """
     if not store.lock(connection):
-        raise Conflict("Another refresh of this database is running; try again when it is done.")
+        raise Conflict(
+            "Another refresh of this database is running: try again when it has finished."
+        )
     try:
         started_at, current = clock(), project_hash()
         is_known = store.last_project_hash(connection, tier) == current

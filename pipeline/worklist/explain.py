@@ -1,4 +1,4 @@
-"""One question, as a person asks it: a task, a document, or a patient by number or name."""
+"""Explains what a person asks for: a task, a document, or a patient by number or name."""
 
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ Paragraphs = list[list[str]]
 
 
 def explanation(connection: psycopg.Connection, sought: str) -> Paragraphs:
-    """Of what is found first: a contact by uuid, a task by id or uuid, the tasks of a document, the
-    document, a patient by number, by name. Raises Refused where there is nothing.
+    """Of what is found first: a contact by UUID, a task by id or UUID, the tasks of a document, the
+    document, a patient by number, by name. Raises Refused if nothing is found.
     """
     sought = sought.strip()
     if patient := patients.with_uuid(connection, sought):
@@ -26,8 +26,8 @@ def explanation(connection: psycopg.Connection, sought: str) -> Paragraphs:
     found = sought and (_of_number(connection, sought) or _of_name(connection, sought))
     if not found:
         raise Refused(
-            "No task, document or patient with this id, number or name is known as of the last "
-            "refresh. It has not landed, was purged in the CHT, or could not be stored "
+            "No task, document or patient has this id, number or name as of the last refresh. It "
+            "may not have landed yet, may have been purged in the CHT, or could not be stored "
             "(`worklist status` counts those)."
         )
     return found
@@ -71,9 +71,9 @@ def _several(found: list[Patient], what: str) -> Paragraphs:
 def _of_unknown(connection: psycopg.Connection, task_ids: list[str], word: str) -> Paragraphs:
     if not task_ids:
         return []
-    latest = ", the latest ones" if len(task_ids) > MOST else ""
+    latest = " (the latest ones)" if len(task_ids) > MOST else ""
     return [
-        [f"Tasks about unknown patients whose report has this {word}{latest}:"],
+        [f"Tasks whose patient is not known and whose report contains this {word}{latest}:"],
         *(
             explain(task)
             for one in task_ids[:MOST]
@@ -85,7 +85,7 @@ def _of_unknown(connection: psycopg.Connection, task_ids: list[str], word: str) 
 def _reports(
     connection: psycopg.Connection, patient_uuid: str | None, number: str | None
 ) -> list[Report]:
-    """With each definition beside those that could have given a task and did not."""
+    """Those that could have a task and have none come with what each definition says."""
     return [
         replace(report, considered=explanation_facts.of_document(connection, report.report_uuid))
         if report.is_form_asked and not report.has_task

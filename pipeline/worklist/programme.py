@@ -65,7 +65,7 @@ ANSWERING = (
 def answering(row: Any, task: Task, contact_uuid: str | None) -> Answering:
     """For an answer by this contact to the task, of a row with its title and with ANSWERING."""
     if row.instance_name is None:
-        raise Refused("The database does not know its CHT's name yet: run worklist migrate.")
+        raise Refused("The database does not know the name of its CHT yet: run `worklist migrate`.")
     lineage = (contact_uuid or "", *row.lineage)
     return Answering(_definition(task.definition, row), row.today, row.instance_name, lineage)
 

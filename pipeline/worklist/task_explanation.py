@@ -1,4 +1,4 @@
-"""Why a task is in its state, or why a document gave none, in plain sentences. Pure."""
+"""Why a task is in its state, or why a document has no task, in sentences. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class Answered:
-    """One answer of the task, ours or landed; one with a `void_reason` answers nothing."""
+    """An answer to the task, ours or landed; with a `void_reason` it does not count."""
 
     report_id: str
     round: int
@@ -25,7 +25,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Resolver:
-    """A report that resolves the task; those of one alternative are all needed."""
+    """A report that resolves the task, together with the others of its alternative."""
 
     alternative: int
     form: str
@@ -37,9 +37,9 @@ class Resolver:
 
 @dataclass(frozen=True)
 class Facts:
-    """What decides a task; `supervisors` are the names of those who see it while it is open.
+    """What decides the state of a task; `supervisors` are the users who see it while it is open.
 
-    `appointment_task_id` carries the appointment, which `report_count` reports are about.
+    `appointment_task_id` is the task of the appointment, which `report_count` reports are about.
     """
 
     task_id: str
@@ -76,7 +76,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Considered:
-    """A document beside one definition."""
+    """A document as one definition sees it."""
 
     source_id: str
     definition: str
@@ -88,26 +88,26 @@ class Considered:
 
 
 _FLAGS = {
-    "ambiguous_patient": "several contacts have the number in the report, and it has no known uuid",
-    "appointment_changed": "it was answered for another appointment day or another patient",
-    "bad_reported_date": "the date of the report cannot be read or cannot be true; when it landed "
-    "counts",
+    "ambiguous_patient": "several contacts have the number in the report, and no uuid decides",
+    "appointment_changed": "an answer that names it was given for another day or patient",
+    "bad_reported_date": "the date of the report cannot be read or cannot be true; the time it "
+    "landed counts",
     "distant_appointment_date": "the appointment is more than two years before the report",
-    "unknown_patient": "no contact matches the patient in the report",
-    "place_from_sender": "the task is at the place of the report's sender",
+    "unknown_patient": "no contact matches the reference in the report",
+    "place_from_sender": "the task was assigned to the place of the report's sender",
     "no_appointment_date": "the day of the appointment is missing",
     "bad_appointment_date": "the day of the appointment cannot be read",
     "future_appointment_date": "the day of the appointment is later than the day the task is due",
-    "no_due_date": "it has no due date that the CHT could read; the day of the report is used",
-    "text_altered": "the document had a character that PostgreSQL cannot store",
+    "no_due_date": "the CHT would read no due date; the day of the report counts",
+    "text_altered": "the document contained a character that could not be stored",
     "duplicate_open": "the same patient has another open task of this definition",
-    "orphan_place": "the place, or one above it, is missing or deleted, or they form a cycle",
+    "orphan_place": "the place, or one above it, is missing, deleted or its own ancestor",
 }
 
 
 def explain(facts: Facts, *, names_readers: bool = True) -> list[str]:
-    """One sentence a line, the state first; people by user name, all else by its id. Who else may
-    see the task is for operators only.
+    """A list of sentences, the state first; users by name, all else by id. `names_readers`, who may
+    see the task, is for operators only.
     """
     return [
         f"{facts.task_id} is {facts.state} ({facts.standing}).",
@@ -122,17 +122,17 @@ def explain(facts: Facts, *, names_readers: bool = True) -> list[str]:
 
 def _origin(facts: Facts) -> Iterator[str]:
     kind = "contact" if facts.applies_to == "contacts" else "report"
-    since = f", of {moment(facts.reported_at, facts.zone)}" if facts.reported_at else ""
+    since = f" of {moment(facts.reported_at, facts.zone)}" if facts.reported_at else ""
     yield (
-        f"The {kind} {facts.source_id}{since} gave this task: "
+        f"The {kind} {facts.source_id}{since} is its source: "
         f"definition {facts.definition}, event {facts.event}."
     )
     if "ambiguous_patient" in facts.flags:
-        yield "Several contacts have the patient number in it, so it names none of them."
+        yield "Several contacts have the number in it, so it is assigned to none of them."
     elif facts.patient_uuid is None:
-        yield "No contact matches the patient in it."
+        yield "The patient in it is not known."
     elif facts.patient_uuid != facts.source_id:
-        yield f"It is about {facts.patient_uuid}."
+        yield f"The patient is {facts.patient_uuid}."
     if facts.appointment_on:
         yield f"The appointment was on {facts.appointment_on}."
     if facts.report_count > 1 and facts.last_reported_at:
@@ -148,25 +148,25 @@ def _window(facts: Facts) -> Iterator[str]:
 
 
 def _decision(facts: Facts) -> Iterator[str]:
-    """What made it what it is; the first that holds, in the order of the standings."""
+    """What led to the standing."""
     match facts.standing:
         case "repeated":
             yield (
-                "The same appointment was reported earlier; "
-                f"{facts.appointment_task_id} is the task for it."
+                "The appointment had been reported before: its task is "
+                f"{facts.appointment_task_id}."
             )
         case "verified":
-            yield f"The answer of round {facts.verification_round} counts."
+            yield f"The verification of round {facts.verification_round} counts."
         case "withdrawn":
-            yield "It was withdrawn: the document is deleted in the CHT."
+            yield "It was withdrawn: the document was deleted in the CHT."
         case "excluded":
             yield f"It is excluded: the patient {_EXCLUDED[facts.excluded_reason or '']}."
         case "resolved":
             yield _resolved(facts)
         case "upcoming":
-            yield "Its first day has not come yet, so it cannot be answered."
+            yield "It has not opened yet, so it cannot be answered yet."
         case "expired":
-            yield "Its last day has passed; it can still be answered."
+            yield "It has closed, but can still be answered."
         case _:
             yield from _waits_for(facts)
 
@@ -175,45 +175,45 @@ _EXCLUDED = {"deceased": "has a date of death", "muted": "is muted", "": "gets n
 
 
 def _resolved(facts: Facts) -> str:
-    when = f", of {moment(facts.resolved_at, facts.zone)}" if facts.resolved_at else ""
+    when = f" of {moment(facts.resolved_at, facts.zone)}" if facts.resolved_at else ""
     if facts.resolved_by_form is None:
         return f"The scheduled task was cleared{when}."
     form = facts.resolved_by_form
-    told = [
+    matching = [
         alternative
         for alternative in _alternatives(facts.resolvers)
         if any(one.form == form for one in alternative)
     ]
-    asked = [" and ".join(map(_asked, alternative)) for alternative in told]
+    asked = [" and ".join(map(_wanted, alternative)) for alternative in matching]
     why = f": the definition is resolved by {', or by '.join(asked)}" if asked else ""
     return f"The report {facts.resolved_by_report} of form {form}{when} resolves it{why}."
 
 
 def _alternatives(resolvers: Sequence[Resolver]) -> list[list[Resolver]]:
-    """Those that are needed together."""
+    """Grouped by alternative."""
     return [list(group) for _, group in groupby(resolvers, key=lambda one: one.alternative)]
 
 
-def _asked(resolver: Resolver) -> str:
-    """What a report must be to resolve the task."""
+def _wanted(resolver: Resolver) -> str:
+    """The report that would resolve the task."""
     said = f"a {'' if resolver.is_default else 'later '}report of form {resolver.form}"
     if resolver.is_default:
-        said += " inside the window"
+        said += " within the window"
     if resolver.condition:
         said += f", for which {resolver.condition} is true"
     if resolver.source_path:
-        said += f", that names the source at {'.'.join(resolver.source_path)}"
+        said += f" that names the source at {'.'.join(resolver.source_path)}"
     if resolver.visit_path:
-        said += f", whose day at {'.'.join(resolver.visit_path)} is not before the appointment"
+        said += f", whose date at {'.'.join(resolver.visit_path)} is not before the appointment"
     return said
 
 
 def _waits_for(facts: Facts) -> Iterator[str]:
     for alternative in _alternatives(facts.resolvers):
-        asked = " and ".join(map(_asked, alternative))
-        yield f"{asked[0].upper()}{asked[1:]} would resolve it."
+        wanted = " and ".join(map(_wanted, alternative))
+        yield f"{wanted[0].upper()}{wanted[1:]} would resolve it."
     if facts.is_resolved_when_cleared:
-        yield "Clearing the scheduled task would resolve it."
+        yield "It would be resolved when the scheduled task is cleared."
     yield "A verification would close it."
 
 
@@ -230,35 +230,36 @@ def _answers(facts: Facts) -> Iterator[str]:
 
 
 _VOID = {
-    "no_outcome": "it has no outcome, visited or not_visited",
+    "no_outcome": "it says neither visited nor not_visited",
     "not_authorised": "its sender is not the contact of an online user who may verify",
 }
 
 
 def _answered_by(answer: Answered) -> str:
     if answer.answered_in == "cht":
-        return f"the contact {answer.sender_uuid or 'nobody'} in the CHT"
-    return answer.verified_by or "somebody"
+        return f"the contact {answer.sender_uuid or 'unknown'} in the CHT"
+    return answer.verified_by or "an unknown user"
 
 
 def _readers(facts: Facts) -> Iterator[str]:
     if facts.place_uuid is None:
         yield "It belongs to no place, so no supervisor sees it; programme-wide roles do."
     elif facts.supervisors:
-        yield f"{', '.join(facts.supervisors)} may see it, by the place {facts.place_uuid}."
+        yield f"Visible to {', '.join(facts.supervisors)} through the place {facts.place_uuid}."
     else:
         yield (
-            f"No supervisor sees it: nobody with the role {' or '.join(facts.roles)} has a place "
-            f"above {facts.place_uuid}."
+            f"No supervisor sees it: no user with the role {' or '.join(facts.roles)} has the "
+            f"place "
+            f"{facts.place_uuid} or one above it."
         )
 
 
 def explain_absence(considered: Sequence[Considered]) -> list[str]:
-    """Why a document gave no task."""
+    """Why a document has no task."""
     document = considered[0]
     if document.kind is None:
-        return [f"{document.source_id} is neither a report nor a contact, so it gives no task."]
-    deleted = " It is deleted in the CHT." if document.is_deleted else ""
+        return [f"{document.source_id} is neither a report nor a contact, so it has no task."]
+    deleted = " It has been deleted in the CHT." if document.is_deleted else ""
     return [
         f"{document.source_id} is a {document.kind} of type {document.type or 'none'}.{deleted}",
         *refusals(considered),
@@ -266,16 +267,16 @@ def explain_absence(considered: Sequence[Considered]) -> list[str]:
 
 
 def refusals(considered: Sequence[Considered]) -> list[str]:
-    """What each definition makes of a document that gave it no task."""
+    """Why each definition has no task for a document."""
     return [f"Definition {one.definition}: {_refusal(one)}." for one in considered]
 
 
 def _refusal(considered: Considered) -> str:
     if considered.is_asked:
-        return "it applies; the task comes with the next refresh"
+        return "it applies: the next refresh will create the task"
     if considered.is_type_named:
-        return "it applies to documents of this type, but its `appliesIf` is false for this one"
-    return "it does not apply to documents of this type"
+        return "it applies to this type, but its `appliesIf` is not true for it"
+    return "it does not apply to this type"
 
 
 def moment(then: datetime, zone: str) -> str:

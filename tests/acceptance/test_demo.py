@@ -99,7 +99,7 @@ def test_one_command_shows_a_list_takes_an_answer_and_starts_again(
             check=False,
         )
         assert busy.returncode == 2
-        assert busy.stderr.strip() == f"Port {port} is taken: set WORKLIST_PORT to a free one."
+        assert busy.stderr.strip() == f"Port {port} is in use: set WORKLIST_PORT to a free one."
     assert process.returncode == 0
     assert _processes_in(tmp_path) == []
 

@@ -242,7 +242,7 @@ def test_a_listed_patient_is_explained_by_number_and_name_and_a_stranger_is_not(
 
     nothing = worklist("tasks", "explain", "No", "Such", "Patient")
     assert (nothing.returncode, nothing.stdout) == (1, "")
-    assert nothing.stderr.startswith("No task, document or patient of this id, number or name")
+    assert nothing.stderr.startswith("No task, document or patient has this id, number or name")
     assert "Such" not in nothing.stderr
 
 

@@ -227,7 +227,7 @@ def test_what_passes_is_waited_out(
     done = replace(doubtful, environment=patient)("sync", "--once")
     assert done.returncode == 0, done.stderr
     said = done.stderr
-    places = [said.index(one) for one in ("sign-ins", "in trouble", "be reached", "Works again.")]
+    places = [said.index(one) for one in ("sign-ins", "failed (503", "be reached", "Works again.")]
     assert places == sorted(places)
     assert held(connection)[0] == count_of_documents(faulty_door.url)
 
@@ -252,7 +252,7 @@ def test_following_outlasts_what_passes_and_ends_when_it_is_refused(
     finally:
         following.kill()
     assert following.returncode == 1
-    for sentence in ("in trouble (503", "cannot be read", "Works again.", "login page"):
+    for sentence in ("failed (503", "cannot be read", "Works again.", "login page"):
         assert sentence in said
     assert not has_landed(database, "behind a login page")
 

@@ -12,8 +12,8 @@ from tests.integration.programme import AREA, Programme
 MOMENT = datetime(2026, 11, 18, 6, tzinfo=UTC)
 TASK = "verify~verify-missed-appointment"
 NOT_TRUE = (
-    "Definition verify-missed-appointment: it applies to documents of this type, "
-    "but its `appliesIf` is false for this one."
+    "Definition verify-missed-appointment: it applies to this type, but its `appliesIf` is not "
+    "true for it."
 )
 
 
@@ -68,8 +68,8 @@ def test_a_number_a_name_and_a_uuid_find_the_same_patient(known: Programme) -> N
     found = explained(known, "70001")
     head, task = found
     assert head == [
-        f"Thokozani Phiri-Mvula, number 70001, in Matope area 1 ({AREA}): the contact p-task.",
-        "The report r-household of form trace, of 2026-11-18 08:00, gave no task.",
+        f"Thokozani Phiri-Mvula, number 70001, in Matope area 1 ({AREA}): contact p-task.",
+        "The report r-household of form trace, from 2026-11-18 08:00, has no task.",
         NOT_TRUE,
     ]
     assert task[0] == f"r-task~{TASK} is Ready (open)."
@@ -80,9 +80,9 @@ def test_a_number_a_name_and_a_uuid_find_the_same_patient(known: Programme) -> N
 def test_a_report_that_a_definition_refuses_is_told(known: Programme) -> None:
     assert explained(known, "70002") == [
         [
-            f"Chimwemwe Kalonga, number 70002, in Matope area 1 ({AREA}): the contact p-refused.",
-            "No task is about this contact.",
-            "The report r-refused of form trace, of 2026-11-18 08:00, gave no task.",
+            f"Chimwemwe Kalonga, number 70002, in Matope area 1 ({AREA}): contact p-refused.",
+            "This contact has no task.",
+            "The report r-refused of form trace, from 2026-11-18 08:00, has no task.",
             NOT_TRUE,
         ]
     ]
@@ -90,20 +90,20 @@ def test_a_report_that_a_definition_refuses_is_told(known: Programme) -> None:
 
 def test_reports_of_other_forms_and_no_reports_are_told(known: Programme) -> None:
     assert explained(known, "70003")[0][1:] == [
-        "No task is about this contact.",
-        "No definition applies to the reports about this contact, which have the form delivery.",
+        "This contact has no task.",
+        "No definition applies to the reports about it (forms: delivery).",
     ]
     assert explained(known, "70004") == [
         [
-            "Mphatso Gondwe, number 70004, in a place (nowhere): the contact p-nothing.",
-            "No task is about this contact.",
-            "No report about this contact has landed.",
-            "No supervisor has a place above this contact, so only programme-wide roles "
-            "would see a task about it.",
+            "Mphatso Gondwe, number 70004, in a place without a name (nowhere): contact p-nothing.",
+            "This contact has no task.",
+            "There is no report about it.",
+            "No supervisor has a place above it, so only programme-wide roles would see a task "
+            "about it.",
         ]
     ]
     assert explained(known, "70009")[0][0].endswith(
-        f"number 70009, in Matope area 1 ({AREA}): the contact h-1."
+        f"number 70009, in Matope area 1 ({AREA}): contact h-1."
     )
 
 
@@ -115,21 +115,24 @@ def test_a_muted_patient_has_a_task_that_is_excluded(known: Programme) -> None:
 @pytest.mark.parametrize("sought", ["70006", "nobody xolani"])
 def test_what_only_a_report_says_is_found(known: Programme, sought: str) -> None:
     head, task = explained(known, sought)
-    assert head[0].startswith("Tasks about unknown patients whose report has this n")
+    assert head[0].startswith("Tasks whose patient is not known and whose report contains this n")
     assert task[0] == f"r-unknown~{TASK} is Ready (open)."
 
 
 def test_a_report_without_task_that_names_an_unknown_number_is_told(known: Programme) -> None:
     assert explained(known, "70007") == [
-        ["The report r-unknown-refused of form trace, of 2026-11-18 08:00, gave no task.", NOT_TRUE]
+        [
+            "The report r-unknown-refused of form trace, from 2026-11-18 08:00, has no task.",
+            NOT_TRUE,
+        ]
     ]
 
 
 def test_a_report_that_names_a_number_and_is_about_another_is_told(known: Programme) -> None:
     assert explained(known, "70010x") == [
         [
-            "The report r-decided of form trace, of 2026-11-18 08:00, names the number 70010x, but "
-            "is about p-decided."
+            "The report r-decided of form trace, from 2026-11-18 08:00, gives the number 70010x, "
+            "but is about p-decided."
         ]
     ]
 
@@ -141,7 +144,7 @@ def test_of_several_patients_one_is_to_be_chosen(known: Programme, sought: str, 
     who = f"Tiyamike Twin, number 70008, in Matope area 1 ({AREA})"
     assert explained(known, sought) == [
         [
-            f"Several contacts have {what}. Give the uuid of one of them:",
+            f"Several contacts have {what}. Ask for one of them by its UUID:",
             f"  p-twin-a: {who}",
             f"  p-twin-b: {who}",
         ]
@@ -159,5 +162,5 @@ def test_what_is_not_known_is_refused_without_repeating_it(known: Programme, sou
     with pytest.raises(Refused) as refused:
         explained(known, sought)
     assert str(refused.value).startswith(
-        "No task, document or patient with this id, number or name is known as of the last refresh."
+        "No task, document or patient has this id, number or name is known as of the last refresh."
     )

@@ -116,6 +116,20 @@ def test_a_refusal_is_retried_where_that_is_wanted(event: InstantEvent, logged: 
     ]
 
 
+def test_a_step_that_ends_because_it_is_stopped_is_no_recovery(
+    event: InstantEvent, logged: list[str]
+) -> None:
+    errors = [Unavailable("down")]
+
+    def follow() -> None:
+        if errors:
+            raise errors.pop()
+        event.set()
+
+    Retry(None, logged.append, event)(follow)
+    assert logged == ["down Retrying in 1 s."]
+
+
 def test_a_stop_event_ends_the_retries(event: InstantEvent, logged: list[str]) -> None:
     event.set()
     with pytest.raises(Unavailable):

@@ -116,9 +116,9 @@ def test_a_certificate_of_another_authority_is_refused_with_what_to_set(serve: S
 
 
 def test_a_certificate_for_another_host_or_time_is_refused_with_what_to_do(serve: Serve) -> None:
-    with pytest.raises(SettingsWrong, match="set COUCHDB_HOST to the name that it was made for"):
+    with pytest.raises(SettingsWrong, match="set COUCHDB_HOST to the name that it was issued for"):
         ask(serve(name="cht.example.org"))
-    with pytest.raises(SettingsWrong, match="it must be renewed"):
+    with pytest.raises(SettingsWrong, match="have it renewed"):
         ask(serve(days=-1))
 
 

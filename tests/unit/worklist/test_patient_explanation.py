@@ -29,19 +29,17 @@ OF_ANOTHER = replace(
     OF_NOBODY, is_ambiguous=False, report_uuid="r3", patient_uuid="p2", reported_at=None
 )
 GAVE_NONE = [
-    "The report r1 of form trace, of 2026-11-03 08:00, gave no task.",
-    "Definition missed: it applies to documents of this type, "
-    "but its `appliesIf` is false for this one.",
+    "The report r1 of form trace, from 2026-11-03 08:00, has no task.",
+    "Definition missed: it applies to this type, but its `appliesIf` is not true for it.",
 ]
 
 
 def test_a_patient_without_a_task_is_told_what_was_asked_and_refused() -> None:
     household = Considered("p1", "households", "contact", "person", False, True, False)
     assert explain_patient(ANNA, 0, [REFUSED], [household]) == [
-        "Anna, number 48074, in Matope 1 (h1): the contact p1.",
-        "No task is about this contact.",
-        "Definition households: it applies to documents of this type, "
-        "but its `appliesIf` is false for this one.",
+        "Anna, number 48074, in Matope 1 (h1): contact p1.",
+        "This contact has no task.",
+        "Definition households: it applies to this type, but its `appliesIf` is not true for it.",
         *GAVE_NONE,
     ]
 
@@ -54,9 +52,9 @@ def test_with_tasks_only_what_gave_none_is_added() -> None:
 def test_a_report_that_names_the_number_of_several_or_is_about_another_is_told() -> None:
     sentences = explain_patient(ANNA, 0, [OF_NOBODY, OF_ANOTHER], [])
     assert sentences[-2:] == [
-        "The report r2 of form trace, of 2026-11-03 08:00, names only the number 48074, "
-        "which several contacts have, so it counts for none of them.",
-        "The report r3 of form trace names the number 48074, but is about p2.",
+        "The report r2 of form trace, from 2026-11-03 08:00, gives only the number 48074, "
+        "which several contacts have, so it is assigned to none of them.",
+        "The report r3 of form trace gives the number 48074, but is about p2.",
     ]
 
 
@@ -64,19 +62,19 @@ def test_of_a_number_without_a_contact_only_reports_without_a_task_are_told() ->
     other = replace(OF_NOBODY, report_uuid="r4", is_form_asked=False, has_task=False)
     assert explain_number("48074", [replace(REFUSED, patient_uuid=None), OF_NOBODY, other]) == [
         *GAVE_NONE,
-        "The report r4 of form trace, of 2026-11-03 08:00, names the number 48074; no definition "
-        "applies to its form.",
+        "The report r4 of form trace, from 2026-11-03 08:00, gives the number 48074; no "
+        "definition applies to its form.",
     ]
 
 
 def test_a_contact_without_name_number_and_place_is_told_of_all_the_same() -> None:
     bare = Patient("p1", None, None, None, None, [])
     assert explain_patient(bare, 0, [], []) == [
-        "Without a name: the contact p1.",
-        "No task is about this contact.",
-        "No report about this contact has landed.",
-        "No supervisor has a place above this contact, so only programme-wide roles would see a "
-        "task about it.",
+        "No name: contact p1.",
+        "This contact has no task.",
+        "There is no report about it.",
+        "No supervisor has a place above it, so only programme-wide roles would see a task about "
+        "it.",
     ]
 
 
@@ -85,4 +83,4 @@ def test_whatever_is_listed_ends_and_says_so() -> None:
     assert len(choose([ANNA] * MOST, "this name")) == 1 + MOST
     sentences = explain_patient(ANNA, 1, [OF_ANOTHER] * (MOST + 1), [])
     assert len(sentences) == 1 + MOST + 1
-    assert sentences[-1] == "There are more reports; only the latest are listed."
+    assert sentences[-1] == "There are more reports, which are not listed."

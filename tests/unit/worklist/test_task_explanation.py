@@ -69,18 +69,18 @@ FROM_CHT = replace(ANSWER, answered_in="cht", sender_uuid="c1", verified_by=None
 def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_it() -> None:
     assert explain(OPEN) == [
         "r1~verify~missed is Ready (open).",
-        "The report r1, of 2026-11-03 08:00 gave this task: definition missed, event verify.",
-        "It is about p1.",
+        "The report r1 of 2026-11-03 08:00 is its source: definition missed, event verify.",
+        "The patient is p1.",
         "The appointment was on 2026-10-21.",
         "It opens on 2026-11-03, is due on 2026-11-03 and closes on 2026-12-01; "
         "today is 2026-11-20.",
-        "A report of form answer inside the window would resolve it.",
+        "A report of form answer within the window would resolve it.",
         "A later report of form visit would resolve it.",
-        "A later report of form call, that names the source at fields.source and a later report of "
-        'form seen, for which $."came" == "yes" is true, whose day at fields.day is not before the '
-        "appointment would resolve it.",
+        "A later report of form call that names the source at fields.source and a later report of "
+        'form seen, for which $."came" == "yes" is true, whose date at fields.day is not before '
+        "the appointment would resolve it.",
         "A verification would close it.",
-        "esther may see it, by the place h1.",
+        "Visible to esther through the place h1.",
         "Flag duplicate_open: the same patient has another open task of this definition.",
     ]
 
@@ -90,7 +90,7 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
     [
         (
             {"standing": "verified", "verification_round": 1, "answers": [ANSWER]},
-            "The answer of round 1 counts.",
+            "The verification of round 1 counts.",
         ),
         (
             {"standing": "verified", "answers": [ANSWER]},
@@ -113,7 +113,7 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
         ),
         (
             {"standing": "repeated", "appointment_task_id": "r0~verify~missed"},
-            "The same appointment was reported earlier; r0~verify~missed is the task for it.",
+            "The appointment had been reported before: its task is r0~verify~missed.",
         ),
         (
             {"report_count": 5},
@@ -121,13 +121,13 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
         ),
         (
             {"patient_uuid": None, "flags": ["ambiguous_patient"]},
-            "Several contacts have the patient number in it, so it names none of them.",
+            "Several contacts have the number in it, so it is assigned to none of them.",
         ),
         (
             {"standing": "resolved", "resolved_by_report": "r3", "resolved_by_form": "call"},
             "The report r3 of form call resolves it: the definition is resolved by a later report "
-            "of form call, that names the source at fields.source and a later report of form seen, "
-            'for which $."came" == "yes" is true, whose day at fields.day is not before the '
+            "of form call that names the source at fields.source and a later report of form seen, "
+            'for which $."came" == "yes" is true, whose date at fields.day is not before the '
             "appointment.",
         ),
         ({"standing": "resolved", "resolved_by_report": "r1"}, "The scheduled task was cleared."),
@@ -135,12 +135,13 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
             {"standing": "excluded", "excluded_reason": "deceased"},
             "It is excluded: the patient has a date of death.",
         ),
-        ({"standing": "withdrawn"}, "It was withdrawn: the document is deleted in the CHT."),
-        ({"standing": "expired"}, "Its last day has passed; it can still be answered."),
-        ({"patient_uuid": None}, "No contact matches the patient in it."),
+        ({"standing": "withdrawn"}, "It was withdrawn: the document was deleted in the CHT."),
+        ({"standing": "expired"}, "It has closed, but can still be answered."),
+        ({"patient_uuid": None}, "The patient in it is not known."),
         (
             {"supervisors": []},
-            "No supervisor sees it: nobody with the role supervisor has a place above h1.",
+            "No supervisor sees it: no user with the role supervisor has the place h1 or one "
+            "above it.",
         ),
         (
             {"place_uuid": None},
@@ -158,9 +159,8 @@ def test_a_document_that_gave_no_task_is_told_why() -> None:
     fresh = replace(named, definition="new", is_asked=True)
     assert explain_absence([named, other, fresh]) == [
         "r1 is a report of type trace.",
-        "Definition missed: it applies to documents of this type, "
-        "but its `appliesIf` is false for this one.",
-        "Definition households: it does not apply to documents of this type.",
-        "Definition new: it applies; the task comes with the next refresh.",
+        "Definition missed: it applies to this type, but its `appliesIf` is not true for it.",
+        "Definition households: it does not apply to this type.",
+        "Definition new: it applies: the next refresh will create the task.",
     ]
     assert "neither a report nor a contact" in explain_absence([replace(named, kind=None)])[0]
