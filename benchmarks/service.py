@@ -20,13 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-import psycopg
 import sqlalchemy
-from sqlalchemy import event
 
 from benchmarks import load, programme, servers
 from benchmarks.legs import median_ratio
@@ -34,18 +31,18 @@ from benchmarks.load import Call, Load
 from benchmarks.programme import Shape
 from benchmarks.report import print_report
 from pipeline import embedded
-from pipeline.database import Address, connect, driver, engine, now
+from pipeline.database import POOL_SIZE, Address, connect, engine, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.service.dependencies import COOKIE
 from pipeline.service.list_view import PAGE_LENGTH
 from pipeline.worklist import sessions, store
+from pipeline.worklist.records import Filters
 from pipeline.worklist.sessions import Session
 
 RATE = 50.0
 TASKS, SUPERVISORS = 1_000_000, 5_000
 _WARM_UP_SECONDS = 5.0
-_PGBENCH_CLIENTS = 4
 _ANSWERING_AT_ONCE, _ANSWERED_OF_ONE = 200, 8
 
 
@@ -238,22 +235,20 @@ def service(tasks: int, supervisors: int) -> Iterator[Service]:
             yield Service(address, port, size, signed_in, random.Random(20261125))
 
 
-def list_script(address: Address, supervisors: int) -> str:
-    """The statement of a list's first page as a script of pgbench, for a site drawn at random."""
-    executed: list[tuple[str, Any]] = []
+def list_query(address: Address, supervisors: int) -> str:
+    """The statement of the first page as a script of pgbench, for a site drawn at random.
+
+    Whatever else is a parameter stands in it as a constant.
+    """
     asking = engine(address)
-    event.listen(asking, "before_cursor_execute", lambda *seen: executed.append((seen[2], seen[3])))
     with asking.connect() as connection:
         viewer = store.viewer(connection, "supervisor_0", ())
-        executed.clear()
-        store.tasks(connection, viewer, limit=PAGE_LENGTH + 1)
-        [(statement, parameters)] = executed
-        query = psycopg.ClientCursor(driver(connection)).mogrify(statement, parameters)
+        statement = store.list_statement(viewer, Filters(), "missed", PAGE_LENGTH + 1)
+        written = statement.compile(asking, compile_kwargs={"literal_binds": True})
     asking.dispose()
-    literal = f"'{{{viewer.facility_uuids[0]}}}'"
-    if literal not in query:
-        raise SystemExit("The list's statement does not contain the supervisor's places.")
-    query = query.replace(literal, "array[md5('site' || :site)::uuid::text]")
+    own_site = f"ARRAY['{viewer.facility_uuids[0]}']"
+    assert own_site in str(written)  # noqa: S101
+    query = str(written).replace(own_site, "array[md5('site' || :site)::uuid::text]")
     return f"\\set site random(0, {supervisors - 1})\n{' '.join(query.split())};\n"
 
 
@@ -263,7 +258,7 @@ def pgbench(address: Address, script: Path, seconds: float) -> Load:
         done = subprocess.run(
             [
                 *(str(embedded.BINARIES / "pgbench"), "--no-vacuum", "--protocol=prepared"),
-                *(f"--client={_PGBENCH_CLIENTS}", f"--time={round(seconds) + 1}"),
+                *(f"--client={POOL_SIZE}", f"--time={round(seconds) + 1}"),
                 *(f"--file={script}", "--log", f"--log-prefix={folder}/pgbench"),
                 *("--host", address.host, "--port", str(address.port)),
                 *("--username", address.user, address.database),
@@ -307,7 +302,7 @@ def against_pgbench(at: Service, seconds: float, rounds: int) -> dict[str, list[
     lists = list(itertools.islice(at.lists(), 5_000))
     with tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder:
         script = Path(folder) / "list.sql"
-        script.write_text(list_script(at.address, len(at.supervisors)))
+        script.write_text(list_query(at.address, len(at.supervisors)))
         for _ in range(rounds):
             loads["lists"].append(load.saturating(at.port, lists, seconds))
             loads["pgbench"].append(pgbench(at.address, script, seconds))

@@ -30,7 +30,6 @@ from pipeline.terminal import log, print_table
 from pipeline.worklist import store as worklist_store
 from pipeline.worklist.explain import explanation
 from pipeline.writeback import outbox_commands
-from pipeline.writeback import store as outbox_store
 from pipeline.writeback.rules import State
 
 _OVERRIDING = ("PGDATESTYLE", "PGTZ")  # libpq applies these over the settings of `database`
@@ -189,7 +188,7 @@ def write_back_command(context: click.Context, mode: str) -> None:
             steps.write_back(settings, address, client)
         else:
             with contextlib.suppress(KeyboardInterrupt):
-                steps.follow_outbox(settings, address, client)
+                steps.follow_outbox(settings, address, client, threading.Event())
 
 
 @write_back_command.command("list")
@@ -352,30 +351,10 @@ def serve_command(settings: Settings) -> None:
     Each verification is sent to the CHT at once. While the CHT is down, verifications wait and the
     page keeps working. Other write-backs may run at the same time.
     """
-    from pipeline.service import server
+    from pipeline import serve
 
-    with steps.open_database(settings) as address, steps.open_cht(settings) as client:
-        engine = database.engine(address)
-        try:
-            steps.check_may_serve(address, engine)
-            server.serve(
-                engine,
-                steps.sign_in(settings),
-                steps.recognise(settings),
-                steps.ask_rights(client),
-                outbox_store.wake,
-                lambda: steps.send_beside_the_page(settings, address),
-                settings.programme_roles,
-                cht_url=settings.cht_url,
-                hold=settings.rights_hold,
-                host=settings.service_host,
-                port=settings.service_port,
-                trusted_proxies=settings.trusted_proxies,
-                announce=log,
-                last_sync=steps.last_sync(settings),
-            )
-        finally:
-            engine.dispose()
+    with steps.open_database(settings) as address:
+        serve.serve(settings, address, announce=log)
 
 
 @main.group("tasks", invoke_without_command=True)

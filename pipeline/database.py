@@ -5,25 +5,24 @@ function `app.worklist_now()` reads it, so that Python and dbt agree on what tim
 """
 
 import re
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import psycopg
 import sqlalchemy
 from psycopg.conninfo import make_conninfo
-from psycopg.pq import PGconn, Ping, TransactionStatus
+from psycopg.pq import PGconn, Ping
 
-from pipeline import turns
 from pipeline.errors import SettingsWrong, Unavailable, WorklistError
 
-KEPT_CONNECTIONS = 4  # by an engine, and as many by Connections
-_TRIED_AFTER = 1.0  # seconds
-_PLACE_SECONDS = 30.0
-_PREPARED_AFTER = 5  # times, psycopg's own
+# Of a process of the service. Its threads compute on one core, and PostgreSQL on the others: more
+# statements at once only wait for each other, while four processes stay well below the hundred
+# connections of a server as it is installed.
+POOL_SIZE = 8
+Clock = Callable[[], datetime]
 # What our SQL and both drivers rely on, whatever was set for the database, the role or the server.
 _SESSION = {
     "client_encoding": "UTF8",
@@ -46,14 +45,11 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 _NOT_POSTGRESQL = re.compile("invalid response to SSL negotiation|expected authentication request")
-# Of requests: each statement is planned once, and looks rows up, also where a young database has
-# no statistics yet or small tables that will grow.
-PLANNING = " -c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off"
 
 
 @dataclass(frozen=True)
 class Address:
-    """A database and how to enter it; `now` is WORKLIST_NOW or None, `role` whom to act as."""
+    """A database and an account; `now` is WORKLIST_NOW or None, `role` the role to act as."""
 
     host: str
     port: int
@@ -72,7 +68,7 @@ class Address:
         return " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"PostgreSQL at {self.host}:{self.port}, database {self.database}"
 
 
@@ -80,35 +76,25 @@ def _escaped(option: str) -> str:
     return option.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
-def connect(
-    address: Address, *, autocommit: bool = False, for_requests: bool = False
-) -> psycopg.Connection:
-    """For requests, whose statements are few and asked again and again, each is prepared when it
-    is first sent (psycopg sends five that are planned each), and planned once (PLANNING).
-
-    Raises Unavailable with the place when nobody answers, SettingsWrong when the server refuses us
-    or cannot hold a worklist."""
-    conninfo = _conninfo(address, address.options + (PLANNING if for_requests else ""))
-    opening = partial(
-        turns.Connection.connect,
-        conninfo,
-        autocommit=autocommit,
-        prepare_threshold=0 if for_requests else _PREPARED_AFTER,
-    )
+def connect(address: Address, *, autocommit: bool = False) -> psycopg.Connection:
+    """Raises Unavailable with the address when nobody answers, SettingsWrong when the server
+    refuses us or cannot hold a worklist.
+    """
+    conninfo = _conninfo(address)
     with translated(address):
         try:
-            connection = turns.aside(opening)
+            connection = psycopg.connect(conninfo, autocommit=autocommit)
         except psycopg.OperationalError as error:
             if refusal := _refusal(address, conninfo, error):
                 raise SettingsWrong(refusal) from error
             raise
     if reason := _unsuited_server(connection):
         connection.close()
-        raise SettingsWrong(f"{address.place} {reason}")
+        raise SettingsWrong(f"{address.location} {reason}")
     return connection
 
 
-def _conninfo(address: Address, options: str) -> str:
+def _conninfo(address: Address) -> str:
     return make_conninfo(
         host=address.host,
         port=address.port,
@@ -116,7 +102,7 @@ def _conninfo(address: Address, options: str) -> str:
         password=address.password,
         dbname=address.database,
         client_encoding="UTF8",  # where PGCLIENTENCODING says otherwise
-        options=options,
+        options=address.options,
         application_name="worklist",
         connect_timeout=10,
         keepalives_idle=30,
@@ -132,16 +118,16 @@ def _refusal(address: Address, conninfo: str, error: psycopg.OperationalError) -
     """
     said = str(error)
     if _NOT_POSTGRESQL.search(said):
-        return f"{address.place}: what answers there is not PostgreSQL. Check POSTGRES_PORT."
+        return f"{address.location}: what answers there is not PostgreSQL. Check POSTGRES_PORT."
     if error.pgconn and error.pgconn.needs_password:
-        return f"{address.place} asks for a password: set POSTGRES_PASSWORD."
+        return f"{address.location} asks for a password: set POSTGRES_PASSWORD."
     reason = said.rpartition("FATAL:")[2].partition("\n")[0].strip()
     if "FATAL:" not in said or _PASSING.search(reason):
         return None
-    if turns.aside(partial(PGconn.ping, conninfo.encode())) != Ping.OK:
+    if PGconn.ping(conninfo.encode()) != Ping.OK:
         return None
     return (
-        f"{address.place} refuses us: {reason}. Check POSTGRES_USER, POSTGRES_PASSWORD and "
+        f"{address.location} refuses us: {reason}. Check POSTGRES_USER, POSTGRES_PASSWORD and "
         "POSTGRES_DB."
     )
 
@@ -167,98 +153,20 @@ def unsuited(version: int, encoding: str) -> str | None:
 
 
 def engine(address: Address) -> sqlalchemy.Engine:
-    """A pool of such connections for SQLAlchemy; one is tried first, since servers restart."""
+    """A pool of such connections. The one used last is lent first: its statements are planned."""
     return sqlalchemy.create_engine(
         "postgresql+psycopg://",
-        creator=lambda: connect(address, for_requests=True),
-        pool_size=KEPT_CONNECTIONS,
+        creator=lambda: connect(address),
+        pool_size=POOL_SIZE,
         max_overflow=0,
         pool_pre_ping=True,
+        pool_use_lifo=True,
         hide_parameters=True,
     )
 
 
-class Connections:
-    """What those who take turns (`turns`) have their connections from: as many as an engine keeps.
-    They are kept here, since lending one from an engine's pool takes a tenth of a request.
-
-    Who comes when all are busy waits, which is faster than a further connection, and the others go
-    on. Nobody may hold two, since all could then wait for each other.
-    """
-
-    def __init__(self, engine: sqlalchemy.Engine) -> None:
-        self._engine = engine
-        self._idle: list[tuple[sqlalchemy.Connection, float]] = []
-        self._places = turns.Places(
-            KEPT_CONNECTIONS, _PLACE_SECONDS, "PostgreSQL has been busy with others for too long."
-        )
-        with engine.connect():  # an engine's first connection is made under a lock, of threads
-            pass
-
-    def begun(self) -> AbstractContextManager[sqlalchemy.Connection]:
-        """In a transaction, which is committed at the end. Raises Unavailable when no connection is
-        free for long.
-        """
-        return self._taken(is_transaction=True)
-
-    def lent(self) -> AbstractContextManager[sqlalchemy.Connection]:
-        """Each statement for itself, which saves the two ways to PostgreSQL that a transaction
-        costs: what belongs together is written by one. Raises Unavailable as `begun` does.
-        """
-        return self._taken(is_transaction=False)
-
-    @contextmanager
-    def _taken(self, *, is_transaction: bool) -> Iterator[sqlalchemy.Connection]:
-        with self._places.taken():
-            connection = self._picked_up()
-            try:
-                driver(connection).autocommit = not is_transaction
-                with connection.begin():
-                    yield connection
-            finally:
-                self._put_down(connection)
-
-    def _picked_up(self) -> sqlalchemy.Connection:
-        """The one that was used last. It is tried first if it has lain, since servers restart; to
-        try it always would cost a busy service a third way to PostgreSQL.
-        """
-        while self._idle:
-            connection, put_down_at = self._idle.pop()
-            if time.monotonic() - put_down_at < _TRIED_AFTER or _answers(connection):
-                return connection
-            _drop(connection)
-        connection = self._engine.connect()
-        connection.detach()
-        return connection
-
-    def _put_down(self, connection: sqlalchemy.Connection) -> None:
-        if not connection.invalidated and _is_idle(connection):
-            self._idle.append((connection, time.monotonic()))
-        else:
-            _drop(connection)
-
-
-def _answers(connection: sqlalchemy.Connection) -> bool:
-    with suppress(psycopg.OperationalError):
-        driver(connection).autocommit = True
-        driver(connection).execute("")
-        return True
-    return False
-
-
-def _is_idle(connection: sqlalchemy.Connection) -> bool:
-    return driver(connection).info.transaction_status == TransactionStatus.IDLE
-
-
-def _drop(connection: sqlalchemy.Connection) -> None:
-    if not connection.invalidated:
-        driver(connection).close()
-        connection.invalidate()
-    connection.close()
-
-
 def driver(connection: sqlalchemy.Connection) -> psycopg.Connection:
-    """The same connection and transaction for those who speak psycopg."""
+    """The same connection and transaction as psycopg has it."""
     inner = connection.connection.dbapi_connection
     if not isinstance(inner, psycopg.Connection):
         raise Unavailable("The connection to PostgreSQL was lost.")
@@ -267,7 +175,7 @@ def driver(connection: sqlalchemy.Connection) -> psycopg.Connection:
 
 @contextmanager
 def translated(address: Address) -> Iterator[None]:
-    """The door to PostgreSQL.
+    """Turns PostgreSQL's errors into ours.
 
     A lost or refused connection becomes Unavailable, a table that is not there or a privilege that
     we lack SettingsWrong.
@@ -287,21 +195,21 @@ def _sorted(address: Address, error: psycopg.Error) -> WorklistError | None:
     match error:
         case psycopg.errors.UndefinedTable():
             return SettingsWrong(
-                f"{address.place} has no worklist yet: run `worklist sync --once`, then "
+                f"{address.location} has no worklist yet: run `worklist sync --once`, then "
                 "`worklist refresh`."
             )
         case psycopg.errors.InsufficientPrivilege():
             return SettingsWrong(
-                f"{address.place}: {address.user} may not do this ({reason}). Grant it the role "
+                f"{address.location}: {address.user} may not do this ({reason}). Grant it the role "
                 'that docs/operators.md names under "Roles in PostgreSQL", or use another account.'
             )
         case psycopg.errors.ReadOnlySqlTransaction():
             return Unavailable(
-                f"{address.place} is read-only: if it is a standby, name the primary server in "
+                f"{address.location} is read-only: if it is a standby, name the primary server in "
                 "POSTGRES_HOST."
             )
         case psycopg.OperationalError():
-            return Unavailable(f"{address.place} does not answer: {reason or 'no reason given'}")
+            return Unavailable(f"{address.location} does not answer: {reason or 'no reason given'}")
     return None
 
 
@@ -317,11 +225,12 @@ def now(connection: psycopg.Connection | sqlalchemy.Connection) -> datetime:
     return moment
 
 
-def clock(engine: sqlalchemy.Engine) -> Callable[[], datetime]:
-    """Starts at the moment that counts as now and runs on, also where WORKLIST_NOW stands still.
-
-    For what must end by itself, such as sessions.
+def clock(connection: psycopg.Connection | sqlalchemy.Connection) -> Clock:
+    """Starts at the moment that counts as now and runs on, even where WORKLIST_NOW is set: for
+    what ends by itself, such as sessions. It can be pickled.
     """
-    with engine.connect() as connection:
-        ahead = now(connection) - datetime.now(UTC)
-    return lambda: datetime.now(UTC) + ahead
+    return partial(_moment, now(connection) - datetime.now(UTC))
+
+
+def _moment(ahead: timedelta) -> datetime:
+    return datetime.now(UTC) + ahead

@@ -8,17 +8,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import psycopg
-import sqlalchemy
 
 from pipeline import database, embedded
 from pipeline import migrate as migrations
 from pipeline.adoption import Adoption
-from pipeline.cht import identity
 from pipeline.cht.client import ChtClient
 from pipeline.daemon_threads import run_all
 from pipeline.database import Address
@@ -35,7 +32,6 @@ from pipeline.sync.reconcile import Reconciliation
 from pipeline.sync.store import Landing
 from pipeline.tasks import run as defining
 from pipeline.terminal import StepProgress, log
-from pipeline.worklist import health
 from pipeline.writeback import run as writing
 from pipeline.writeback import store as outbox_store
 from pipeline.writeback.delivery import BulkDocs, ReportApi
@@ -97,15 +93,6 @@ def check_current(settings: Settings, address: Address) -> None:
         migrations.check_current(connection, settings.postgres)
 
 
-def check_may_serve(address: Address, engine: sqlalchemy.Engine) -> None:
-    with database.translated(address), engine.connect() as connection:
-        if not health.may_serve(connection):
-            raise SettingsWrong(
-                f"The account {address.user} may not serve the worklist: set POSTGRES_USER to an "
-                "account that has the role worklist_service."
-            )
-
-
 @contextlib.contextmanager
 def _server(settings: Settings) -> Iterator[Address]:
     given = settings.postgres
@@ -145,39 +132,6 @@ def landing(settings: Settings) -> Landing:
     return Landing(
         names.schema, names.table, settings.keeps_deleted_content, settings.is_synced_by_couch2pg
     )
-
-
-def sign_in(settings: Settings) -> Callable[[str, str, str], identity.Identity]:
-    def ask(name: str, password: str, address: str) -> identity.Identity:
-        with _for_people(settings) as client:
-            return identity.sign_in(client, name, password, address)
-
-    return ask
-
-
-def recognise(settings: Settings) -> Callable[[str, str], identity.Identity]:
-    def ask(cookie: str, address: str) -> identity.Identity:
-        with _for_people(settings) as client:
-            return identity.recognise(client, cookie, address)
-
-    return ask
-
-
-def ask_rights(client: ChtClient) -> Callable[[identity.Identity], identity.Identity | None]:
-    return partial(identity.rights, client)
-
-
-def _for_people(settings: Settings) -> ChtClient:
-    """Without an account, and for a short while: somebody is waiting."""
-    couch = settings.couch
-    return ChtClient(couch.url, connect_seconds=5, read_seconds=10, authorities=couch.authorities)
-
-
-def last_sync(settings: Settings) -> Callable[[sqlalchemy.Connection], datetime | None]:
-    def ask(connection: sqlalchemy.Connection) -> datetime | None:
-        return sync_store.last_asked(database.driver(connection), landing(settings))
-
-    return ask
 
 
 def migrate(settings: Settings, address: Address) -> list[str]:
@@ -400,11 +354,12 @@ def follow_outbox(
     settings: Settings,
     address: Address,
     client: ChtClient,
+    stop: threading.Event,
     errors: tuple[type[WorklistError], ...] = (Unavailable, Conflict),
 ) -> None:
-    """Sends whatever is accepted until Ctrl-C; retries `errors` with a new connection."""
+    """Sends whatever is accepted until `stop` is set; retries `errors` with a new connection."""
     step = StepProgress("write back", quiet=True)
-    retry = Retry(None, step.log, errors=errors)
+    retry = Retry(None, step.log, stop, errors=errors)
 
     def attempt() -> None:
         with (
@@ -423,12 +378,6 @@ def follow_outbox(
             _writing(settings, connection, client).follow(retry.stop, report)
 
     retry(attempt)
-
-
-def send_beside_the_page(settings: Settings, address: Address) -> None:
-    """As `follow_outbox`, for a process of the service: any error is logged once and retried."""
-    with open_cht(settings) as client:
-        follow_outbox(settings, address, client, errors=(WorklistError,))
 
 
 def _writing(

@@ -5,25 +5,20 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.database import driver
 from pipeline.errors import Conflict, Refused
 from pipeline.service import problem_details
 from pipeline.service.api_examples import ACCEPTED, ANSWERS, MANY, TASK
-from pipeline.service.dependencies import SignedOut, visit
+from pipeline.service.dependencies import SignedOut, signed_in
 from pipeline.service.list_view import PAGE_LENGTH
-from pipeline.service.route import Route
 from pipeline.worklist import (
     explanation_facts,
     notes,
     programme,
     rules,
-    run,
     store,
     task_explanation,
 )
@@ -38,7 +33,6 @@ from pipeline.worklist.records import (
     Task,
     TaskNote,
     ToTrace,
-    Verification,
 )
 
 Standing = Literal[
@@ -104,7 +98,7 @@ class Me:
     as_of: Annotated[datetime | None, Field(description="the moment of the derived tables")]
 
 
-class TasksAsked(BaseModel):
+class TaskQuery(BaseModel):
     """Which tasks are wanted, and how."""
 
     standing: Standing | None = Field(
@@ -261,150 +255,106 @@ def _example(status: int, value: object) -> dict[int | str, dict[str, Any]]:
     return {status: {"content": {"application/json": {"example": value}}}}
 
 
-def _described_in_query() -> dict[str, Any]:
-    """What FastAPI would say of these parameters."""
-    parameters = [
-        {"name": name, "in": "query", "required": False, "schema": schema}
-        for name, schema in TasksAsked.model_json_schema()["properties"].items()
-    ]
-    return {"parameters": parameters}
+router = APIRouter(prefix="/api/v1", responses=_problems(400, 401, 403, 422, 503))
 
 
-def _from_query(request: Request) -> TasksAsked:
-    """What FastAPI would do, which takes a dozen parameters apart one by one: a fifth of a
-    list's time.
-    """
-    try:
-        return TasksAsked.model_validate(dict(request.query_params))
-    except ValidationError as error:
-        raise RequestValidationError(error.errors()) from error
-
-
-router = APIRouter(
-    prefix="/api/v1", route_class=Route, responses=_problems(400, 401, 403, 422, 503)
-)
-
-
-def _json(content: object, status: int = 200) -> Response:
-    """Ours to the byte: what is built here is not checked against its own description again."""
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
-
-
-@router.get("/me", response_model=Me)
-def me(request: Request) -> Response:
+@router.get("/me")
+def me(request: Request) -> Me:
     """Who is signed in, with rights as last known, and how far the list is."""
-    with visit(request) as here:
-        viewer = here.viewer
-        return _json(
-            Me(
-                user_name=viewer.user_name,
-                roles=viewer.roles,
-                facility_uuids=viewer.facility_uuids,
-                facility_names=programme.place_names(here.connection, viewer.facility_uuids),
-                contact_uuid=viewer.contact_uuid,
-                is_online=viewer.is_online,
-                is_programme_wide=viewer.is_programme_wide,
-                missing=rules.missing(viewer, programme.assigned_roles(here.connection)),
-                progress=store.progress(here.connection, viewer),
-                as_of=programme.days(here.connection).as_of,
-            )
+    with signed_in(request) as context:
+        connection, viewer = context.connection, context.viewer
+        return Me(
+            user_name=viewer.user_name,
+            roles=viewer.roles,
+            facility_uuids=viewer.facility_uuids,
+            facility_names=programme.place_names(connection, viewer.facility_uuids),
+            contact_uuid=viewer.contact_uuid,
+            is_online=viewer.is_online,
+            is_programme_wide=viewer.is_programme_wide,
+            missing=rules.missing(viewer, programme.assigned_roles(connection)),
+            progress=store.progress(connection, viewer),
+            as_of=programme.days(connection).as_of,
         )
 
 
-@router.get(
-    "/tasks",
-    response_model=TaskPage,
-    responses=_example(200, {"tasks": [TASK], "next": None}),
-    openapi_extra=_described_in_query(),
-)
-def tasks(request: Request) -> Response:
+@router.get("/tasks", responses=_example(200, {"tasks": [TASK], "next": None}))
+def tasks(request: Request, query: Annotated[TaskQuery, Query()]) -> TaskPage:
     """Your tasks, most days since the appointment first."""
-    asked = _from_query(request)
-    with visit(request) as here:
+    with signed_in(request) as context:
         found = store.tasks(
-            here.connection,
-            here.viewer,
-            filters=asked.filters,
-            order=asked.order,
-            limit=asked.limit + 1,
-            after=asked.after,
+            context.connection,
+            context.viewer,
+            filters=query.filters,
+            order=query.order,
+            limit=query.limit + 1,
+            after=query.after,
         )
-    shown = found[: asked.limit]
-    return _json(TaskPage(shown, shown[-1].task_uuid if len(found) > asked.limit else None))
+    shown = found[: query.limit]
+    return TaskPage(shown, shown[-1].task_uuid if len(found) > query.limit else None)
 
 
-@router.get("/areas", response_model=list[Area])
-def areas(request: Request, standing: Standing = "open") -> Response:
+@router.get("/areas")
+def areas(request: Request, standing: Standing = "open") -> list[Area]:
     """The CHWs' areas in which you have tasks, by name."""
-    with visit(request) as here:
-        return _json(store.areas(here.connection, here.viewer, Filters(standing=standing)))
+    with signed_in(request) as context:
+        return store.areas(context.connection, context.viewer, Filters(standing=standing))
 
 
-@router.get("/to-trace", response_model=list[ToTrace])
-def to_trace(request: Request) -> Response:
+@router.get("/to-trace")
+def to_trace(request: Request) -> list[ToTrace]:
     """Patients whose missed appointment is confirmed, and whom nobody has traced since, by area."""
-    with visit(request) as here:
-        return _json(store.to_trace(here.connection, here.viewer))
+    with signed_in(request) as context:
+        return store.to_trace(context.connection, context.viewer)
 
 
-@router.get("/tasks/{task_uuid}", response_model=TaskWithHistory, responses=_problems(404))
-def task(request: Request, task_uuid: UUID) -> Response:
+@router.get("/tasks/{task_uuid}", responses=_problems(404))
+def task(request: Request, task_uuid: UUID) -> TaskWithHistory:
     """One task with all that was said of it; 404 for what is not on your worklist."""
-    with visit(request) as here:
-        found = store.task(here.connection, here.viewer, task_uuid)
+    with signed_in(request) as context:
+        connection, viewer = context.connection, context.viewer
+        found = store.task(connection, viewer, task_uuid)
         if found is None:
             raise rules.UnknownTask
-        definition = programme.definition(here.connection, found.definition)
-        explained = explanation_facts.of_tasks(driver(here.connection), found.task_id)
-        return _json(
-            TaskWithHistory(
-                task=found,
-                reasons=definition.reasons,
-                why_not=rules.why_not(here.viewer, found, definition),
-                history=store.history(here.connection, found.task_id),
-                notes=notes.of_task(here.connection, found.task_id),
-                patient_reports=store.patient_reports(here.connection, found),
-                explanation=[
-                    sentence
-                    for one in explained
-                    for sentence in task_explanation.explain(one, names_readers=False)
-                ],
-            )
+        definition = programme.definition(connection, found.definition)
+        return TaskWithHistory(
+            task=found,
+            reasons=definition.reasons,
+            why_not=rules.why_not(viewer, found, definition),
+            history=store.history(connection, found.task_id),
+            notes=notes.of_task(connection, found.task_id),
+            patient_reports=store.patient_reports(connection, found),
+            explanation=[
+                sentence
+                for facts in explanation_facts.of_tasks(driver(connection), found.task_id)
+                for sentence in task_explanation.explain(facts, names_readers=False)
+            ],
         )
 
 
 @router.post(
     "/tasks/{task_uuid}/verification",
     status_code=201,
-    response_model=Accepted,
     responses={**_problems(404, 409), **_example(201, ACCEPTED)},
 )
-def verify(request: Request, task_uuid: UUID, sent: AnswerSent, idempotency_key: Key) -> Response:
+def verify(request: Request, task_uuid: UUID, sent: AnswerSent, idempotency_key: Key) -> Accepted:
     """Answers a task, or corrects its answer. 409 with who and when if somebody was faster."""
-    return _json(_accept(request, task_uuid, sent, idempotency_key), 201)
+    return _accept(request, task_uuid, sent, idempotency_key)
 
 
 def _accept(request: Request, task_uuid: UUID, sent: AnswerSent, key: str) -> Accepted:
     """Safe in PostgreSQL when it returns."""
-    with visit(request) as here:
-        accepted: Verification = run.accept(
-            here.connection,
-            here.viewer,
-            task_uuid,
-            Sent(sent.answer, sent.follows_round, key),
-            now=here.now,
-            verification_id=here.collaborators.new_id(),
-        )
+    with signed_in(request) as context:
+        accepted = context.accept(task_uuid, Sent(sent.answer, sent.follows_round, key))
     return Accepted(task_uuid=task_uuid, **vars(accepted))
 
 
-@router.post("/verifications", response_model=Outcomes)
-def verify_many(request: Request, sent: AnswersSent) -> Response:
+@router.post("/verifications")
+def verify_many(request: Request, sent: AnswersSent) -> Outcomes:
     """Answers several tasks, each for itself: what is wrong with one does not hold up the others.
 
     Each outcome has the status that it would have had alone.
     """
-    return _json(Outcomes([_outcome(request, one) for one in sent.verifications]))
+    return Outcomes([_outcome(request, one) for one in sent.verifications])
 
 
 def _outcome(request: Request, sent: AnswerToTask) -> Outcome:
@@ -413,39 +363,28 @@ def _outcome(request: Request, sent: AnswerToTask) -> Outcome:
     except SignedOut:
         raise
     except (Refused, Conflict) as error:
-        told = problem_details.of(error)
-        return Outcome(sent.task_uuid, told["status"], None, told)
+        problem = problem_details.of(error)
+        return Outcome(sent.task_uuid, problem["status"], None, problem)
     return Outcome(sent.task_uuid, 201, accepted, None)
 
 
-@router.post(
-    "/tasks/{task_uuid}/note",
-    status_code=201,
-    response_model=TaskNote,
-    responses=_problems(404, 409),
-)
-def note(request: Request, task_uuid: UUID, sent: NoteSent, idempotency_key: Key) -> Response:
+@router.post("/tasks/{task_uuid}/note", status_code=201, responses=_problems(404, 409))
+def note(request: Request, task_uuid: UUID, sent: NoteSent, idempotency_key: Key) -> TaskNote:
     """Keeps why a task cannot be answered yet; it stays open, and the note stays here."""
-    with visit(request) as here:
-        kept = run.note(
-            here.connection,
-            here.viewer,
-            task_uuid,
-            sent.note,
-            note_id=rules.note_id(here.viewer.user_name, idempotency_key),
-            now=here.now,
-        )
-    return _json(kept, 201)
+    with signed_in(request) as context:
+        return context.add_note(task_uuid, sent.note, idempotency_key)
 
 
-@router.get("/verifications", response_model=VerificationPage)
+@router.get("/verifications")
 def verifications(
     request: Request,
     limit: Limit = PAGE_LENGTH,
     after: Annotated[Text | None, Query(max_length=200)] = None,
-) -> Response:
+) -> VerificationPage:
     """Answers to tasks on your worklist, latest first, with their way to the CHT."""
-    with visit(request) as here:
-        found = store.verifications(here.connection, here.viewer, limit=limit + 1, after=after)
+    with signed_in(request) as context:
+        found = store.verifications(
+            context.connection, context.viewer, limit=limit + 1, after=after
+        )
     shown = found[:limit]
-    return _json(VerificationPage(shown, shown[-1].report_id if len(found) > limit else None))
+    return VerificationPage(shown, shown[-1].report_id if len(found) > limit else None)

@@ -1,14 +1,8 @@
 """Builds the HTTP service from what it is given; reads no environment."""
 
-import asyncio
 import logging
-import secrets
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from collections.abc import Sequence
 from urllib.parse import quote
-from uuid import UUID, uuid4
 
 import psycopg
 import sqlalchemy
@@ -19,10 +13,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from pipeline.cht.http import Unauthorized
-from pipeline.cht.identity import Identity
-from pipeline.database import Connections
-from pipeline.database import clock as clock_of
 from pipeline.errors import Conflict, Refused, SettingsWrong, Unavailable
 from pipeline.service import (
     api,
@@ -33,95 +23,44 @@ from pipeline.service import (
     sign_in,
     to_trace,
     verification_form,
-    warming,
 )
-from pipeline.service.authentication import Entrance, Recognise, SignIn
-from pipeline.service.dependencies import Collaborators, LastSync, SignedOut
+from pipeline.service.dependencies import Dependencies, SignedOut
 from pipeline.service.language import Language
-from pipeline.service.request_checks import Guard
-from pipeline.service.waking import Wake, Waking
+from pipeline.service.request_checks import RequestChecks
 
 _LOG = logging.getLogger(__name__)
-_PASSING = (
+_TEMPORARY = (
     Unavailable,
-    SettingsWrong,  # PostgreSQL's or the CHT's, since we started
+    SettingsWrong,  # what PostgreSQL or the CHT refuses since the start
     psycopg.OperationalError,
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.TimeoutError,
 )
-_HOLD = timedelta(hours=12)
 _NOT_NOW = "The service cannot answer at the moment. Try again in a minute."
 
 
-def build(
-    engine: sqlalchemy.Engine,
-    sign_in_to_cht: SignIn,
-    wake: Wake,
-    programme_roles: Sequence[str],
-    *,
-    recognise: Recognise | None = None,
-    cht_url: str | None = None,
-    hold: timedelta = _HOLD,
-    refusal_seconds: float = 1.0,
-    last_sync: LastSync | None = None,
-    new_id: Callable[[], UUID] = uuid4,
-    new_token: Callable[[], str] = secrets.token_urlsafe,
-    clock: Callable[[], float] = time.monotonic,
-    moment: Callable[[], datetime] | None = None,
-) -> FastAPI:
-    """`sign_in_to_cht` takes name, password and the client's address; `last_sync` tells when.
-
-    Without `recognise` the CHT's own sessions open nothing. The rest is as in Collaborators.
-    """
+def build(dependencies: Dependencies) -> FastAPI:
     app = FastAPI(
         title="CHT Worklist",
         version="1",
-        lifespan=_lifespan,
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # addresses hold names
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # URLs hold names
     )
-    connections, moment = Connections(engine), moment or clock_of(engine)
-    app.state.collaborators = Collaborators(
-        connections=connections,
-        entrance=Entrance(connections, sign_in_to_cht, recognise or _recognise_nobody, moment),
-        moment=moment,
-        clock=clock,
-        hold=hold,
-        refusal_seconds=refusal_seconds,
-        cht_url=cht_url,
-        waking=Waking(connections, wake),
-        programme_roles=tuple(programme_roles),
-        last_sync=last_sync,
-        new_id=new_id,
-        new_token=new_token,
-    )
+    app.state.dependencies = dependencies
     for module in (api, pages, verification_form, to_trace, sign_in, monitoring):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=rendering.STATIC))
-    app.add_middleware(Guard)
+    app.add_middleware(RequestChecks)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=3)
     app.add_middleware(Language)
-    _translate_errors(app)
+    _handle_errors(app)
     return app
 
 
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    ours: Collaborators = app.state.collaborators
-    await warming.warm(ours)
-    waking = asyncio.create_task(ours.waking.follow())
-    yield
-    waking.cancel()
-
-
-def _recognise_nobody(_cookie: str, _address: str) -> Identity:
-    raise Unauthorized("Sessions of the CHT are not known here.")
-
-
-def _translate_errors(app: FastAPI) -> None:
-    """The door to HTTP: every error that a caller can act on has its status."""
+def _handle_errors(app: FastAPI) -> None:
+    """Every error that a caller can act on has its status."""
     app.exception_handler(SignedOut)(_signed_out)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.exception_handler(HTTPException)(_http_error)
@@ -129,8 +68,8 @@ def _translate_errors(app: FastAPI) -> None:
         app.exception_handler(refusal)(_refused)
     for missing in (psycopg.errors.UndefinedTable, sqlalchemy.exc.ProgrammingError):
         app.exception_handler(missing)(_not_prepared)
-    for passing in _PASSING:
-        app.exception_handler(passing)(_not_now)
+    for temporary in _TEMPORARY:
+        app.exception_handler(temporary)(_not_now)
 
 
 def _refused(request: Request, error: Refused | Conflict) -> Response:
@@ -177,5 +116,5 @@ def _not_prepared(request: Request, error: Exception) -> Response:
 
 
 def _not_now(request: Request, error: Exception) -> Response:
-    _LOG.warning("Something that is needed does not answer: %s", type(error).__name__)
+    _LOG.warning("PostgreSQL or the CHT cannot be used at the moment: %s", type(error).__name__)
     return problem_details.refusal(request.url.path, 503, _NOT_NOW)

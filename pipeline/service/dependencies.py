@@ -1,21 +1,22 @@
-"""What the service works with, passed in by whoever builds it, and one visit of one user."""
+"""What the service is built from, and the context of one request of a signed-in user."""
 
+import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import psycopg
 import sqlalchemy
 from fastapi import Request
 
-from pipeline.database import Connections
+from pipeline.database import driver
 from pipeline.errors import Refused
-from pipeline.service.authentication import Entrance
-from pipeline.service.request_checks import SAFE
-from pipeline.service.waking import Waking
-from pipeline.worklist import rules, sessions
-from pipeline.worklist.records import Viewer
+from pipeline.service.authentication import Authentication
+from pipeline.worklist import rules, run, sessions
+from pipeline.worklist.records import Sent, TaskNote, Verification, Viewer
 
 COOKIE = "worklist_session"
 
@@ -23,35 +24,62 @@ LastSync = Callable[[sqlalchemy.Connection], datetime | None]
 
 
 @dataclass(frozen=True)
-class Collaborators:
-    """`moment` is the time of sessions, `clock` gives seconds that never go back.
+class Dependencies:
+    """Made once, by the composition root.
 
-    `hold` is how long rights last without the CHT, `refusal_seconds` how long it takes to say that
-    name or password is wrong; `cht_url` is the CHT's address for people.
+    `wake` tells the write-back of a new report, and `session_clock` is the time of sessions.
+    `rights_hold` is how long rights last without the CHT, `refusal_seconds` how long a refused
+    sign-in takes, and `cht_url` the CHT's address for people.
     """
 
-    connections: Connections
-    entrance: Entrance
-    moment: Callable[[], datetime]
-    clock: Callable[[], float]
-    hold: timedelta
-    refusal_seconds: float
-    cht_url: str | None
-    waking: Waking
-    programme_roles: tuple[str, ...]
-    last_sync: LastSync | None
-    new_id: Callable[[], UUID]
-    new_token: Callable[[], str]
+    engine: sqlalchemy.Engine
+    authentication: Authentication
+    session_clock: Callable[[], datetime]
+    wake: Callable[[psycopg.Connection], None]
+    programme_roles: tuple[str, ...] = ()
+    rights_hold: timedelta = timedelta(hours=12)
+    cht_url: str | None = None
+    last_sync: LastSync | None = None
+    refusal_seconds: float = 1.0
+    new_id: Callable[[], UUID] = uuid4
+    new_token: Callable[[], str] = secrets.token_urlsafe
+    monotonic: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True)
-class Visit:
-    """One request of a signed-in user; `now` is the moment of answers."""
+class Context:
+    """A request of a signed-in user, in one transaction; `now` is the moment of answers."""
 
     connection: sqlalchemy.Connection
     viewer: Viewer
     now: datetime
-    collaborators: Collaborators
+    dependencies: Dependencies
+
+    def accept(self, task_uuid: UUID, sent: Sent) -> Verification:
+        """Raises as `run.accept`. The write-back is woken at the commit; until that is on the disk
+        PostgreSQL lets no other transaction with a notification commit.
+        """
+        verification = run.accept(
+            self.connection,
+            self.viewer,
+            task_uuid,
+            sent,
+            now=self.now,
+            verification_id=self.dependencies.new_id(),
+        )
+        self.dependencies.wake(driver(self.connection))
+        return verification
+
+    def add_note(self, task_uuid: UUID, text: str, key: str) -> TaskNote:
+        """Raises as `run.note`."""
+        return run.note(
+            self.connection,
+            self.viewer,
+            task_uuid,
+            text,
+            note_id=rules.note_id(self.viewer.user_name, key),
+            now=self.now,
+        )
 
 
 class SignedOut(Refused):
@@ -61,18 +89,16 @@ class SignedOut(Refused):
         super().__init__("Sign in first.")
 
 
-def of(request: Request) -> Collaborators:
-    collaborators = request.app.state.collaborators
-    if not isinstance(collaborators, Collaborators):
-        raise TypeError("the app was not made by build()")
-    return collaborators
+def of(request: Request) -> Dependencies:
+    dependencies: Dependencies = request.app.state.dependencies
+    return dependencies
 
 
 @contextmanager
-def visit(request: Request) -> Iterator[Visit]:
-    """What is stored here is safe when its statement is done. Raises SignedOut."""
-    collaborators = of(request)
-    with collaborators.connections.lent() as connection:
+def signed_in(request: Request) -> Iterator[Context]:
+    """The request's context; what is stored is committed at the end. Raises SignedOut."""
+    dependencies = of(request)
+    with dependencies.engine.begin() as connection:
         found = session_of(request, connection)
         if found is None:
             raise SignedOut
@@ -82,18 +108,18 @@ def visit(request: Request) -> Iterator[Visit]:
             session.roles,
             session.facility_uuids,
             session.contact_uuid,
-            collaborators.programme_roles,
+            dependencies.programme_roles,
         )
-        yield Visit(connection, viewer, now, collaborators)
-    if request.method not in SAFE:
-        collaborators.waking.wake_soon()
+        yield Context(connection, viewer, now, dependencies)
 
 
 def session_of(
     request: Request, connection: sqlalchemy.Connection
 ) -> tuple[sessions.Session, datetime] | None:
-    ours = of(request)
-    return sessions.find(connection, token(request), ours.moment(), ours.hold)
+    dependencies = of(request)
+    return sessions.find(
+        connection, token(request), dependencies.session_clock(), dependencies.rights_hold
+    )
 
 
 def token(request: Request) -> str:
@@ -101,10 +127,9 @@ def token(request: Request) -> str:
 
 
 def cookie_name(request: Request) -> str:
-    """Behind TLS a name that browsers let no neighbouring host set."""
+    """Behind TLS, a name that browsers let no neighbouring host set."""
     return f"__Host-{COOKIE}" if is_behind_tls(request) else COOKIE
 
 
 def is_behind_tls(request: Request) -> bool:
-    """By the scope: `request.url` would be composed for it."""
-    return request.scope["scheme"] == "https"  # type: ignore[no-any-return]
+    return request.url.scheme == "https"

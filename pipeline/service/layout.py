@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.service import language
-from pipeline.service.dependencies import Visit
+from pipeline.service.dependencies import Context
 from pipeline.service.list_view import MORE_TABS, TABS
 from pipeline.worklist import freshness, programme, rules
 from pipeline.worklist.records import Definition, Programme, Progress
@@ -27,30 +27,30 @@ class Words:
         return ", ".join(map(self.reason, codes.split()))
 
 
-def around(
-    here: Visit, progress: Progress, current: str, shown: Iterable[str]
+def values(
+    context: Context, progress: Progress, current: str, shown: Iterable[str]
 ) -> dict[str, object]:
     """What stands around every page of a signed-in user; `current` is the tab it belongs to, and
     `shown` are what the page shows of the programme's own titles and reasons."""
-    days = programme.days(here.connection)
+    days = programme.days(context.connection)
     return {
-        "viewer": here.viewer,
-        "places": programme.place_names(here.connection, here.viewer.facility_uuids),
+        "viewer": context.viewer,
+        "places": programme.place_names(context.connection, context.viewer.facility_uuids),
         "programme": days,
-        "fresh": _freshness(here, days),
-        "lacks": _lacks(here),
+        "fresh": _freshness(context, days),
+        "lacks": _lacks(context),
         "progress": progress,
         "tabs": _tabs(progress, current),
         "current": current,
-        "words": _words(here, set(shown)),
-        "cht": here.collaborators.cht_url,
+        "words": _words(context, set(shown)),
+        "cht": context.dependencies.cht_url,
     }
 
 
-def _freshness(here: Visit, days: Programme) -> freshness.Freshness:
-    last_sync = here.collaborators.last_sync
-    last = last_sync(here.connection) if last_sync else None
-    return freshness.find(here.connection, days, last, here.now)
+def _freshness(context: Context, days: Programme) -> freshness.Freshness:
+    last_sync = context.dependencies.last_sync
+    last = last_sync(context.connection) if last_sync else None
+    return freshness.find(context.connection, days, last, context.now)
 
 
 def codes(definitions: Iterable[Definition]) -> set[str]:
@@ -58,15 +58,15 @@ def codes(definitions: Iterable[Definition]) -> set[str]:
     return {code for one in definitions for code in (one.title, *one.reasons)}
 
 
-def _words(here: Visit, keys: set[str]) -> Words:
+def _words(context: Context, keys: set[str]) -> Words:
     code = language.spoken().code
-    return Words(programme.translations(here.connection, code, keys) if keys else {})
+    return Words(programme.translations(context.connection, code, keys) if keys else {})
 
 
-def _lacks(here: Visit) -> list[str]:
+def _lacks(context: Context) -> list[str]:
     """The keys of what the account is missing, and of what it is not for."""
-    missing = rules.missing(here.viewer, programme.assigned_roles(here.connection))
-    reads = ["reads"] if here.viewer.is_programme_wide and here.viewer.is_online else []
+    missing = rules.missing(context.viewer, programme.assigned_roles(context.connection))
+    reads = ["reads"] if context.viewer.is_programme_wide and context.viewer.is_online else []
     return [f"viewer.{code}" for code in [*reads, *missing]]
 
 

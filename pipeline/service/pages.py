@@ -11,15 +11,14 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.service import language, layout, rendering, texts
-from pipeline.service.dependencies import Visit, is_behind_tls, visit
+from pipeline.service.dependencies import Context, is_behind_tls, signed_in
 from pipeline.service.list_view import ORDERS, PAGE_LENGTH, View, uuid
-from pipeline.service.route import Route
 from pipeline.worklist import notes, programme, rules, store
 from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
 
 _NO_ANSWER = Answer("")
 
-router = APIRouter(route_class=Route, include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,16 @@ class Row:
 @router.get("/")
 def worklist(request: Request) -> Response:
     view = View.read(request)
-    with visit(request) as here:
-        known = programme.definitions_of(here.connection, here.viewer)
+    with signed_in(request) as context:
+        known = programme.definitions_of(context.connection, context.viewer)
         offered = list(known.values()) if len(known) > 1 else []
-        view, found = _found(here, _as_offered(view, offered))
-        rows = _rows(here, found, known)[:PAGE_LENGTH]
-        progress = store.progress(here.connection, here.viewer)
+        view, found = _found(context, _as_offered(view, offered))
+        rows = _rows(context, found, known)[:PAGE_LENGTH]
+        progress = store.progress(context.connection, context.viewer)
         page = rendering.page(
             "list.html",
-            **layout.around(
-                here,
+            **layout.values(
+                context,
                 progress,
                 view.standing,
                 layout.codes([*offered, *(row.definition for row in rows)]),
@@ -58,12 +57,12 @@ def worklist(request: Request) -> Response:
             groups=_groups(rows, view),
             has_more=len(found) > PAGE_LENGTH,
             definitions=offered,
-            areas=store.areas(here.connection, here.viewer, view.filters),
+            areas=store.areas(context.connection, context.viewer, view.filters),
             orders=ORDERS,
             flags=language.spoken().codes("flag"),
             reasons=_reasons(rows, view),
-            empty=_why_empty(here.viewer, progress, view),
-            notice=_notice(here, request),
+            empty=_why_empty(context.viewer, progress, view),
+            notice=_notice(context, request),
         )
     return HTMLResponse(page)
 
@@ -75,32 +74,32 @@ def _as_offered(view: View, offered: Sequence[Definition]) -> View:
     return replace(view, definition="")
 
 
-def _found(here: Visit, view: View) -> tuple[View, list[Task]]:
+def _found(context: Context, view: View) -> tuple[View, list[Task]]:
     """One more than is shown. Where the task to go on after is unknown now, from the start."""
     try:
         return view, store.tasks(
-            here.connection,
-            here.viewer,
+            context.connection,
+            context.viewer,
             filters=view.filters,
             order=view.order,
             limit=PAGE_LENGTH + 1,
             after=view.after,
         )
     except rules.InvalidInput:
-        return _found(here, replace(view, after=None))
+        return _found(context, replace(view, after=None))
 
 
-def _rows(here: Visit, tasks: Sequence[Task], known: Mapping[str, Definition]) -> list[Row]:
+def _rows(context: Context, tasks: Sequence[Task], known: Mapping[str, Definition]) -> list[Row]:
     """Who reads everything also reads tasks of definitions that are known no more."""
     names = {task.definition for task in tasks}
     of_name = {
-        name: known.get(name) or programme.definition(here.connection, name) for name in names
+        name: known.get(name) or programme.definition(context.connection, name) for name in names
     }
-    others = store.others(here.connection, here.viewer, tasks)
+    others = store.others(context.connection, context.viewer, tasks)
     following = [*(task.task_uuid for task in tasks[1:]), None]
     return [
         replace(
-            _row(here, task, of_name[task.definition]),
+            _row(context, task, of_name[task.definition]),
             next_uuid=next_uuid,
             others=_others(others, task),
         )
@@ -108,9 +107,9 @@ def _rows(here: Visit, tasks: Sequence[Task], known: Mapping[str, Definition]) -
     ]
 
 
-def _row(here: Visit, task: Task, definition: Definition) -> Row:
-    may_verify = rules.why_not(here.viewer, task, definition) is None
-    return Row(task, definition, may_verify, here.collaborators.new_id())
+def _row(context: Context, task: Task, definition: Definition) -> Row:
+    may_verify = rules.why_not(context.viewer, task, definition) is None
+    return Row(task, definition, may_verify, context.dependencies.new_id())
 
 
 def _others(by_patient: Mapping[str, Sequence[Task]], task: Task) -> list[Task]:
@@ -145,13 +144,13 @@ def _why_empty(viewer: Viewer, progress: Progress, view: View) -> str:
     return "list.done" if progress.done_count else "list.nothing_reported"
 
 
-def _notice(here: Visit, request: Request) -> dict[str, object] | None:
+def _notice(context: Context, request: Request) -> dict[str, object] | None:
     """What became of the answer just given: the address names only the task."""
     for kind in ("answered", "already", "noted"):
         task_uuid = uuid(request.query_params.get(kind, ""))
-        task = store.task(here.connection, here.viewer, task_uuid) if task_uuid else None
+        task = store.task(context.connection, context.viewer, task_uuid) if task_uuid else None
         if task is not None:
-            history = store.history(here.connection, task.task_id)
+            history = store.history(context.connection, task.task_id)
             is_told = bool(history) or (kind == "noted" and task.last_note)
             return {"kind": kind, "task": task, "last": history[:1]} if is_told else None
     return None
@@ -159,8 +158,8 @@ def _notice(here: Visit, request: Request) -> dict[str, object] | None:
 
 @router.get("/tasks/{task_uuid}")
 def task(request: Request, task_uuid: str) -> Response:
-    with visit(request) as here:
-        return HTMLResponse(task_page(here, uuid(task_uuid), View.read(request)))
+    with signed_in(request) as context:
+        return HTMLResponse(task_page(context, uuid(task_uuid), View.read(request)))
 
 
 @router.get("/tasks/{task_uuid}/verification")
@@ -170,29 +169,29 @@ def task_again(request: Request, task_uuid: str) -> Response:
 
 
 def task_page(
-    here: Visit,
+    context: Context,
     task_uuid: UUID | None,
     view: View,
     given: Answer = _NO_ANSWER,
     problem: str | None = None,
 ) -> str:
     """With what was given and what is wrong with it, after an answer that was not stored."""
-    found = store.task(here.connection, here.viewer, task_uuid) if task_uuid else None
+    found = store.task(context.connection, context.viewer, task_uuid) if task_uuid else None
     if found is None:
         raise rules.UnknownTask
-    definition = programme.definition(here.connection, found.definition)
-    others = _others(store.others(here.connection, here.viewer, [found]), found)
-    progress = store.progress(here.connection, here.viewer)
+    definition = programme.definition(context.connection, found.definition)
+    others = _others(store.others(context.connection, context.viewer, [found]), found)
+    progress = store.progress(context.connection, context.viewer)
     return rendering.page(
         "task.html",
-        **layout.around(here, progress, found.standing, layout.codes([definition])),
+        **layout.values(context, progress, found.standing, layout.codes([definition])),
         view=view,
-        row=replace(_row(here, found, definition), given=given),
-        others=_rows(here, others, {definition.name: definition}),
-        why_not=rules.why_not(here.viewer, found, definition),
-        history=store.history(here.connection, found.task_id),
-        notes=notes.of_task(here.connection, found.task_id),
-        reports=store.patient_reports(here.connection, found),
+        row=replace(_row(context, found, definition), given=given),
+        others=_rows(context, others, {definition.name: definition}),
+        why_not=rules.why_not(context.viewer, found, definition),
+        history=store.history(context.connection, found.task_id),
+        notes=notes.of_task(context.connection, found.task_id),
+        reports=store.patient_reports(context.connection, found),
         problem=problem,
     )
 

@@ -32,7 +32,7 @@ _KEPT = "public, max-age=31536000, immutable"
 _NEVER_KEPT = "no-store"
 
 
-class Guard:
+class RequestChecks:
     """ASGI middleware."""
 
     def __init__(self, app: ASGIApp) -> None:

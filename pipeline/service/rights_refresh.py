@@ -1,11 +1,11 @@
-"""Asks the CHT anew what those who are signed in may do, beside the requests.
+"""Asks the CHT again, in the background, what signed-in users may do.
 
-Several processes may do this at once: each session is claimed by one of them. What the CHT does
-not answer stays as it is, until the session's rights have been held as long as they may be.
+Several processes may do this at once: each session is claimed by one of them. Where the CHT does
+not answer, rights stay as they are until they have been held for as long as they may be.
 """
 
 import logging
-import time
+import threading
 from collections.abc import Callable
 from datetime import datetime
 
@@ -13,7 +13,6 @@ import sqlalchemy
 
 from pipeline.cht.http import Unauthorized, WebPage
 from pipeline.cht.identity import Identity
-from pipeline.database import clock
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.worklist import rules, sessions
 from pipeline.worklist.sessions import Due, Session
@@ -26,28 +25,30 @@ _AT_ONCE = 20
 _FOR_ALL = (Unavailable, SettingsWrong, Unauthorized, WebPage)
 
 
-class Rights:
-    """`ask` takes what is known of a user, and gives what the CHT says now; None of who is gone."""
+class RightsRefresh:
+    """`ask` takes what is known of a user and returns what the CHT says now; None: no such user."""
 
     def __init__(
         self,
         engine: sqlalchemy.Engine,
         ask: AskRights,
-        moment: Callable[[], datetime] | None = None,
+        now: Callable[[], datetime],
     ) -> None:
         self._engine = engine
         self._ask = ask
-        self._moment = moment or clock(engine)
+        self._now = now
         self._is_answered = True
 
-    def follow(self) -> None:
-        """At once, since what was not asked while nobody served may be old; then for ever."""
-        while True:
+    def follow(self, stop: threading.Event) -> None:
+        """At once, since rights may be old that nobody asked for while the service was down; then
+        again and again.
+        """
+        while not stop.is_set():
             try:
                 self.once()
             except Exception as error:  # whatever it is, the rights must not stay as they are
                 _LOG.warning("Rights cannot be asked for: %s", type(error).__name__)
-            time.sleep(_SECONDS_BETWEEN_ROUNDS)
+            stop.wait(_SECONDS_BETWEEN_ROUNDS)
 
     def once(self) -> None:
         """Asks for every session that is due; ends when the CHT answers for nobody."""
@@ -56,14 +57,14 @@ class Rights:
                 try:
                     self._renew(one)
                 except _FOR_ALL as error:
-                    self._tell(error)
+                    self._warn_once(error)
                     return
                 except Refused as error:
-                    _LOG.warning("The CHT does not say what one user may do: %s", error)
+                    _LOG.warning("The CHT refuses to say what a user may do: %s", error)
 
     def _claim(self) -> list[Due]:
         with self._engine.begin() as connection:
-            return sessions.claim(connection, self._moment(), _AT_ONCE)
+            return sessions.claim(connection, self._now(), _AT_ONCE)
 
     def _renew(self, due: Due) -> None:
         known = due.known
@@ -83,13 +84,14 @@ class Rights:
                 sessions.renew(connection, due, session_of(answer))
         if not self._is_answered:
             self._is_answered = True
-            _LOG.warning("The CHT says again who may do what.")
+            _LOG.warning("The CHT answers again what users may do.")
 
-    def _tell(self, error: WorklistError) -> None:
-        """Once, not every ten seconds."""
+    def _warn_once(self, error: WorklistError) -> None:
         if self._is_answered:
             self._is_answered = False
-            _LOG.warning("The CHT does not say who may do what, its last word holds: %s", error)
+            _LOG.warning(
+                "The CHT does not answer what users may do; their last known rights hold: %s", error
+            )
 
 
 def session_of(user: Identity) -> Session:

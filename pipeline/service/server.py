@@ -1,71 +1,58 @@
-"""Runs the service until a signal comes, in several processes."""
+"""Runs the service in worker processes, and its background jobs on threads of their parent."""
 
+import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from functools import partial
 
-import sqlalchemy
+from fastapi import FastAPI
 
-from pipeline import asgi_server, processes
-from pipeline.service.app import build
-from pipeline.service.authentication import Recognise, SignIn
-from pipeline.service.dependencies import LastSync
-from pipeline.service.rights_refresh import AskRights, Rights
-from pipeline.service.waking import Wake
+from pipeline import asgi_server
 
-Send = Callable[[], None]
+Job = Callable[[threading.Event], None]
 
-_MOST_PROCESSES = 4
+_LOG = logging.getLogger(__name__)
+_MOST_WORKERS = 4
+_SECONDS_UNTIL_RESTART = 1.0
 
 
 def serve(
-    engine: sqlalchemy.Engine,
-    sign_in: SignIn,
-    recognise: Recognise,
-    ask_rights: AskRights,
-    wake: Wake,
-    send: Send,
-    programme_roles: Sequence[str],
+    make_app: Callable[[], FastAPI],
+    jobs: Sequence[Job],
     *,
-    cht_url: str,
-    hold: timedelta,
     host: str,
     port: int,
     trusted_proxies: Sequence[str],
     announce: Callable[[str], None],
-    last_sync: LastSync | None = None,
 ) -> None:
-    """A port of 0 is any free one; the address announced says which. `send` brings answers to the
-    CHT until it is interrupted.
+    """Until SIGINT or SIGTERM. A port of 0 is any free one; the address announced says which.
 
-    Behind one of the trusted proxies the client's address and https are taken from its
-    `X-Forwarded-` headers. SettingsWrong where the port is taken.
+    Each worker calls `make_app`. A job runs until the event it is given is set; one that ends
+    before is started again. Behind a trusted proxy the client's address and https are taken from
+    its `X-Forwarded-` headers. SettingsWrong where the port is taken.
     """
-    app = build(
-        engine,
-        sign_in,
-        wake,
-        programme_roles,
-        recognise=recognise,
-        cht_url=cht_url,
-        hold=hold,
-        last_sync=last_sync,
-    )
-    rights = Rights(engine, ask_rights)
-    engine.dispose()  # a connection that is open now would be everybody's
-    with asgi_server.listen(host, port, "set WORKLIST_PORT or WORKLIST_HOST to another.") as door:
-        announce(f"The worklist is at {asgi_server.address(door)}")
-        serving = partial(asgi_server.run, app, [door], trusted_proxies)
-        processes.keep_running(
-            {
-                **{f"service {number + 1}": serving for number in range(_process_count())},
-                "rights": rights.follow,
-                "write-back": send,
-            }
-        )
+    remedy = "set WORKLIST_PORT or WORKLIST_HOST to another."
+    stop = threading.Event()
+    with asgi_server.listen(host, port, remedy) as listening:
+        announce(f"The worklist is at {asgi_server.address(listening)}")
+        for job in jobs:
+            threading.Thread(target=_keep_running, args=(job, stop), daemon=True).start()
+        try:
+            asgi_server.run_workers(make_app, [listening], trusted_proxies, _worker_count())
+        finally:
+            stop.set()
 
 
-def _process_count() -> int:
-    """Python computes on one core in each process; beyond four PostgreSQL is what has none left."""
-    return min(os.cpu_count() or 1, _MOST_PROCESSES)
+def _keep_running(job: Job, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            job(stop)
+        except Exception as error:  # whatever it is, the job must go on
+            if not stop.is_set():
+                _LOG.warning("A background job is started again after %s.", type(error).__name__)
+        stop.wait(_SECONDS_UNTIL_RESTART)
+
+
+def _worker_count() -> int:
+    """Python computes on one core in each process; beyond four PostgreSQL has no core left."""
+    return min(os.cpu_count() or 1, _MOST_WORKERS)

@@ -1,8 +1,8 @@
-"""Signing in with the CHT's account, and out. The password passes through and is kept nowhere.
+"""Signing in with the CHT's account, and out. The password passes through and is stored nowhere.
 
-Where the CHT lives on the same host, browsers send its session cookie along: whoever has signed in
-there is signed in here by opening a page. Signing out here remembers, as a hash in the browser,
-which session of the CHT must not do that again by itself; the same for one that was dead.
+Where the CHT is on the same host, browsers send its session cookie along: whoever has signed in
+there is signed in here by opening a page. Signing out here puts a hash of that session into a
+cookie, so that it does not sign the user in again by itself; likewise a session that has ended.
 """
 
 import asyncio
@@ -21,23 +21,22 @@ from pipeline.database import now
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.service import dependencies, rendering
 from pipeline.service.rights_refresh import session_of
-from pipeline.service.route import Route
 from pipeline.worklist import answers, sessions
 from pipeline.worklist.throttle import TooManyFailures
 
 LEFT_COOKIE = "worklist_left"
-_LEFT, _DEAD = "left", "dead"
+_LEFT, _ENDED = "left", "dead"
 _LONGEST_CHT_SESSION = 31_536_000
 
-router = APIRouter(route_class=Route, include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
 
 @router.get("/sign-in")
 def sign_in_page(request: Request, next_: Annotated[str, Query(alias="next")] = "/") -> Response:
-    """Leads on whom we know, and whom the CHT knows and who did not sign out here."""
+    """Redirects users who have a session, here or in the CHT, unless they signed out here."""
     if _is_signed_in(request):
         return RedirectResponse(_own_address(next_), 303)
-    if CHT_COOKIE in request.cookies and _why_not(request) is None:
+    if CHT_COOKIE in request.cookies and _ignored_because(request) is None:
         return _by_cht_session(request, next_, wrong=None)
     return _page(request, next_)
 
@@ -49,50 +48,51 @@ def sign_in(
     password: Annotated[str, Form()] = "",
     next_: Annotated[str, Form(alias="next")] = "/",
 ) -> Response:
-    ours, start = dependencies.of(request), dependencies.of(request).clock()
+    given = dependencies.of(request)
+    start = given.monotonic()
     try:
-        identity = ours.entrance.by_password(name.strip(), password, _address(request))
+        identity = given.authentication.by_password(name.strip(), password, _address(request))
     except WorklistError as error:
-        problem, status = _told(error, "sign_in.wrong")
-        wait = ours.refusal_seconds - (ours.clock() - start) if status == 401 else 0.0
+        problem, status = _problem_and_status(error, "sign_in.wrong")
+        wait = given.refusal_seconds - (given.monotonic() - start) if status == 401 else 0.0
         return _page(request, next_, name, problem, status, wait)
-    return _entered(request, next_, identity)
+    return _start_session(request, next_, identity)
 
 
 @router.post("/sign-in/cht")
 def sign_in_with_cht_session(
     request: Request, next_: Annotated[str, Form(alias="next")] = "/"
 ) -> Response:
-    """For who signed out here and comes back, without a password where there is none."""
+    """For users who signed out here and come back; some have no password, only single sign-on."""
     return _by_cht_session(request, next_, wrong="sign_in.cht_session_over")
 
 
 @router.post("/sign-out")
 def sign_out(request: Request) -> Response:
-    with dependencies.of(request).connections.lent() as connection:
+    with dependencies.of(request).engine.begin() as connection:
         sessions.end(connection, dependencies.token(request))
     response = RedirectResponse("/sign-in", 303)
     _set_cookie(request, response, dependencies.cookie_name(request), "", 0)
-    _not_again(request, response, _LEFT)
+    _ignore_cht_session(request, response, _LEFT)
     return response
 
 
 def _by_cht_session(request: Request, next_: str, wrong: str | None) -> Response:
-    """A dead session is asked for once; `wrong` is what to say then, if anything."""
-    entrance = dependencies.of(request).entrance
+    """An ended session is tried once; `wrong` is the text to show then, if any."""
+    authentication = dependencies.of(request).authentication
     try:
-        identity = entrance.by_cookie(request.cookies.get(CHT_COOKIE, ""), _address(request))
+        identity = authentication.by_cookie(request.cookies.get(CHT_COOKIE, ""), _address(request))
     except WorklistError as error:
-        problem, status = _told(error, wrong)
+        problem, status = _problem_and_status(error, wrong)
         page = _page(request, next_, problem=problem, status=status)
         if isinstance(error, Refused) and status in {200, 401}:
-            _not_again(request, page, _DEAD)
+            _ignore_cht_session(request, page, _ENDED)
         return page
-    return _entered(request, next_, identity)
+    return _start_session(request, next_, identity)
 
 
-def _told(error: WorklistError, wrong: str | None) -> tuple[str | None, int]:
-    """The key of the sentence, and the status."""
+def _problem_and_status(error: WorklistError, wrong: str | None) -> tuple[str | None, int]:
+    """The key of the text and the HTTP status."""
     match error:
         case TooManyFailures() | TooManyFailed():
             return "sign_in.throttled", 429
@@ -106,35 +106,35 @@ def _told(error: WorklistError, wrong: str | None) -> tuple[str | None, int]:
 def _is_signed_in(request: Request) -> bool:
     if not dependencies.token(request):
         return False
-    with dependencies.of(request).connections.lent() as connection:
+    with dependencies.of(request).engine.begin() as connection:
         return dependencies.session_of(request, connection) is not None
 
 
-def _entered(request: Request, next_: str, identity: Identity) -> Response:
-    """With a new token always, so that nobody can have known it before."""
-    ours = dependencies.of(request)
-    token = ours.new_token()
-    with ours.connections.begun() as connection:
+def _start_session(request: Request, next_: str, identity: Identity) -> Response:
+    """Always with a new token, so that nobody can have known it before."""
+    given = dependencies.of(request)
+    token = given.new_token()
+    with given.engine.begin() as connection:
         sessions.end(connection, dependencies.token(request))
-        sessions.begin(connection, token, session_of(identity), ours.moment())
+        sessions.begin(connection, token, session_of(identity), given.session_clock())
         answers.forget_old_keys(connection, identity.user_name, now(connection))
     response = RedirectResponse(_own_address(next_), 303)
-    lasts = int(sessions.LASTS.total_seconds())
-    _set_cookie(request, response, dependencies.cookie_name(request), token, lasts)
+    lifetime = int(sessions.LIFETIME.total_seconds())
+    _set_cookie(request, response, dependencies.cookie_name(request), token, lifetime)
     if LEFT_COOKIE in request.cookies:
         _set_cookie(request, response, LEFT_COOKIE, "", 0)
     return response
 
 
-def _why_not(request: Request) -> str | None:
-    """Why this session of the CHT opens nothing by itself, if so."""
-    why, _, marked = request.cookies.get(LEFT_COOKIE, "").partition("-")
-    return why if marked == _hash(request.cookies.get(CHT_COOKIE, "")) else None
+def _ignored_because(request: Request) -> str | None:
+    """Why the CHT's session does not sign anybody in by itself, if so."""
+    reason, _, marked = request.cookies.get(LEFT_COOKIE, "").partition("-")
+    return reason if marked == _hash(request.cookies.get(CHT_COOKIE, "")) else None
 
 
-def _not_again(request: Request, response: Response, why: str) -> None:
+def _ignore_cht_session(request: Request, response: Response, reason: str) -> None:
     if CHT_COOKIE in request.cookies:
-        mark = f"{why}-{_hash(request.cookies[CHT_COOKIE])}"
+        mark = f"{reason}-{_hash(request.cookies[CHT_COOKIE])}"
         _set_cookie(request, response, LEFT_COOKIE, mark, _LONGEST_CHT_SESSION)
 
 
@@ -143,7 +143,7 @@ def _hash(cookie: str) -> str:
 
 
 def _set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
-    """None of our cookies is for scripts, or for forms of other sites."""
+    """Never for scripts, and never sent with forms of other sites."""
     response.set_cookie(
         name,
         value,
@@ -160,13 +160,13 @@ def _address(request: Request) -> str:
 
 
 def _own_address(next_: str) -> str:
-    """Only a path of this service: whoever sends a link must not be able to lead elsewhere."""
+    """A path of this service, so that no link can redirect to another site."""
     is_own = next_.startswith("/") and not next_.startswith(("//", "/\\")) and next_.isprintable()
     return next_ if is_own else "/"
 
 
-class _Late(HTMLResponse):
-    """Goes out after a while, and holds up nobody meanwhile."""
+class _DelayedPage(HTMLResponse):
+    """Is sent after `wait_seconds`, in which it occupies no thread."""
 
     wait_seconds = 0.0
 
@@ -191,8 +191,8 @@ def _page(
         problem=problem,
         cht_url=cht_url,
         is_beside_cht=cht_url is not None and urlsplit(cht_url).hostname == request.url.hostname,
-        may_go_on=_why_not(request) == _LEFT,
+        may_go_on=_ignored_because(request) == _LEFT,
     )
-    response = _Late(page, status, headers={"Retry-After": "10"} if status == 429 else {})
+    response = _DelayedPage(page, status, headers={"Retry-After": "10"} if status == 429 else {})
     response.wait_seconds = max(0.0, wait_seconds)
     return response

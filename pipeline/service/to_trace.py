@@ -8,13 +8,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from pipeline.service import layout, rendering
-from pipeline.service.dependencies import visit
+from pipeline.service.dependencies import signed_in
 from pipeline.service.list_view import View
-from pipeline.service.route import Route
 from pipeline.worklist import store
 from pipeline.worklist.records import ToTrace
 
-router = APIRouter(route_class=Route, include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,14 @@ class Sheet:
 
 @router.get("/to-trace")
 def to_trace(request: Request, area: str = "") -> Response:
-    with visit(request) as here:
-        sheets = _sheets(store.to_trace(here.connection, here.viewer))
-        progress = store.progress(here.connection, here.viewer)
+    with signed_in(request) as context:
+        sheets = _sheets(store.to_trace(context.connection, context.viewer))
+        progress = store.progress(context.connection, context.viewer)
         wanted = [sheet for sheet in sheets if not area or sheet.area_uuid == area]
         codes = {one.reason for sheet in wanted for one in sheet.patients if one.reason}
         page = rendering.page(
             "to_trace.html",
-            **layout.around(here, progress, "to_trace", codes),
+            **layout.values(context, progress, "to_trace", codes),
             view=View(),
             sheets=wanted,
             patient_count=sum(len(sheet.patients) for sheet in wanted),

@@ -8,15 +8,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.errors import Conflict
 from pipeline.service import language, pages
-from pipeline.service.dependencies import Visit, visit
+from pipeline.service.dependencies import Context, signed_in
 from pipeline.service.list_view import View, uuid
-from pipeline.service.route import Route
-from pipeline.worklist import rules, run
+from pipeline.worklist import rules
 from pipeline.worklist.records import Answer, Sent
 
 CANNOT_TELL = "cannot_tell"
 
-router = APIRouter(route_class=Route, include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
 
 @router.post("/tasks/{task_uuid}/verification")
@@ -36,15 +35,15 @@ def answer(
     given = _given(outcome, visit_date, reason, note)
     round_ = int(follows_round) if _is_small_number(follows_round) else -1
     try:
-        with visit(request) as here:
-            told = _store(here, wanted, Sent(given, round_, _key(here, key)))
+        with signed_in(request) as context:
+            notice = _store(context, wanted, Sent(given, round_, _key(context, key)))
     except rules.InvalidInput as error:
-        return _try_again(request, wanted, view, given, error)
+        return _show_again(request, wanted, view, given, error)
     except Conflict:
-        told = "already"
+        notice = "already"
     next_uuid = uuid(next_task)
-    place = f"#t-{next_uuid}" if next_uuid else ""
-    return RedirectResponse(f"/{view.query(**{told: task_uuid})}{place}", 303)
+    fragment = f"#t-{next_uuid}" if next_uuid else ""
+    return RedirectResponse(f"/{view.query(**{notice: task_uuid})}{fragment}", 303)
 
 
 def _given(outcome: str, visit_date: str, reason: str, note: str) -> Answer:
@@ -57,37 +56,23 @@ def _given(outcome: str, visit_date: str, reason: str, note: str) -> Answer:
     )
 
 
-def _store(here: Visit, task_uuid: UUID | None, sent: Sent) -> str:
-    """What the list will tell about it."""
+def _store(context: Context, task_uuid: UUID | None, sent: Sent) -> str:
+    """What was done: the name of the notice that the list will show."""
     if task_uuid is None:
         raise rules.UnknownTask
     if sent.answer.outcome == CANNOT_TELL:
-        run.note(
-            here.connection,
-            here.viewer,
-            task_uuid,
-            sent.answer.note,
-            note_id=rules.note_id(here.viewer.user_name, sent.key),
-            now=here.now,
-        )
+        context.add_note(task_uuid, sent.answer.note, sent.key)
         return "noted"
-    run.accept(
-        here.connection,
-        here.viewer,
-        task_uuid,
-        sent,
-        now=here.now,
-        verification_id=here.collaborators.new_id(),
-    )
+    context.accept(task_uuid, sent)
     return "answered"
 
 
-def _key(here: Visit, of_form: str) -> str:
+def _key(context: Context, form_key: str) -> str:
     """The form's own, so that it counts once."""
-    return f"page {uuid(of_form) or here.collaborators.new_id()}"
+    return f"page {uuid(form_key) or context.dependencies.new_id()}"
 
 
-def _try_again(
+def _show_again(
     request: Request,
     task_uuid: UUID | None,
     view: View,
@@ -95,8 +80,8 @@ def _try_again(
     error: rules.InvalidInput,
 ) -> Response:
     problem = language.spoken().problem(error.problem)
-    with visit(request) as here:
-        return HTMLResponse(pages.task_page(here, task_uuid, view, given, problem), 422)
+    with signed_in(request) as context:
+        return HTMLResponse(pages.task_page(context, task_uuid, view, given, problem), 422)
 
 
 def _is_small_number(text: str) -> bool:

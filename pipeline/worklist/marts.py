@@ -1,15 +1,22 @@
-"""The live marts that `store` reads, as SQLAlchemy names them. dbt owns them; here only columns."""
+"""The columns of the live marts that `store` reads, for SQLAlchemy. dbt owns the marts."""
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import (
+    Boolean,
+    Date,
+    DateTime,
+    Integer,
+    TableClause,
+    Text,
+    Uuid,
+    column,
+    table,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
-_marts = MetaData()
-
-identified_task = Table(
+identified_task = table(
     "identified_task",
-    _marts,
     *(
-        Column(name, Text)
+        column(name, Text)
         for name in (
             *("task_id", "source_id", "definition", "state", "standing"),
             *("excluded_reason", "appointment_task_id"),
@@ -21,80 +28,75 @@ identified_task = Table(
         )
     ),
     *(
-        Column(name, Date)
+        column(name, Date)
         for name in ("appointment_on", "opens_on", "due_on", "closes_on", "date_of_birth")
     ),
     *(
-        Column(name, Integer)
+        column(name, Integer)
         for name in (
             *("days_since_appointment", "days_overdue", "days_left", "verification_round"),
             *("last_round", "report_count"),
         )
     ),
     *(
-        Column(name, DateTime(timezone=True))
+        column(name, DateTime(timezone=True))
         for name in ("reported_at", "last_reported_at", "resolved_at", "verified_at")
     ),
-    Column("task_uuid", Uuid),
-    Column("flags", ARRAY(Text)),
-    Column("is_open_as_landed", Boolean),
+    column("task_uuid", Uuid),
+    column("flags", ARRAY(Text)),
+    column("is_open_as_landed", Boolean),
     schema="worklist_pii",
 )
 
-place = Table(
+place = table(
     "place",
-    _marts,
-    Column("place_uuid", Text),
-    Column("place_name", Text),
-    Column("place_type", Text),
+    column("place_uuid", Text),
+    column("place_name", Text),
+    column("place_type", Text),
     schema="worklist_live",
 )
 
-place_scope = Table(
+place_scope = table(
     "place_scope",
-    _marts,
-    Column("place_uuid", Text),
-    Column("ancestor_uuid", Text),
-    Column("depth", Integer),
+    column("place_uuid", Text),
+    column("ancestor_uuid", Text),
+    column("depth", Integer),
     schema="worklist_live",
 )
 
-contact_place = Table(
+contact_place = table(
     "contact_place",
-    _marts,
-    Column("contact_uuid", Text),
-    Column("place_uuid", Text),
+    column("contact_uuid", Text),
+    column("place_uuid", Text),
     schema="worklist_live",
 )
 
-user_account = Table(
+user_account = table(
     "user_account",
-    _marts,
-    Column("user_name", Text),
-    Column("roles", ARRAY(Text)),
-    Column("facility_uuids", ARRAY(Text)),
-    Column("contact_uuid", Text),
-    Column("is_online", Boolean),
-    Column("is_active", Boolean),
+    column("user_name", Text),
+    column("roles", ARRAY(Text)),
+    column("facility_uuids", ARRAY(Text)),
+    column("contact_uuid", Text),
+    column("is_online", Boolean),
+    column("is_active", Boolean),
     schema="worklist_live",
 )
 
 
-def _verification(name: str) -> Table:
-    return Table(
+def _verification(name: str) -> TableClause:
+    return table(
         name,
-        _marts,
         *(
-            Column(column, Text)
-            for column in (
+            column(column_name, Text)
+            for column_name in (
                 *("report_id", "task_id", "outcome", "reason", "replaces", "answered_in"),
                 *("void_reason", "sender_uuid", "verified_by", "delivery"),
             )
         ),
-        Column("round", Integer),
-        Column("appointment_on", Date),
-        Column("visit_on", Date),
-        Column("verified_at", DateTime(timezone=True)),
+        column("round", Integer),
+        column("appointment_on", Date),
+        column("visit_on", Date),
+        column("verified_at", DateTime(timezone=True)),
         schema="worklist_live",
     )
 
@@ -102,49 +104,44 @@ def _verification(name: str) -> Table:
 verification = _verification("verification")
 task_verification = _verification("task_verification")
 
-to_trace = Table(
+to_trace = table(
     "to_trace",
-    _marts,
-    Column("task_id", Text),
-    Column("patient_uuid", Text),
-    Column("traced_at", DateTime(timezone=True)),
-    Column("trace_outcome", Text),
+    column("task_id", Text),
+    column("patient_uuid", Text),
+    column("traced_at", DateTime(timezone=True)),
+    column("trace_outcome", Text),
     schema="worklist_live",
 )
 
-patient_report = Table(
+patient_report = table(
     "patient_report",
-    _marts,
     *(
-        Column(name, Text)
+        column(name, Text)
         for name in ("report_uuid", "patient_uuid", "form", "kind", "trace_outcome")
     ),
-    Column("reported_at", DateTime(timezone=True)),
+    column("reported_at", DateTime(timezone=True)),
     schema="worklist_live",
 )
 
-patient_trace = Table(
+patient_trace = table(
     "patient_trace",
-    _marts,
-    *(Column(name, Text) for name in ("report_uuid", "patient_uuid", "definition")),
-    Column("traced_at", DateTime(timezone=True)),
-    Column("trace_outcome", Text),
+    *(column(name, Text) for name in ("report_uuid", "patient_uuid", "definition")),
+    column("traced_at", DateTime(timezone=True)),
+    column("trace_outcome", Text),
     schema="worklist_live",
 )
 
-contact = Table(
+contact = table(
     "patient",
-    _marts,
-    Column("patient_uuid", Text),
-    Column("patient_name", Text),
+    column("patient_uuid", Text),
+    column("patient_name", Text),
     schema="worklist_pii",
 )
 
-note = Table(
+note = table(
     "note",
-    _marts,
     *(
-        Column(name, Text)
+        column(name, Text)
         for name in (
             *("report_uuid", "patient_uuid", "patient_name", "patient_id"),
             *("contact_label", "note"),
@@ -153,9 +150,8 @@ note = Table(
     schema="worklist_pii",
 )
 
-translation = Table(
+translation = table(
     "translation",
-    _marts,
-    *(Column(name, Text) for name in ("language", "key", "text")),
+    *(column(name, Text) for name in ("language", "key", "text")),
     schema="worklist_live",
 )

@@ -1,4 +1,4 @@
-"""Accepting verifications and notes. Each is stored by one statement, and commits nothing."""
+"""Accepts verifications and notes. Commits nothing."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

@@ -1,34 +1,25 @@
 """Who is signed in: `app.session`. Holds hashes of tokens, no password and no CHT cookie.
 
-A session ends when nobody used it for IDLE, when it is as old as LASTS, when the CHT could not be
-asked for its rights for as long as they hold, when the account is gone, and by signing out.
+A session ends when it was not used for IDLE, when it is as old as LIFETIME, when the CHT could not
+be asked for its rights for as long as they hold, when the account is gone, and by signing out.
 """
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from pipeline.statements import Statement
 from pipeline.tables import session
 
 IDLE = timedelta(hours=2)
-LASTS = timedelta(hours=16)
-# What the CHT takes away is gone here within five minutes; the rest is for asking.
-EVERY = timedelta(minutes=4, seconds=30)
-# An asking that came to nothing is repeated after this.
+LIFETIME = timedelta(hours=16)
+# What the CHT takes away is gone here within five minutes; the rest is time to ask.
+ASKED_EVERY = timedelta(minutes=4, seconds=30)
+# A question that was not answered is asked again after this.
 LEASE = timedelta(minutes=1)
-_USED_TO_WITHIN = timedelta(minutes=5)
-# Composed once, since every request asks it.
-_FIND = Statement(
-    select(session, func.app.worklist_now().label("now")).where(
-        session.c.token_hash == bindparam("token_hash"),
-        session.c.expires_at > bindparam("now"),
-        session.c.used_at > bindparam("idle_since"),
-        session.c.rights_at > bindparam("held_since"),
-    )
-)
+_USE_RECORDED_EVERY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -60,7 +51,7 @@ def begin(connection: Connection, token: str, user: Session, now: datetime) -> N
             user_name=user.user_name,
             **_rights(user, now),
             created_at=now,
-            expires_at=now + LASTS,
+            expires_at=now + LIFETIME,
             used_at=now,
         )
     )
@@ -72,22 +63,30 @@ def find(
     """Whose session it is, if it has not ended, and the moment that counts as now for answers;
     `hold` is how long rights last without the CHT.
 
-    Notes that it was used, once in five minutes, so that most requests write nothing.
+    Records that it was used, once in five minutes, so that most requests write nothing.
     """
-    token_hash = _hash(token)
-    limits = {"now": now, "idle_since": now - IDLE, "held_since": now - hold}
-    row = _FIND.row(connection, {"token_hash": token_hash, **limits})
+    has_token = session.c.token_hash == _hash(token)
+    row = connection.execute(
+        select(session, func.app.worklist_now().label("now")).where(
+            has_token,
+            session.c.expires_at > now,
+            session.c.used_at > now - IDLE,
+            session.c.rights_at > now - hold,
+        )
+    ).one_or_none()
     if row is None:
         return None
-    if row.used_at <= now - _USED_TO_WITHIN:
-        is_it = session.c.token_hash == token_hash
-        connection.execute(update(session).where(is_it).values(used_at=now))
-    known = Session(row.user_name, tuple(row.roles), tuple(row.facility_uuids), row.contact_uuid)
-    return known, row.now
+    if row.used_at <= now - _USE_RECORDED_EVERY:
+        connection.execute(update(session).where(has_token).values(used_at=now))
+    return _session(row), row.now
+
+
+def _session(row: Row[Any]) -> Session:
+    return Session(row.user_name, tuple(row.roles), tuple(row.facility_uuids), row.contact_uuid)
 
 
 def claim(connection: Connection, now: datetime, limit: int) -> list[Due]:
-    """Sessions whose rights are to be asked for; nobody else is given them for a while."""
+    """Sessions whose rights are to be asked for; nobody else may claim them for a while."""
     due = (
         select(session.c.token_hash)
         .where(
@@ -106,18 +105,11 @@ def claim(connection: Connection, now: datetime, limit: int) -> list[Due]:
         .values(next_asking_at=now + LEASE)
         .returning(session)
     )
-    return [
-        Due(
-            row.token_hash,
-            Session(row.user_name, tuple(row.roles), tuple(row.facility_uuids), row.contact_uuid),
-            now,
-        )
-        for row in rows
-    ]
+    return [Due(row.token_hash, _session(row), now) for row in rows]
 
 
 def renew(connection: Connection, due: Due, user: Session) -> None:
-    """The CHT told the rights; an answer that was overtaken by a later one changes nothing."""
+    """Stores the rights; an answer that was overtaken by a later one changes nothing."""
     connection.execute(
         update(session)
         .where(session.c.token_hash == due.token_hash, session.c.rights_at < due.claimed_at)
@@ -130,7 +122,7 @@ def end(connection: Connection, token: str) -> None:
 
 
 def end_all_of(connection: Connection, user_name: str, before: datetime) -> None:
-    """Ends what the user had begun before this moment: the account was gone then."""
+    """Ends the sessions that the user began before this moment: the account was gone then."""
     connection.execute(
         delete(session).where(session.c.user_name == user_name, session.c.rights_at < before)
     )
@@ -142,7 +134,7 @@ def _rights(user: Session, now: datetime) -> dict[str, object]:
         "facility_uuids": list(user.facility_uuids),
         "contact_uuid": user.contact_uuid,
         "rights_at": now,
-        "next_asking_at": now + EVERY,
+        "next_asking_at": now + ASKED_EVERY,
     }
 
 

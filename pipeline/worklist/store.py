@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,18 +15,12 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Connection,
-    DateTime,
     FromClause,
-    Integer,
     Select,
     Subquery,
     Text,
-    Uuid,
     all_,
-    and_,
     any_,
-    bindparam,
-    cast,
     desc,
     false,
     func,
@@ -38,10 +31,10 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from pipeline import tables
 from pipeline.errors import Refused
-from pipeline.statements import Statement
 from pipeline.worklist import marts, programme, rules
 from pipeline.worklist.records import (
     Answering,
@@ -55,9 +48,8 @@ from pipeline.worklist.records import (
     Viewer,
 )
 
-Position = tuple[ColumnElement[Any], ...]
-Place = tuple[Any, ...]  # what a position is for one task
-Asking = frozenset[str]  # the fields of Filters that narrow a list
+Columns = ReadOnlyColumnCollection[str, Any]
+_task = marts.identified_task.c
 _UNKNOWN_DAYS = 2**31 - 1
 _LAST_NAME = "\U0010ffff"
 _FIELDS = tuple(Task.__dataclass_fields__)
@@ -69,9 +61,9 @@ ORDERS = ("missed", "due", "name", "area")
 
 
 def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str]) -> Viewer:
-    """A user as his landed settings describe him. Raises Refused where nobody has that name.
+    """A user as their landed settings describe them. Raises Refused where nobody has that name.
 
-    Who was deactivated keeps his name and loses everything else, and so sees nothing.
+    A deactivated user keeps the name and loses everything else, and so sees nothing.
     """
     known = marts.user_account.c
     row = connection.execute(
@@ -88,30 +80,9 @@ def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str
     )
 
 
-def _seen(viewer: Viewer, his: CTE) -> Select[*tuple[Any, ...]]:
-    """The one place that says what a viewer may see; every query about tasks starts here.
-
-    `his` are his places; `_rights` are the parameters, without which nobody sees anything.
-    """
-    task = marts.identified_task
-    rows = select(task)
-    if not viewer.is_online:
-        return rows.where(false())
-    if viewer.is_programme_wide:
-        return rows
-    definition = tables.task_definition.c
-    assigned = select(definition.name).where(definition.roles.overlap(_texts("roles")))
-    places = select(his.c.place_uuid)
-    # arrays, since the planner takes them for short: his tasks are looked up by their place
-    return rows.where(
-        task.c.place_uuid == any_(func.array(places.scalar_subquery())),
-        task.c.definition == any_(func.array(assigned.scalar_subquery())),
-    )
-
-
-def _his_places() -> CTE:
+def _scope(viewer: Viewer) -> CTE:
     """Every place at or below the viewer's facilities, with the nearest of these."""
-    facilities = func.unnest(_texts("facility_uuids"))
+    facilities = func.unnest(_texts(viewer.facility_uuids))
     given = facilities.table_valued("facility_uuid", name="given").render_derived()
     scope, facility = marts.place_scope.c, marts.place.c
     return (
@@ -125,7 +96,26 @@ def _his_places() -> CTE:
         .join(marts.place_scope, scope.ancestor_uuid == given.c.facility_uuid)
         .outerjoin(marts.place, facility.place_uuid == given.c.facility_uuid)
         .order_by(scope.place_uuid, scope.depth)
-        .cte("his")
+        .cte("scope")
+    )
+
+
+def _select_visible(
+    viewer: Viewer, scope: CTE, *columns: ColumnElement[Any]
+) -> Select[*tuple[Any, ...]]:
+    """Of the tasks that a viewer may see: every query about tasks starts here."""
+    query = select(*columns).select_from(marts.identified_task)
+    if not viewer.is_online:
+        return query.where(false())
+    if viewer.is_programme_wide:
+        return query
+    definition = tables.task_definition.c
+    assigned = select(definition.name).where(definition.roles.overlap(_texts(viewer.roles)))
+    places = select(scope.c.place_uuid)
+    # as arrays, which the planner takes for short: tasks are looked up by their place
+    return query.where(
+        _task.place_uuid == any_(func.array(places.scalar_subquery())),
+        _task.definition == any_(func.array(assigned.scalar_subquery())),
     )
 
 
@@ -145,89 +135,69 @@ def tasks(
     InvalidInput where that is not on the viewer's list.
     """
     begin = () if after is None else _position_of(connection, viewer, after, order)
-    query = _list(_alike(viewer), _asking(filters), order, len(begin))
-    values = {f"begin_{place}": value for place, value in enumerate(begin)}
-    asked = {**_rights(viewer), **_values(filters), **values, "limit": limit}
-    return [_task(row) for row in query.rows(connection, asked)]
+    return _tasks(connection, list_statement(viewer, filters, order, limit, begin))
 
 
-def _alike(viewer: Viewer) -> Viewer:
-    """The same kind of viewer with nothing of his own: what statements are kept by.
+def list_statement(
+    viewer: Viewer,
+    filters: Filters,
+    order: str,
+    limit: int | None,
+    begin: Sequence[object] = (),
+) -> Select[*tuple[Any, ...]]:
+    """What `tasks` executes; `begin` is the position after which the list begins, if any."""
+    scope = _scope(viewer)
+    position = _position(_task, order)
+    page = _select_visible(viewer, scope, *_task).where(*_conditions(filters))
+    if begin:
+        values = (literal(value, of.type) for value, of in zip(begin, position, strict=True))
+        page = page.where(tuple_(*position) > tuple_(*values))
+    shown = page.order_by(*position).limit(limit).subquery("page")
+    return _detailed(shown, scope).order_by(*_position(shown.c, order))
 
-    Composing one takes longer than all else in a request; what is his own are its parameters.
-    """
-    return replace(viewer, user_name="", roles=(), facility_uuids=(), contact_uuid=None)
 
-
-def _rights(viewer: Viewer) -> dict[str, list[str]]:
-    return {"roles": list(viewer.roles), "facility_uuids": list(viewer.facility_uuids)}
-
-
-def _asking(filters: Filters) -> Asking:
-    """What is asked for, without the values: what statements are kept by."""
-    wanted = {name for name in Filters.__dataclass_fields__ if getattr(filters, name)}
-    return frozenset(wanted if filters.search.strip() else wanted - {"search"})
-
-
-def _values(filters: Filters) -> dict[str, object]:
-    """The parameters of `_narrowed`."""
-    digits = "".join(filter(str.isdecimal, filters.search)).lstrip("0")
-    return {
-        **vars(filters),
-        "flags": [filters.flag],
-        "words": [f"%{_escaped(word)}%" for word in filters.search.split()],
-        # too few digits are in anybody's number
-        "digits": f"%{digits}%" if len(digits) >= _FEWEST_DIGITS else None,
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    equal = {
+        _task.state: filters.state,
+        _task.definition: filters.definition,
+        _task.area_uuid: filters.area_uuid,
+        _task.verification_reason: filters.reason,
     }
+    wanted = [column == value for column, value in equal.items() if value]
+    if filters.standing:
+        wanted += _has_standing(filters.standing)
+    if filters.place_uuid:
+        scope = marts.place_scope.c
+        below = select(scope.place_uuid).where(scope.ancestor_uuid == filters.place_uuid)
+        wanted.append(_task.place_uuid == any_(func.array(below.scalar_subquery())))
+    if filters.flag:
+        wanted.append(_task.flags.contains(_texts([filters.flag])))
+    if filters.is_overdue:
+        wanted.append(_task.days_overdue > 0)
+    if filters.search.strip():
+        wanted.append(_matches(filters.search))
+    return wanted
+
+
+def _has_standing(standing: str) -> list[ColumnElement[bool]]:
+    """Local answers only close tasks, so none is looked up for a task that is closed as landed."""
+    is_open = [_task.is_open_as_landed] if standing == "open" else []
+    return [_task.standing == standing, *is_open]
+
+
+def _matches(search: str) -> ColumnElement[bool]:
+    """Every word in the name or the shortcode; or the digits somewhere in the phone number."""
+    text = func.concat_ws("\n", _task.patient_name, _task.patient_id)
+    matches = text.ilike(all_(_texts([f"%{_escaped(word)}%" for word in search.split()])))
+    digits = "".join(filter(str.isdecimal, search)).lstrip("0")
+    if len(digits) < _FEWEST_DIGITS:  # too few are in anybody's number
+        return matches
+    phone = func.regexp_replace(_task.phone, "[^0-9]", "", "g")
+    return or_(matches, phone.like(f"%{digits}%"))
 
 
 def _escaped(word: str) -> str:
     return re.sub(r"([\\%_])", r"\\\1", word)
-
-
-@lru_cache(maxsize=256)
-def _list(viewer: Viewer, asking: Asking, order: str, begun: int) -> Statement:
-    """`begun`: how many values say where the list begins, 0 for all of it."""
-    his = _his_places()
-    seen = _seen(viewer, his).subquery("seen")
-    wanted, position = _narrowed(seen, asking), _position(seen, order)
-    if begun:
-        begin = (bindparam(f"begin_{place}", type_=of.type) for place, of in enumerate(position))
-        wanted.append(tuple_(*position) > tuple_(*begin))
-    limit = bindparam("limit", type_=Integer)
-    page = select(seen).where(*wanted).order_by(*position).limit(limit).subquery("page")
-    return Statement(_shown(page, his).order_by(*_position(page, order)))
-
-
-def _narrowed(seen: Subquery, asking: Asking) -> list[ColumnElement[bool]]:
-    """What of the viewer's tasks is wanted; `_values` are its parameters."""
-    column = {
-        "state": seen.c.state,
-        "definition": seen.c.definition,
-        "area_uuid": seen.c.area_uuid,
-        "reason": seen.c.verification_reason,
-    }
-    wanted = [column[name] == bindparam(name, type_=Text) for name in column if name in asking]
-    if "standing" in asking:
-        wanted.append(_stands(seen, bindparam("standing", type_=Text)))
-    if "place_uuid" in asking:
-        scope = marts.place_scope.c
-        is_above = scope.ancestor_uuid == bindparam("place_uuid", type_=Text)
-        below = select(scope.place_uuid).where(is_above).scalar_subquery()
-        wanted.append(seen.c.place_uuid == any_(func.array(below)))
-    if "flag" in asking:
-        wanted.append(seen.c.flags.contains(_texts("flags")))
-    if "is_overdue" in asking:
-        wanted.append(seen.c.days_overdue > 0)
-    if "search" in asking:
-        wanted.append(_matches(seen))
-    return wanted
-
-
-def _stands(seen: Subquery, standing: ColumnElement[str]) -> ColumnElement[bool]:
-    """What is not open as landed is not open at all; our own answers to it are not looked up."""
-    may_stand = or_(standing != "open", seen.c.is_open_as_landed)
-    return and_(seen.c.standing == standing, may_stand)
 
 
 def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dict[str, list[Task]]:
@@ -237,73 +207,61 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
     }
     if not patients:
         return {}
-    found: dict[str, list[Task]] = {}
-    asked = {**_rights(viewer), "patients": sorted(patients)}
-    for row in _others(_alike(viewer)).rows(connection, asked):
-        found.setdefault(row.patient_uuid, []).append(_task(row))
-    return found
-
-
-@lru_cache
-def _others(viewer: Viewer) -> Statement:
-    his = _his_places()
-    seen = _seen(viewer, his).subquery("seen")
-    query = _shown(seen, his).where(
-        _stands(seen, literal("open")), seen.c.patient_uuid == any_(_texts("patients"))
+    scope = _scope(viewer)
+    of_them = (
+        _select_visible(viewer, scope, *_task)
+        .where(*_has_standing("open"), _task.patient_uuid == any_(_texts(sorted(patients))))
+        .subquery("of_them")
     )
-    return Statement(query.order_by(*_position(seen, "due")))
+    query = _detailed(of_them, scope).order_by(*_position(of_them.c, "due"))
+    by_patient: dict[str, list[Task]] = {}
+    for task in _tasks(connection, query):
+        by_patient.setdefault(task.patient_uuid or "", []).append(task)
+    return by_patient
 
 
 def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area]:
-    """The areas of the viewer's tasks as `filters` have them, by name; `area_uuid` apart."""
-    everywhere = replace(filters, area_uuid="", search="")
-    query = _areas(_alike(viewer), _asking(everywhere))
-    asked = {**_rights(viewer), **_values(everywhere)}
-    return [Area(**row._asdict()) for row in query.rows(connection, asked)]
-
-
-@lru_cache(maxsize=64)
-def _areas(viewer: Viewer, asking: Asking) -> Statement:
-    seen = _seen(viewer, _his_places()).subquery("seen")
-    area = seen.c.area_uuid, seen.c.area_name, seen.c.chw_name
-    return Statement(
-        select(*area, func.count().label("count"))
-        .where(*_narrowed(seen, asking))
+    """The areas of the viewer's tasks by name, whatever area or patient `filters` name."""
+    area = _task.area_uuid, _task.area_name, _task.chw_name
+    rows = connection.execute(
+        _select_visible(viewer, _scope(viewer), *area, func.count().label("count"))
+        .where(*_conditions(replace(filters, area_uuid="", search="")))
         .group_by(*area)
-        .order_by(func.coalesce(func.lower(seen.c.area_name), _LAST_NAME), seen.c.area_uuid)
+        .order_by(func.coalesce(func.lower(_task.area_name), _LAST_NAME), _task.area_uuid)
     )
+    return [Area(**row) for row in rows.mappings()]
 
 
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
     """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
-    rows = _to_trace(_alike(viewer)).rows(connection, _rights(viewer))
-    return [ToTrace(**row._asdict()) for row in rows]
-
-
-@lru_cache
-def _to_trace(viewer: Viewer) -> Statement:
-    his = _his_places()
-    seen = _seen(viewer, his).subquery("seen")
+    scope, mart = _scope(viewer), marts.to_trace.c
     # looked up for each task; an offset keeps PostgreSQL from reading the ledger for each
-    mart = marts.to_trace
-    of_mart = select(mart.c.traced_at, mart.c.trace_outcome)
-    listed = of_mart.where(mart.c.task_id == seen.c.task_id).offset(0).lateral("listed")
-    note = _note_of(seen.c.verification_report_id)
-    sender = _name_of(seen.c.verification_sender_uuid)
-    of_task = {name: seen.c[name] for name in ToTrace.__dataclass_fields__ if name in seen.c}
-    reason = seen.c.verification_reason.label("reason")
-    sender_name = sender.c.patient_name.label("verification_sender_name")
-    return Statement(
-        select(*of_task.values(), his.c.facility_name, reason, note.c.note, sender_name, *listed.c)
-        .select_from(
-            seen.join(listed, true())
-            .outerjoin(his, his.c.place_uuid == seen.c.place_uuid)
-            .outerjoin(note, true())
-            .outerjoin(sender, true())
-        )
-        .where(seen.c.verification_outcome == "not_visited")
-        .order_by(*_position(seen, "area"))
+    listed = (
+        select(mart.traced_at, mart.trace_outcome)
+        .where(mart.task_id == _task.task_id)
+        .offset(0)
+        .lateral("listed")
     )
+    note = _note_of(_task.verification_report_id)
+    sender = _name_of(_task.verification_sender_uuid)
+    columns = (
+        *(_task[name] for name in ToTrace.__dataclass_fields__ if name in _task),
+        scope.c.facility_name,
+        _task.verification_reason.label("reason"),
+        note.c.note,
+        sender.c.patient_name.label("verification_sender_name"),
+        *listed.c,
+    )
+    rows = connection.execute(
+        _select_visible(viewer, scope, *columns)
+        .join(listed, true())
+        .outerjoin(scope, scope.c.place_uuid == _task.place_uuid)
+        .outerjoin(note, true())
+        .outerjoin(sender, true())
+        .where(_task.verification_outcome == "not_visited")
+        .order_by(*_position(_task, "area"))
+    )
+    return [ToTrace(**row) for row in rows.mappings()]
 
 
 def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
@@ -319,53 +277,35 @@ def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
 
 def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
     """None where the viewer may not see it, whether it exists or not."""
-    parameters = {**_rights(viewer), "task_uuid": task_uuid}
-    row = _one(_alike(viewer)).row(connection, parameters)
-    return None if row is None else _task(row)
+    found = _tasks(connection, _one(viewer, task_uuid))
+    return found[0] if found else None
 
 
 def task_to_answer(
     connection: Connection, viewer: Viewer, task_uuid: UUID
 ) -> tuple[Task, Answering] | None:
-    """With what an answer by the viewer needs to know, in one way to PostgreSQL."""
-    asked = {
-        **_rights(viewer),
-        "task_uuid": task_uuid,
-        "contact_uuid": viewer.contact_uuid,
-    }
-    row = _one_to_answer(_alike(viewer)).row(connection, asked)
+    """With what an answer by the viewer needs to know, in one query."""
+    query = _one(viewer, task_uuid).add_columns(*programme.answering_columns(viewer.contact_uuid))
+    row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    found = _task(row[: len(_FIELDS)])
+    found = _from_row(row)
     return found, programme.answering(row, found, viewer.contact_uuid)
 
 
-def _task(row: Sequence[Any]) -> Task:
-    """Of a row of `_shown`, whose columns are a task's fields, in their order.
-
-    Not through `__init__`, which sets each of a frozen dataclass's fields by a call: fifty tasks
-    would take as long as asking PostgreSQL for them.
-    """
-    task = object.__new__(Task)
-    vars(task).update(zip(_FIELDS, row, strict=True))
-    return task
+def _one(viewer: Viewer, task_uuid: UUID) -> Select[*tuple[Any, ...]]:
+    scope = _scope(viewer)
+    task = _select_visible(viewer, scope, *_task).where(_task.task_uuid == task_uuid)
+    return _detailed(task.subquery("task"), scope)
 
 
-@lru_cache
-def _one(viewer: Viewer) -> Statement:
-    return Statement(_shown_one(viewer))
+def _tasks(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Task]:
+    """Of `_detailed`, whose columns are a task's fields, in their order."""
+    return [_from_row(row) for row in connection.execute(query)]
 
 
-@lru_cache
-def _one_to_answer(viewer: Viewer) -> Statement:
-    return Statement(_shown_one(viewer).add_columns(*programme.ANSWERING))
-
-
-def _shown_one(viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    his = _his_places()
-    seen = _seen(viewer, his).subquery("seen")
-    is_it = seen.c.task_uuid == bindparam("task_uuid", type_=Uuid)
-    return _shown(seen, his).where(is_it)
+def _from_row(row: Sequence[Any]) -> Task:
+    return Task(*row[: len(_FIELDS)])
 
 
 def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
@@ -376,8 +316,8 @@ def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
     return select(note).where(note.c.report_uuid == report_uuid).limit(1).lateral("note_of_report")
 
 
-def _shown(chosen: Subquery, his: CTE) -> Select[*tuple[Any, ...]]:
-    """With what is looked up for those that are shown only: the nearest of the viewer's facilities,
+def _detailed(chosen: Subquery, scope: CTE) -> Select[*tuple[Any, ...]]:
+    """With what is looked up only for tasks that are shown: the nearest of the viewer's facilities,
     the title as tasks.yml has it now, the latest note that was kept, who sent an answer made in the
     CHT, and what the last trace found.
     """
@@ -385,7 +325,7 @@ def _shown(chosen: Subquery, his: CTE) -> Select[*tuple[Any, ...]]:
     sender, trace = _name_of(chosen.c.verification_sender_uuid), _last_trace(chosen)
     columns: dict[str, ColumnElement[Any]] = {
         **{name: chosen.c[name] for name in _FIELDS if name in chosen.c},
-        **{name: his.c[name] for name in ("facility_uuid", "facility_name")},
+        **{name: scope.c[name] for name in ("facility_uuid", "facility_name")},
         "title": func.coalesce(definition.title, chosen.c.definition),
         "appointment_task_uuid": func.app.task_uuid(chosen.c.appointment_task_id),
         "verification_sender_name": sender.c.patient_name,
@@ -394,7 +334,7 @@ def _shown(chosen: Subquery, his: CTE) -> Select[*tuple[Any, ...]]:
         **{name: latest.c[name] for name in ("noted_by", "noted_at")},
     }
     return select(*(columns[name].label(name) for name in _FIELDS)).select_from(
-        chosen.outerjoin(his, his.c.place_uuid == chosen.c.place_uuid)
+        chosen.outerjoin(scope, scope.c.place_uuid == chosen.c.place_uuid)
         .outerjoin(tables.task_definition, definition.name == chosen.c.definition)
         .outerjoin(latest, true())
         .outerjoin(sender, true())
@@ -412,16 +352,16 @@ def _name_of(contact_uuid: ColumnElement[str]) -> FromClause:
     )
 
 
-def _last_trace(seen: Subquery) -> FromClause:
+def _last_trace(chosen: Subquery) -> FromClause:
     """Since the appointment, or where its day is unknown since it was reported."""
     known = marts.patient_trace.c
-    day_began = func.app.local_midnight(seen.c.appointment_on, func.app.programme_zone())
-    since = func.coalesce(day_began, seen.c.reported_at)
+    day_began = func.app.local_midnight(chosen.c.appointment_on, func.app.programme_zone())
+    since = func.coalesce(day_began, chosen.c.reported_at)
     return (
         select(known.traced_at, known.trace_outcome)
         .where(
-            known.patient_uuid == seen.c.patient_uuid,
-            known.definition == seen.c.definition,
+            known.patient_uuid == chosen.c.patient_uuid,
+            known.definition == chosen.c.definition,
             known.traced_at >= since,
         )
         .order_by(known.traced_at.desc(), known.report_uuid)
@@ -430,59 +370,53 @@ def _last_trace(seen: Subquery) -> FromClause:
     )
 
 
-def _last_note(seen: Subquery) -> FromClause:
+def _last_note(chosen: Subquery) -> FromClause:
     known = tables.task_note.c
     return (
         select(known.note, known.noted_by, known.noted_at)
-        .where(known.task_id == seen.c.task_id)
+        .where(known.task_id == chosen.c.task_id)
         .order_by(known.noted_at.desc(), known.note_id)
         .limit(1)
         .lateral("latest_note")
     )
 
 
-def _matches(seen: Subquery) -> ColumnElement[bool]:
-    """Every word in the name or the shortcode; or the digits somewhere in the phone number."""
-    said = func.concat_ws("\n", seen.c.patient_name, seen.c.patient_id)
-    phone = func.regexp_replace(seen.c.phone, "[^0-9]", "", "g")
-    digits = bindparam("digits", type_=Text)
-    return or_(said.ilike(all_(_texts("words"))), phone.like(digits))
-
-
-def _position(seen: Subquery, order: str) -> Position:
-    """Where a task stands in the list: lists are ordered by it and continued behind it."""
-    days = func.coalesce(-seen.c.days_since_appointment, _UNKNOWN_DAYS)
-    last = (seen.c.due_on, seen.c.task_id)
+def _position(task: Columns, order: str) -> tuple[ColumnElement[Any], ...]:
+    """A task's position in a list: lists are ordered by it and continued behind it."""
+    days = func.coalesce(-task.days_since_appointment, _UNKNOWN_DAYS)
+    last = (task.due_on, task.task_id)
     match order:
         case "due":
-            return seen.c.due_on, days, seen.c.task_id
+            return task.due_on, days, task.task_id
         case "name":
-            return func.coalesce(func.lower(seen.c.patient_name), _LAST_NAME), days, *last
+            return func.coalesce(func.lower(task.patient_name), _LAST_NAME), days, *last
         case "area":
-            area = func.coalesce(func.lower(seen.c.area_name), _LAST_NAME)
-            return area, func.coalesce(seen.c.area_uuid, ""), days, *last
+            area = func.coalesce(func.lower(task.area_name), _LAST_NAME)
+            return area, func.coalesce(task.area_uuid, ""), days, *last
     return days, *last
 
 
-def _position_of(connection: Connection, viewer: Viewer, task_uuid: UUID, order: str) -> Place:
-    asked = {**_rights(viewer), "task_uuid": task_uuid}
-    last = _position_in(_alike(viewer), order).row(connection, asked)
-    if last is None:
+def _position_of(
+    connection: Connection, viewer: Viewer, task_uuid: UUID, order: str
+) -> Sequence[object]:
+    query = _select_visible(viewer, _scope(viewer), *_position(_task, order))
+    position = connection.execute(query.where(_task.task_uuid == task_uuid)).one_or_none()
+    if position is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
-    return tuple(last)
-
-
-@lru_cache
-def _position_in(viewer: Viewer, order: str) -> Statement:
-    seen = _seen(viewer, _his_places()).subquery("seen")
-    is_it = seen.c.task_uuid == bindparam("task_uuid", type_=Uuid)
-    position = (each.label(f"begin_{place}") for place, each in enumerate(_position(seen, order)))
-    return Statement(select(*position).where(is_it))
+    return position
 
 
 def progress(connection: Connection, viewer: Viewer) -> Progress:
     """Of the tasks whose window contains today and that ask for something: how many are done."""
-    rows = _counts(_alike(viewer)).rows(connection, _rights(viewer))
+    today = select(func.app.today()).scalar_subquery()  # once, and not for each task
+    is_due = today.between(_task.opens_on, _task.closes_on)
+    counts = (
+        _task.standing,
+        func.count().label("all_count"),
+        func.count().filter(is_due).label("due_count"),
+    )
+    query = _select_visible(viewer, _scope(viewer), *counts).group_by(_task.standing)
+    rows = connection.execute(query).all()
     return Progress(
         done_count=sum(row.due_count for row in rows if row.standing in _DONE),
         asked_count=sum(row.due_count for row in rows if row.standing in _ASKED),
@@ -490,33 +424,13 @@ def progress(connection: Connection, viewer: Viewer) -> Progress:
     )
 
 
-@lru_cache
-def _counts(viewer: Viewer) -> Statement:
-    seen = _seen(viewer, _his_places()).subquery("seen")
-    today = select(func.app.today()).scalar_subquery()  # once, and not for each task
-    is_due = today.between(seen.c.opens_on, seen.c.closes_on)
-    return Statement(
-        select(
-            seen.c.standing,
-            func.count().label("all_count"),
-            func.count().filter(is_due).label("due_count"),
-        ).group_by(seen.c.standing)
-    )
-
-
 def history(connection: Connection, task_id: str) -> list[KnownVerification]:
     """All answers of one task, void ones too, newest first; ask `task` first whether the viewer
     sees it.
     """
-    rows = _history().rows(connection, {"task_id": task_id})
-    return [KnownVerification(**row._asdict()) for row in rows]
-
-
-@lru_cache
-def _history() -> Statement:
     known = marts.task_verification
     note, sender = _note_of(known.c.report_id), _name_of(known.c.sender_uuid)
-    return Statement(
+    rows = connection.execute(
         select(
             known,
             func.app.task_uuid(known.c.task_id).label("task_uuid"),
@@ -524,61 +438,47 @@ def _history() -> Statement:
             sender.c.patient_name.label("sender_name"),
         )
         .select_from(known.outerjoin(note, true()).outerjoin(sender, true()))
-        .where(known.c.task_id == bindparam("task_id", type_=Text))
+        .where(known.c.task_id == task_id)
         .order_by(known.c.round.desc(), known.c.report_id)
     )
+    return [KnownVerification(**row) for row in rows.mappings()]
 
 
 def verifications(
     connection: Connection, viewer: Viewer, *, limit: int, after: str | None = None
 ) -> list[KnownVerification]:
     """Answers to tasks the viewer sees, latest first; `after` is the last `report_id` read."""
-    before = None if after is None else _moment_of(connection, viewer, after)
-    asked = {**_rights(viewer), "before": before, "before_id": after, "limit": limit}
-    query = _verifications(_alike(viewer), is_begun=before is not None)
-    return [KnownVerification(**row._asdict()) for row in query.rows(connection, asked)]
-
-
-@lru_cache
-def _verifications(viewer: Viewer, *, is_begun: bool) -> Statement:
-    seen = _seen(viewer, _his_places()).subquery("seen")
-    known = _answers_to(seen)
+    known = _answers_of_task()
     note, sender = _note_of(known.c.report_id), _name_of(known.c.sender_uuid)
-    query = select(
-        known, seen.c.task_uuid, note.c.note, sender.c.patient_name.label("sender_name")
-    ).select_from(seen.join(known, true()).outerjoin(note, true()).outerjoin(sender, true()))
-    position: Position = func.coalesce(known.c.verified_at, _LONG_AGO), known.c.report_id
-    if is_begun:
-        before = bindparam("before", type_=DateTime(timezone=True))
-        query = query.where(tuple_(*position) < tuple_(before, bindparam("before_id", type_=Text)))
-    limit = bindparam("limit", type_=Integer)
-    return Statement(query.order_by(*map(desc, position)).limit(limit))
+    sender_name = sender.c.patient_name.label("sender_name")
+    position = func.coalesce(known.c.verified_at, _LONG_AGO), known.c.report_id
+    query = (
+        _select_visible(viewer, _scope(viewer), *known.c, _task.task_uuid, note.c.note, sender_name)
+        .join(known, true())
+        .outerjoin(note, true())
+        .outerjoin(sender, true())
+    )
+    if after is not None:
+        begin = _moment_of(connection, viewer, after), after
+        query = query.where(tuple_(*position) < tuple_(*begin))
+    rows = connection.execute(query.order_by(*map(desc, position)).limit(limit))
+    return [KnownVerification(**row) for row in rows.mappings()]
 
 
-def _answers_to(seen: Subquery) -> FromClause:
+def _answers_of_task() -> FromClause:
     """Looked up for each task; an offset keeps PostgreSQL from reading all answers ever given."""
     known = marts.verification
-    return select(known).where(known.c.task_id == seen.c.task_id).offset(0).lateral("answer")
+    return select(known).where(known.c.task_id == _task.task_id).offset(0).lateral("answer")
 
 
 def _moment_of(connection: Connection, viewer: Viewer, report_id: str) -> datetime:
-    asked = {**_rights(viewer), "report_id": report_id}
-    last = _moment_in(_alike(viewer)).row(connection, asked)
-    if last is None:
+    known = _answers_of_task()
+    query = _select_visible(viewer, _scope(viewer), known.c.verified_at).join(known, true())
+    row = connection.execute(query.where(known.c.report_id == report_id)).one_or_none()
+    if row is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such report; start again.")
-    moment: datetime = last.verified_at or _LONG_AGO
-    return moment
+    return row.verified_at or _LONG_AGO
 
 
-@lru_cache
-def _moment_in(viewer: Viewer) -> Statement:
-    seen = _seen(viewer, _his_places()).subquery("seen")
-    known = _answers_to(seen)
-    is_it = known.c.report_id == bindparam("report_id", type_=Text)
-    moment = select(known.c.verified_at).select_from(seen.join(known, true()))
-    return Statement(moment.where(is_it))
-
-
-def _texts(name: str) -> ColumnElement[Sequence[str]]:
-    """A parameter of this name; one that is not given holds nothing."""
-    return cast(bindparam(name, [], ARRAY(Text)), ARRAY(Text))
+def _texts(values: Sequence[str]) -> ColumnElement[Sequence[str]]:
+    return literal(list(values), ARRAY(Text))

@@ -1,26 +1,18 @@
-"""The way to the CHT has room for some, so that the others are never all busy waiting for it."""
+"""A CHT that hangs keeps only some threads waiting, so that the others go on serving."""
 
-import asyncio
 import threading
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine
 
-from pipeline import turns
-from pipeline.cht.http import Unauthorized
 from pipeline.cht.identity import Identity
-from pipeline.database import Connections, clock
 from pipeline.errors import Unavailable
 from pipeline.service import authentication
-from pipeline.service.authentication import Entrance
-from tests.integration.loop import on_a_loop
+from pipeline.service.authentication import Authentication
+from tests.integration.signed_in_clients import clock_of
 
 pytestmark = pytest.mark.one_server
-
-
-def nobody(_cookie: str, _address: str) -> Identity:
-    raise Unauthorized("nobody")
 
 
 def test_a_cht_that_hangs_holds_up_eight_and_turns_the_ninth_away(engine: Engine) -> None:
@@ -31,26 +23,22 @@ def test_a_cht_that_hangs_holds_up_eight_and_turns_the_ninth_away(engine: Engine
         is_over.wait(20)
         return Identity(name, (), (), None, True)
 
-    async def all_at_once() -> None:
-        way_in = Entrance(Connections(engine), hangs, nobody, clock(engine))
+    signing_in = Authentication(engine, clock_of(engine), hangs)
 
-        def enter(name: str) -> Identity:
-            return way_in.by_password(name, "password", "10.0.0.1")
+    def enter(name: str) -> Identity:
+        return signing_in.by_password(name, "password", "10.0.0.1")
 
-        tasks = [
-            asyncio.create_task(turns.run(partial(enter, f"user-{number}"))) for number in range(8)
-        ]
-        for _ in tasks:
-            assert await asyncio.to_thread(waiting.acquire, timeout=20)
+    with ThreadPoolExecutor(8) as threads:
+        entering = [threads.submit(enter, f"user-{number}") for number in range(8)]
+        for _ in entering:
+            assert waiting.acquire(timeout=20)
         with pytest.raises(Unavailable, match="slow"):
-            await turns.run(partial(enter, "user-9"))
+            enter("user-9")
         is_over.set()
-        await asyncio.gather(*tasks)
-        assert (await turns.run(partial(enter, "user-9"))).user_name == "user-9"
-
-    on_a_loop(all_at_once)
+        assert [one.result().user_name for one in entering] == [f"user-{n}" for n in range(8)]
+    assert enter("user-9").user_name == "user-9"
 
 
 def test_one_person_does_not_use_up_the_failures_of_an_address() -> None:
-    by_one = authentication.OF_A_NAME + authentication.OF_AN_ADDRESS_BY_COOKIE
-    assert by_one <= authentication.OF_AN_ADDRESS < 10, "the CHT stops everybody at ten"
+    by_one = authentication.FAILURES_OF_A_NAME + authentication.FAILURES_OF_AN_ADDRESS_BY_COOKIE
+    assert by_one <= authentication.FAILURES_OF_AN_ADDRESS < 10, "the CHT stops everybody at ten"

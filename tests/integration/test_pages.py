@@ -14,12 +14,9 @@ from starlette.testclient import TestClient
 
 from pipeline.database import Address, connect
 from pipeline.database import engine as engine_of
-from pipeline.service.app import build
 from pipeline.service.language import COOKIE
-from pipeline.writeback.store import wake
-from tests.integration import signed_in_clients
 from tests.integration.programme import SEVERAL, Programme
-from tests.integration.signed_in_clients import PROGRAMME_ROLES, SITE, nobody_signs_in, visitor
+from tests.integration.signed_in_clients import SITE, service, visitor
 
 pytestmark = pytest.mark.one_server
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -28,7 +25,7 @@ FORM = {"Origin": SITE}
 
 @pytest.fixture
 def matope(engine: Engine) -> TestClient:
-    return visitor(signed_in_clients.service(engine), engine, "supervisor_matope")
+    return visitor(service(engine), engine, "supervisor_matope")
 
 
 def open_tasks(client: TestClient, **query: str) -> list[dict[str, Any]]:
@@ -157,7 +154,7 @@ def test_where_there_is_one_kind_of_task_none_is_to_be_chosen(matope: TestClient
 
 
 def test_of_several_kinds_of_tasks_only_one_s_own_can_be_chosen(several: Engine) -> None:
-    app = signed_in_clients.service(several)
+    app = service(several)
     supervisor = visitor(app, several, "supervisor_matope")
     own = ["Verify missed NCD visit", "Check the ART visit"]
     page = supervisor.get("/").text
@@ -175,7 +172,7 @@ def test_of_several_kinds_of_tasks_only_one_s_own_can_be_chosen(several: Engine)
 def test_a_kind_of_task_stays_chosen_from_page_to_page_and_through_an_answer(
     several: Engine,
 ) -> None:
-    supervisor = visitor(signed_in_clients.service(several), several, "deputy_matope")
+    supervisor = visitor(service(several), several, "deputy_matope")
     wanted = open_tasks(supervisor, definition="verify-art")
     assert {task["definition"] for task in wanted} == {"verify-art"}
     uuids = [task["task_uuid"] for task in wanted]
@@ -194,7 +191,7 @@ def test_a_kind_of_task_stays_chosen_from_page_to_page_and_through_an_answer(
 
 
 def test_only_what_is_overdue_is_shown_where_that_is_asked_for(several: Engine) -> None:
-    supervisor = visitor(signed_in_clients.service(several), several, "supervisor_chifunga")
+    supervisor = visitor(service(several), several, "supervisor_chifunga")
     wanted = [task["task_uuid"] for task in open_tasks(supervisor, is_overdue="true")]
     assert 0 < len(wanted) < len(open_tasks(supervisor))
     assert wanted[:20] != shown(supervisor.get("/").text)
@@ -246,7 +243,7 @@ def test_how_old_the_data_is_is_told(engine: Engine, hours: int, words: str) -> 
     def last_sync(_: Connection) -> datetime:
         return NOW - timedelta(hours=hours)
 
-    app = build(engine, nobody_signs_in, wake, PROGRAMME_ROLES, last_sync=last_sync)
+    app = service(engine, last_sync=last_sync)
     page = visitor(app, engine, "supervisor_matope").get("/").text
     assert words in page
     assert ("The data is old" in page) == (hours > 26)
@@ -267,7 +264,7 @@ def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(
             at=NOW - timedelta(hours=hours),
             good=is_success,
         )
-    app = build(engine, nobody_signs_in, wake, (), last_sync=lambda _: NOW)
+    app = service(engine, last_sync=lambda _: NOW)
     assert "The data is old" in visitor(app, engine, "supervisor_matope").get("/").text
 
 
@@ -286,7 +283,7 @@ def test_a_cht_that_cannot_be_reached_is_told_and_answers_are_still_taken(
 
 
 def test_the_way_into_the_cht_leads_to_the_patient_and_the_report(engine: Engine) -> None:
-    app = build(engine, nobody_signs_in, wake, (), cht_url="https://cht.example.org")
+    app = service(engine, cht_url="https://cht.example.org")
     client = visitor(app, engine, "supervisor_matope")
     task = open_tasks(client)[0]
     page = client.get(f"/tasks/{task['task_uuid']}").text

@@ -15,18 +15,17 @@ from fastapi.routing import APIRoute
 from psycopg import sql
 from sqlalchemy import Engine, Table
 
-from pipeline import embedded, grants, service, steps, tables
+from pipeline import embedded, grants, serve, service, tables
 from pipeline.database import Address, connect, engine
 from pipeline.errors import SettingsWrong
 from pipeline.migrate import check_account, migrate
 from pipeline.refresh.store import role_to_act_as
-from pipeline.service.app import build
 from pipeline.settings import Settings
 from pipeline.tables import ANALYST, ANALYST_PII, SERVICE, SYNC
-from pipeline.writeback.store import wake
 from tests.conftest import Entering
 from tests.integration.programme import Programme
-from tests.integration.signed_in_clients import PROGRAMME_ROLES, nobody_signs_in, visitor
+from tests.integration.signed_in_clients import service as made_service
+from tests.integration.signed_in_clients import visitor
 
 VERBS = ("select", "insert", "update", "delete")
 OWNERS_ONLY = ("truncate", "references", "trigger")
@@ -230,7 +229,7 @@ def routes() -> list[APIRoute]:
 
 
 def test_the_service_shows_every_page(engine: Engine) -> None:
-    app = build(engine, nobody_signs_in, wake, PROGRAMME_ROLES, last_sync=steps.last_sync(SETTINGS))
+    app = made_service(engine, last_sync=serve.last_sync(SETTINGS))
     client = visitor(app, engine, "supervisor_matope")
     task = client.get("/api/v1/tasks").json()["tasks"][0]
     pages = {route.path for route in routes() if "GET" in (route.methods or ())}

@@ -21,13 +21,12 @@ from pipeline.cht.identity import COOKIE as CHT_COOKIE
 from pipeline.cht.identity import Identity
 from pipeline.database import Address
 from pipeline.errors import Unavailable
-from pipeline.service.app import build
 from pipeline.service.dependencies import COOKIE
-from pipeline.service.rights_refresh import Rights
+from pipeline.service.rights_refresh import RightsRefresh
 from pipeline.service.sign_in import LEFT_COOKIE
-from pipeline.writeback.store import wake
 from tests.conftest import NOW
 from tests.integration.http_clients import FORM, PASSWORD, browser, enter, signed_in
+from tests.integration.signed_in_clients import clock_of, service
 
 MINUTE, HOUR = 60.0, 3600.0
 CHT = "https://cht.example.org"
@@ -102,26 +101,24 @@ def cht(simulated_cht: Any) -> Cht:
 @pytest.fixture
 def app(engine: Engine, cht: Cht, clock: Clock, moment: Callable[[], Any]) -> Iterator[FastAPI]:
     with ChtClient(cht.url, connect_seconds=2, read_seconds=5) as client:
-        yield build(
+        yield service(
             engine,
             partial(identity.sign_in, client),
-            wake,
-            ("program_officer",),
-            recognise=partial(identity.recognise, client),
+            partial(identity.recognise, client),
+            session_clock=moment,
             cht_url=CHT,
             refusal_seconds=0,
-            clock=clock,
-            moment=moment,
+            monotonic=clock,
         )
 
 
 @pytest.fixture(params=["officer", "worklist"])
 def rights(
     request: pytest.FixtureRequest, engine: Engine, cht: Cht, moment: Callable[[], Any]
-) -> Iterator[Rights]:
+) -> Iterator[RightsRefresh]:
     """Asked for with an account that has `can_view_users`, and with one that has not."""
     with ChtClient(cht.url, request.param, PASSWORD, connect_seconds=2) as client:
-        yield Rights(engine, partial(identity.rights, client), moment)
+        yield RightsRefresh(engine, partial(identity.rights, client), moment)
 
 
 @pytest.fixture
@@ -203,7 +200,7 @@ def test_a_refusal_takes_as_long_for_a_name_that_is_there_as_for_one_that_is_not
         time.sleep(0.2 if name == "supervisor_matope" else 0)
         raise Unauthorized(f"{len(password)} {address}")
 
-    visitor = browser(build(engine, slow_for_who_is_there, wake, (), refusal_seconds=0.5))
+    visitor = browser(service(engine, slow_for_who_is_there, refusal_seconds=0.5))
     for name in ("supervisor_matope", "nobody"):
         start = time.monotonic()
         assert enter(visitor, name).status_code == 401
@@ -343,7 +340,7 @@ def test_made_up_sessions_leave_room_for_those_who_type(app: FastAPI) -> None:
 
 
 def test_a_role_that_the_cht_takes_away_is_gone_within_five_minutes(
-    matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+    matope: TestClient, cht: Cht, clock: Clock, rights: RightsRefresh
 ) -> None:
     before = me(matope)
     assert before["missing"] == []
@@ -360,7 +357,7 @@ def test_a_role_that_the_cht_takes_away_is_gone_within_five_minutes(
 
 
 def test_a_place_and_a_contact_that_the_cht_takes_away_are_gone(
-    matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+    matope: TestClient, cht: Cht, clock: Clock, rights: RightsRefresh
 ) -> None:
     cht.change_user("supervisor_matope", facility_id=None, contact_id=None)
     clock.seconds = 5 * MINUTE
@@ -373,7 +370,7 @@ def test_a_place_and_a_contact_that_the_cht_takes_away_are_gone(
 
 
 def test_an_account_that_becomes_offline_is_told_so(
-    matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+    matope: TestClient, cht: Cht, clock: Clock, rights: RightsRefresh
 ) -> None:
     cht.change_user("supervisor_matope", roles=["site_supervisor"])
     clock.seconds = 5 * MINUTE
@@ -383,7 +380,7 @@ def test_an_account_that_becomes_offline_is_told_so(
 
 
 def test_all_sessions_of_a_deleted_account_end(
-    app: FastAPI, matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+    app: FastAPI, matope: TestClient, cht: Cht, clock: Clock, rights: RightsRefresh
 ) -> None:
     other, deputy = signed_in(app, "supervisor_matope"), signed_in(app, "deputy_matope")
     cht.delete_user("supervisor_matope")
@@ -395,7 +392,7 @@ def test_all_sessions_of_a_deleted_account_end(
 
 
 def test_a_document_that_others_may_write_never_gives_a_right(
-    matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+    matope: TestClient, cht: Cht, clock: Clock, rights: RightsRefresh
 ) -> None:
     """Who has `can_edit` may change user-settings documents; `_users` is what counts."""
     before = me(matope)
@@ -406,7 +403,7 @@ def test_a_document_that_others_may_write_never_gives_a_right(
 
 
 def test_with_the_cht_down_the_last_answer_holds_twelve_hours(
-    app: FastAPI, matope: TestClient, cht: Cht, clock: Clock, rights: Rights
+    app: FastAPI, matope: TestClient, cht: Cht, clock: Clock, rights: RightsRefresh
 ) -> None:
     cht.stop()
     for _ in range(7):
@@ -441,7 +438,7 @@ def test_what_nobody_uses_for_two_hours_ends(matope: TestClient, clock: Clock) -
 
 
 def test_no_session_lasts_longer_than_sixteen_hours(
-    matope: TestClient, clock: Clock, rights: Rights
+    matope: TestClient, clock: Clock, rights: RightsRefresh
 ) -> None:
     for hour in range(1, 16):
         clock.seconds = hour * HOUR
@@ -459,13 +456,13 @@ def test_several_processes_ask_once_and_no_request_waits(
     def ask(known: Identity) -> Identity:
         asked.append(known.user_name)
         if len(asked) < 10:
-            Rights(engine, ask, moment).once()
+            RightsRefresh(engine, ask, moment).once()
         assert matope.get("/").status_code == 200
         return known
 
     clock.seconds = 5 * MINUTE
-    Rights(engine, ask, moment).once()
-    Rights(engine, ask, moment).once()
+    RightsRefresh(engine, ask, moment).once()
+    RightsRefresh(engine, ask, moment).once()
     assert sorted(asked) == ["deputy_matope", "supervisor_matope"]
     assert me(deputy)["missing"] == []
 
@@ -480,7 +477,7 @@ def test_a_cht_that_answers_for_nobody_is_asked_again_after_a_minute(
         asked.append(known.user_name)
         raise Unavailable("The CHT is away.")
 
-    rights = Rights(engine, ask, moment)
+    rights = RightsRefresh(engine, ask, moment)
     for seconds, count in ((5 * MINUTE, 1), (5 * MINUTE + 30, 1), (6 * MINUTE, 2)):
         clock.seconds = seconds
         rights.once()
@@ -493,17 +490,17 @@ def test_a_late_answer_does_not_undo_a_later_one(
 ) -> None:
     def overtaken(known: Identity) -> Identity:
         clock.seconds = 7 * MINUTE
-        Rights(engine, lambda user: replace(user, roles=("mm-online",)), moment).once()
+        RightsRefresh(engine, lambda user: replace(user, roles=("mm-online",)), moment).once()
         return known
 
     clock.seconds = 5 * MINUTE
-    Rights(engine, overtaken, moment).once()
+    RightsRefresh(engine, overtaken, moment).once()
     assert me(matope)["roles"] == ["mm-online"]
 
 
 def test_where_worklist_now_stands_still_sessions_do_not(recorded_database: Address) -> None:
     made = database.engine(recorded_database)
-    running = database.clock(made)
+    running = clock_of(made)
     first = running()
     assert first.isoformat().startswith(f"{NOW}T10:00")
     time.sleep(0.01)

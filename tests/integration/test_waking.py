@@ -1,6 +1,5 @@
-"""Workers hear of what was accepted, when it can be sent and not for each answer."""
+"""Write-backs hear of an answer when it can be sent."""
 
-import asyncio
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -9,13 +8,10 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from pipeline.database import Address, Connections, connect
-from pipeline.service.app import build
-from pipeline.service.waking import Waking
+from pipeline.database import Address, connect
 from pipeline.writeback import store
 from pipeline.writeback.rules import State
-from tests.integration.loop import on_a_loop
-from tests.integration.signed_in_clients import PROGRAMME_ROLES, nobody_signs_in, service, visitor
+from tests.integration.signed_in_clients import service, visitor
 
 pytestmark = pytest.mark.one_server
 MANY = 5
@@ -43,51 +39,31 @@ def hears(worker: psycopg.Connection, seconds: float) -> bool:
     return bool(list(worker.notifies(timeout=seconds, stop_after=1)))
 
 
-def test_a_worker_that_looks_whenever_it_is_told_finds_every_answer(
+def test_a_worker_that_looks_whenever_it_is_notified_finds_every_answer(
     engine: Engine, worker: psycopg.Connection
 ) -> None:
-    with visitor(service(engine), engine, "supervisor_matope") as supervisor:
-        supervisor.get("/api/v1/tasks")
-        assert not hears(worker, A_WHILE)
-        verify(supervisor, MANY)
-        while store.counts(worker)[State.PENDING] < MANY:
-            assert hears(worker, LONG_ENOUGH)
-        verify(supervisor, 1)
+    supervisor = visitor(service(engine), engine, "supervisor_matope")
+    supervisor.get("/api/v1/tasks")
+    assert not hears(worker, A_WHILE)
+    verify(supervisor, MANY)
+    while store.counts(worker)[State.PENDING] < MANY:
         assert hears(worker, LONG_ENOUGH)
+    verify(supervisor, 1)
+    assert hears(worker, LONG_ENOUGH)
 
 
-def test_answers_of_one_moment_are_told_once(engine: Engine) -> None:
-    told: list[psycopg.Connection] = []
-
-    async def run() -> None:
-        waking = Waking(Connections(engine), told.append)
-        following = asyncio.create_task(waking.follow())
-        for _ in range(MANY):
-            waking.wake_soon()
-        async with asyncio.timeout(LONG_ENOUGH):
-            while not told:
-                await asyncio.sleep(0.01)
-        await asyncio.sleep(A_WHILE)
-        following.cancel()
-
-    on_a_loop(run)
-    assert len(told) == 1
-
-
-def test_a_notice_that_could_not_be_given_does_not_keep_back_the_next(
+def test_without_a_notification_there_is_no_answer(
     engine: Engine, worker: psycopg.Connection
 ) -> None:
-    failures = iter([psycopg.OperationalError, RuntimeError])
+    def fails(_: psycopg.Connection) -> None:
+        raise psycopg.OperationalError
 
-    def wake(connection: psycopg.Connection) -> None:
-        for error in failures:
-            raise error
-        store.wake(connection)
-
-    app = build(engine, nobody_signs_in, wake, PROGRAMME_ROLES)
-    with visitor(app, engine, "supervisor_matope") as supervisor:
-        for _ in range(2):
-            verify(supervisor, 1)
-            assert not hears(worker, A_WHILE)
-        verify(supervisor, 1)
-        assert hears(worker, LONG_ENOUGH)
+    supervisor = visitor(service(engine, wake=fails), engine, "supervisor_matope")
+    [task] = supervisor.get("/api/v1/tasks", params={"limit": 1}).json()["tasks"]
+    answered = supervisor.post(
+        f"/api/v1/tasks/{task['task_uuid']}/verification",
+        json={"outcome": "visited"},
+        headers={"Idempotency-Key": str(uuid4())},
+    )
+    assert answered.status_code == 503
+    assert store.counts(worker)[State.PENDING] == 0

@@ -1,17 +1,26 @@
-"""Who a client is, is believed of the proxies that the operator named, and of nobody else."""
+"""Serving on a port: whom it believes, and how its workers start and end."""
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline import asgi_server
+
+PATIENCE = 60.0
+WORKERS = 2
 
 
 async def who(scope: Scope, receive: Receive, send: Send) -> None:
@@ -22,21 +31,41 @@ async def who(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
+async def pid(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        return
+    if scope["path"] == "/hang":
+        time.sleep(60)
+    await PlainTextResponse(str(os.getpid()))(scope, receive, send)
+
+
+def make_app() -> ASGIApp:
+    return pid
+
+
 def serve(said: Connection, proxies: Sequence[str]) -> None:
-    with asgi_server.listen("127.0.0.1", 0, "") as door:
-        said.send(asgi_server.address(door))
-        asgi_server.run(who, [door], proxies)
+    with asgi_server.listen("127.0.0.1", 0, "") as listening:
+        said.send(asgi_server.address(listening))
+        asgi_server.run(who, [listening], proxies)
+
+
+def serve_with_workers(said: Connection) -> None:
+    sys.stdin = None  # multiprocessing's own, which workers do not have
+    with asgi_server.listen("127.0.0.1", 0, "") as listening:
+        said.send(asgi_server.address(listening))
+        asgi_server.run_workers(make_app, [listening], [], WORKERS)
 
 
 @contextmanager
-def serving(proxies: Sequence[str]) -> Iterator[str]:
+def started(target: Callable[..., None], *arguments: Any) -> Iterator[tuple[BaseProcess, str]]:
     heard, said = multiprocessing.Pipe()
-    processes = multiprocessing.get_context("forkserver")
-    process = processes.Process(target=serve, args=(said, proxies), daemon=True)
+    process = multiprocessing.get_context("forkserver").Process(
+        target=target, args=(said, *arguments)
+    )
     process.start()
     try:
-        assert heard.poll(30)
-        yield heard.recv()
+        assert heard.poll(PATIENCE)
+        yield process, heard.recv()
     finally:
         process.terminate()
         process.join()
@@ -55,6 +84,72 @@ def serving(proxies: Sequence[str]) -> Iterator[str]:
 def test_only_a_trusted_proxy_says_who_the_client_is(
     proxies: Sequence[str], told: str, believed: str
 ) -> None:
-    with serving(proxies) as address:
+    with started(serve, proxies) as (_, address):
         headers = {"X-Forwarded-For": told, "X-Forwarded-Proto": "https"}
-        assert httpx.get(address, headers=headers).text == believed
+        assert httpx.get(address, headers=headers, timeout=PATIENCE).text == believed
+
+
+def pids_of_workers(address: str, besides: Sequence[int] = ()) -> set[int]:
+    """Once all of them have answered, each on a connection of its own."""
+    answered: set[int] = set()
+    until = time.monotonic() + PATIENCE
+    while len(answered - set(besides)) < WORKERS - len(besides) and time.monotonic() < until:
+        answered.add(int(httpx.get(address, timeout=PATIENCE).text))
+    return answered
+
+
+def are_gone(pids: set[int]) -> bool:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if not any(is_there(pid) for pid in pids):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_worker_that_dies_is_started_again_and_the_other_goes_on() -> None:
+    with started(serve_with_workers) as (_, address):
+        killed, other = sorted(pids_of_workers(address))
+        os.kill(killed, signal.SIGKILL)
+        assert are_gone({killed})
+        assert killed not in pids_of_workers(address, besides=[other])
+        assert is_there(other)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_all_workers(sign: signal.Signals) -> None:
+    with started(serve_with_workers) as (process, address):
+        pids = pids_of_workers(address)
+        assert process.pid is not None
+        for _ in range(3):  # those after the first do not disturb it
+            os.kill(process.pid, sign)
+        process.join(PATIENCE)
+        assert process.exitcode == 0
+        assert not any(is_there(pid) for pid in pids)
+
+
+def test_a_worker_that_hangs_is_killed_in_time() -> None:
+    with started(serve_with_workers) as (process, address):
+        pids = pids_of_workers(address)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{address}/hang", timeout=0.5)
+        start = time.monotonic()
+        process.terminate()
+        process.join(PATIENCE)
+        assert time.monotonic() - start < 10
+        assert not any(is_there(pid) for pid in pids)
+
+
+def test_workers_do_not_outlive_a_parent_that_is_killed() -> None:
+    with started(serve_with_workers) as (process, address):
+        pids = pids_of_workers(address)
+        process.kill()
+        assert are_gone(pids)

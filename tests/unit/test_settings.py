@@ -22,8 +22,8 @@ def test_people_are_sent_to_the_cht_s_own_address_unless_it_has_another_for_them
 
 def test_rights_hold_for_twelve_hours_and_never_longer_than_a_session() -> None:
     assert Settings.read({}).rights_hold == timedelta(hours=12)
-    longest = int(sessions.LASTS.total_seconds())
-    assert Settings.read({"WORKLIST_RIGHTS_HOLD": str(longest)}).rights_hold == sessions.LASTS
+    longest = int(sessions.LIFETIME.total_seconds())
+    assert Settings.read({"WORKLIST_RIGHTS_HOLD": str(longest)}).rights_hold == sessions.LIFETIME
     for seconds in ("0", "299", str(longest + 1), "12h"):
         with pytest.raises(SettingsWrong, match="WORKLIST_RIGHTS_HOLD"):
             Settings.read({"WORKLIST_RIGHTS_HOLD": seconds})
