@@ -32,7 +32,7 @@ def serve(settings: Settings, address: Address, announce: Callable[[str], None])
         rights = RightsRefresh(engine, partial(identity.rights, client), clock)
         server.serve(
             partial(make_app, settings, address, clock),
-            [rights.follow, partial(_write_back, settings, address)],
+            {"rights": rights.follow, "write-back": partial(_write_back, settings, address)},
             host=settings.service_host,
             port=settings.service_port,
             trusted_proxies=settings.trusted_proxies,

@@ -73,10 +73,10 @@ def _handle_errors(app: FastAPI) -> None:
 
 
 def _refused(request: Request, error: Refused | Conflict) -> Response:
-    told = problem_details.of(error)
+    problem = problem_details.of(error)
     if problem_details.is_api(request.url.path):
-        return JSONResponse(told, told["status"], media_type=problem_details.MEDIA_TYPE)
-    return problem_details.refusal(request.url.path, told["status"], told["detail"])
+        return JSONResponse(problem, problem["status"], media_type=problem_details.MEDIA_TYPE)
+    return problem_details.refusal(request.url.path, problem["status"], problem["detail"])
 
 
 def _signed_out(request: Request, error: Exception) -> Response:
@@ -92,7 +92,7 @@ def _invalid_request(request: Request, error: RequestValidationError) -> Respons
     """Names the fields; repeats nothing of what was sent."""
     errors = [{"field": _field(one["loc"]), "detail": str(one["msg"])} for one in error.errors()]
     fields = ", ".join(dict.fromkeys(each["field"] for each in errors))
-    detail = f"This cannot be meant: {fields}."
+    detail = f"Invalid input: {fields}."
     return problem_details.refusal(request.url.path, 422, detail, errors=errors)
 
 
@@ -109,9 +109,7 @@ def _http_error(request: Request, error: HTTPException) -> Response:
 def _not_prepared(request: Request, error: Exception) -> Response:
     """Before the first refresh there are no marts; any other wrong statement is our mistake."""
     if isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable):
-        return problem_details.refusal(
-            request.url.path, 503, "The data have not been prepared yet."
-        )
+        return problem_details.refusal(request.url.path, 503, "The data is not ready yet.")
     raise error
 
 

@@ -1,4 +1,4 @@
-"""What stands around every page of a signed-in user, and the programme's own words on it."""
+"""What every page of a signed-in user shows around its content, and the programme's own terms."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from pipeline.worklist.records import Definition, Programme, Progress
 
 
 @dataclass(frozen=True)
-class Words:
-    """What the CHT's own messages call things; what they leave out, the pages' texts say."""
+class Terms:
+    """Titles and reasons in the words of the CHT's own messages, else of our texts."""
 
     by_key: Mapping[str, str]
 
@@ -28,10 +28,11 @@ class Words:
 
 
 def values(
-    context: Context, progress: Progress, current: str, shown: Iterable[str]
+    context: Context, progress: Progress, current: str, codes: Iterable[str]
 ) -> dict[str, object]:
-    """What stands around every page of a signed-in user; `current` is the tab it belongs to, and
-    `shown` are what the page shows of the programme's own titles and reasons."""
+    """What the template of every page needs. `current` is the tab that the page belongs to, and
+    `codes` are the titles and reasons of the programme on it.
+    """
     days = programme.days(context.connection)
     return {
         "viewer": context.viewer,
@@ -42,7 +43,7 @@ def values(
         "progress": progress,
         "tabs": _tabs(progress, current),
         "current": current,
-        "words": _words(context, set(shown)),
+        "words": _terms(context, set(codes)),
         "cht": context.dependencies.cht_url,
     }
 
@@ -58,20 +59,20 @@ def codes(definitions: Iterable[Definition]) -> set[str]:
     return {code for one in definitions for code in (one.title, *one.reasons)}
 
 
-def _words(context: Context, keys: set[str]) -> Words:
+def _terms(context: Context, keys: set[str]) -> Terms:
     code = language.spoken().code
-    return Words(programme.translations(context.connection, code, keys) if keys else {})
+    return Terms(programme.translations(context.connection, code, keys) if keys else {})
 
 
 def _lacks(context: Context) -> list[str]:
-    """The keys of what the account is missing, and of what it is not for."""
+    """The keys of the texts about what the account lacks, or cannot do."""
     missing = rules.missing(context.viewer, programme.assigned_roles(context.connection))
     reads = ["reads"] if context.viewer.is_programme_wide and context.viewer.is_online else []
     return [f"viewer.{code}" for code in [*reads, *missing]]
 
 
 def _tabs(progress: Progress, current: str) -> list[tuple[str, int]]:
-    """Every standing that holds anything, so that nothing reported is out of reach."""
+    """With every standing that has tasks, so that nothing reported is out of reach."""
     counts = progress.count_by_standing
     shown = [*TABS, *(one for one in MORE_TABS if one in counts or one == current)]
     return [(one, counts.get(one, 0)) for one in shown]

@@ -1,4 +1,4 @@
-"""What of the list is shown; stands in the address, so that it can be kept and shared."""
+"""Which part of the list is shown: in the URL, so that it can be bookmarked and shared."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -13,7 +13,7 @@ MORE_TABS = ("resolved", "upcoming", "repeated", "excluded", "withdrawn")
 ORDERS = ("missed", "area", "due", "name")
 _TEXTS = ("q", "area", "definition", "reason", "flag")
 _YES = "true"
-PAGE_LENGTH = 20  # on a slow line, and no more than anybody answers before looking up
+PAGE_LENGTH = 20  # small enough for a slow connection
 _LONGEST = 100
 
 
@@ -31,7 +31,7 @@ class View:
 
     @classmethod
     def read(cls, request: Request) -> "View":
-        """An address that makes no sense shows the list from its start."""
+        """Invalid values are as if left out."""
         given = request.query_params
         standing, order = given.get("standing", ""), given.get("order", "")
         return cls(
@@ -60,20 +60,23 @@ class View:
 
     @property
     def is_sorted_out(self) -> bool:
-        """In another way than by what is searched for."""
+        """Filtered or ordered, apart from the search."""
         return self.order != View.order or self.unnarrowed() != self.query(q="", after=None)
 
     def unnarrowed(self) -> str:
-        """The query of the whole list, from its start and in the same order."""
+        """The query string of the whole list, from its start and in the same order."""
         return self.query(**dict.fromkeys(_TEXTS, ""), is_overdue=False, after=None)
 
     def query(self, **more: object) -> str:
-        """The address's query; what is as usual is left out."""
+        """The query string, without defaults."""
         values = {**vars(self), **more}
-        usual = vars(View())
-        told = {key: value for key, value in values.items() if value != usual.get(key)}
-        written = {key: _YES if value is True else value for key, value in told.items()}
-        return f"?{urlencode(written)}" if written else ""
+        default = vars(View())
+        given = {
+            key: _YES if value is True else value
+            for key, value in values.items()
+            if value != default.get(key)
+        }
+        return f"?{urlencode(given)}" if given else ""
 
 
 def _text(value: str) -> str:

@@ -40,7 +40,7 @@ def worklist(request: Request) -> Response:
     with signed_in(request) as context:
         known = programme.definitions_of(context.connection, context.viewer)
         offered = list(known.values()) if len(known) > 1 else []
-        view, found = _found(context, _as_offered(view, offered))
+        view, found = _list(context, _without_hidden_filter(view, offered))
         rows = _rows(context, found, known)[:PAGE_LENGTH]
         progress = store.progress(context.connection, context.viewer)
         page = rendering.page(
@@ -67,15 +67,15 @@ def worklist(request: Request) -> Response:
     return HTMLResponse(page)
 
 
-def _as_offered(view: View, offered: Sequence[Definition]) -> View:
-    """What cannot be chosen does not narrow: nobody could see that it does, or undo it."""
+def _without_hidden_filter(view: View, offered: Sequence[Definition]) -> View:
+    """Without a definition that cannot be chosen: nobody could see the filter, or clear it."""
     if view.definition in {one.name for one in offered}:
         return view
     return replace(view, definition="")
 
 
-def _found(context: Context, view: View) -> tuple[View, list[Task]]:
-    """One more than is shown. Where the task to go on after is unknown now, from the start."""
+def _list(context: Context, view: View) -> tuple[View, list[Task]]:
+    """One more than is shown; from the start if the task to continue after is unknown now."""
     try:
         return view, store.tasks(
             context.connection,
@@ -86,20 +86,20 @@ def _found(context: Context, view: View) -> tuple[View, list[Task]]:
             after=view.after,
         )
     except rules.InvalidInput:
-        return _found(context, replace(view, after=None))
+        return _list(context, replace(view, after=None))
 
 
 def _rows(context: Context, tasks: Sequence[Task], known: Mapping[str, Definition]) -> list[Row]:
-    """Who reads everything also reads tasks of definitions that are known no more."""
+    """Programme-wide roles also read tasks of definitions that no longer exist."""
     names = {task.definition for task in tasks}
-    of_name = {
+    definitions = {
         name: known.get(name) or programme.definition(context.connection, name) for name in names
     }
     others = store.others(context.connection, context.viewer, tasks)
     following = [*(task.task_uuid for task in tasks[1:]), None]
     return [
         replace(
-            _row(context, task, of_name[task.definition]),
+            _row(context, task, definitions[task.definition]),
             next_uuid=next_uuid,
             others=_others(others, task),
         )
@@ -119,7 +119,7 @@ def _others(by_patient: Mapping[str, Sequence[Task]], task: Task) -> list[Task]:
 
 
 def _groups(rows: Sequence[Row], view: View) -> list[tuple[Task | None, list[Row]]]:
-    """By area where the order is by area: a task of the area, and the rows in it."""
+    """A task of each area with the rows in it, where the order is by area; else one group."""
     if view.order != "area":
         return [(None, list(rows))] if rows else []
     grouped = groupby(rows, key=lambda row: row.task.area_uuid)
@@ -128,13 +128,13 @@ def _groups(rows: Sequence[Row], view: View) -> list[tuple[Task | None, list[Row
 
 
 def _reasons(rows: Iterable[Row], view: View) -> list[str]:
-    """What the list can be narrowed to, and what it is, even where nobody has that reason."""
+    """What the list can be filtered by, and is, even where no task has that reason."""
     offered = [reason for row in rows for reason in row.definition.reasons]
     return list(dict.fromkeys([*offered, view.reason] if view.reason else offered))
 
 
 def _why_empty(viewer: Viewer, progress: Progress, view: View) -> str:
-    """The key of what is said of an empty list."""
+    """The key of the text for an empty list."""
     if view.after:
         return "list.end"
     if view.is_narrowed:
@@ -145,14 +145,14 @@ def _why_empty(viewer: Viewer, progress: Progress, view: View) -> str:
 
 
 def _notice(context: Context, request: Request) -> dict[str, object] | None:
-    """What became of the answer just given: the address names only the task."""
+    """What happened to the answer just given; the URL names only the task."""
     for kind in ("answered", "already", "noted"):
         task_uuid = uuid(request.query_params.get(kind, ""))
         task = store.task(context.connection, context.viewer, task_uuid) if task_uuid else None
         if task is not None:
             history = store.history(context.connection, task.task_id)
-            is_told = bool(history) or (kind == "noted" and task.last_note)
-            return {"kind": kind, "task": task, "last": history[:1]} if is_told else None
+            has_answer = bool(history) or (kind == "noted" and task.last_note)
+            return {"kind": kind, "task": task, "last": history[:1]} if has_answer else None
     return None
 
 
@@ -164,7 +164,7 @@ def task(request: Request, task_uuid: str) -> Response:
 
 @router.get("/tasks/{task_uuid}/verification")
 def task_again(request: Request, task_uuid: str) -> Response:
-    """Where a browser goes that loads a refused answer's page anew."""
+    """For a browser that reloads the page of a refused answer."""
     return RedirectResponse(f"/tasks/{task_uuid}{View.read(request).query()}", 303)
 
 
@@ -175,7 +175,7 @@ def task_page(
     given: Answer = _NO_ANSWER,
     problem: str | None = None,
 ) -> str:
-    """With what was given and what is wrong with it, after an answer that was not stored."""
+    """With what was entered and what is wrong with it, after an answer that was not stored."""
     found = store.task(context.connection, context.viewer, task_uuid) if task_uuid else None
     if found is None:
         raise rules.UnknownTask
@@ -200,8 +200,8 @@ def task_page(
 def choose_language(
     request: Request, chosen: Annotated[str, Form(alias="language")] = ""
 ) -> Response:
-    """Keeps the choice in the browser and shows the same page again."""
-    response = RedirectResponse(_where_from(request), 303)
+    """Stores the choice in a cookie and shows the same page again."""
+    response = RedirectResponse(_previous_page(request), 303)
     if chosen in texts.languages():
         response.set_cookie(
             language.COOKIE,
@@ -215,11 +215,13 @@ def choose_language(
     return response
 
 
-def _where_from(request: Request) -> str:
-    """The page the form stands on, on this service whatever the header says."""
+def _previous_page(request: Request) -> str:
+    """The page that holds the form: on this service, whatever the header says."""
     try:
-        told = urlsplit(request.headers.get("referer", ""))
+        referer = urlsplit(request.headers.get("referer", ""))
     except ValueError:
         return "/"
-    path = told.path if told.path.startswith("/") and not told.path.startswith("//") else "/"
-    return f"{path}?{told.query}" if told.query else path
+    path = (
+        referer.path if referer.path.startswith("/") and not referer.path.startswith("//") else "/"
+    )
+    return f"{path}?{referer.query}" if referer.query else path

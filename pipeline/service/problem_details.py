@@ -1,4 +1,4 @@
-"""What went wrong, as people (a page) and programs (RFC 9457) read it."""
+"""Errors, for people as a page and for programs as problem details (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -28,12 +28,12 @@ def refusal(
     """A problem for programs under /api, a page for everybody else."""
     if is_api(path):
         return problem(status, detail, errors=errors, headers=headers)
-    page = rendering.page("problem.html", status=_told(status), detail=detail)
+    page = rendering.page("problem.html", status=_status_with_text(status), detail=detail)
     return HTMLResponse(page, status, headers=dict(headers or {}))
 
 
-def _told(status: int) -> int:
-    """The status that the pages have words for."""
+def _status_with_text(status: int) -> int:
+    """The nearest status that the page has a text for."""
     if status in (403, 404, 409, 422):
         return status
     return 400 if status < 500 else 503 if status == 503 else 500
@@ -66,20 +66,20 @@ def _described(
 
 
 def of(error: Refused | Conflict) -> dict[str, Any]:
-    """What a refused answer is told; `status` is the one it has over HTTP."""
+    """The problem details of a refused answer; `status` is its HTTP status."""
     match error:
         case rules.InvalidInput():
             errors = [{"field": error.field, "detail": str(error)}]
-            return _described(422, f"This cannot be meant: {error.field}.", errors=errors)
+            return _described(422, f"Invalid input: {error.field}.", errors=errors)
         case rules.AlreadyVerified():
-            standing = error.standing
+            current = error.standing
             return _described(
                 409,
                 str(error),
-                verified_by=standing.verified_by,
-                verified_at=standing.verified_at.isoformat() if standing.verified_at else None,
-                round=standing.round,
-                outcome=standing.outcome,
+                verified_by=current.verified_by,
+                verified_at=current.verified_at.isoformat() if current.verified_at else None,
+                round=current.round,
+                outcome=current.outcome,
             )
         case rules.UnknownTask():
             return _described(404, str(error))

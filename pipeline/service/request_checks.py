@@ -1,8 +1,8 @@
-"""What holds for every request: who may post from where, how much, and how browsers behave.
+"""Checks of every request, and security headers of every response.
 
 Against forged requests: the cookie is SameSite=Lax, JSON must come as exactly `application/json`
-(which no form can send and no foreign script without asking first), and a form must name this host
-in `Origin` or `Referer`, as every browser does, and behind TLS not as its own self without TLS.
+(which no form can send, and no script of another site without a preflight), and a form must name
+this host in `Origin` or `Referer`, as every browser does, and behind TLS its `https` address.
 """
 
 import logging
@@ -28,8 +28,8 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_KEPT = "public, max-age=31536000, immutable"
-_NEVER_KEPT = "no-store"
+_CACHED = "public, max-age=31536000, immutable"
+_NOT_CACHED = "no-store"
 
 
 class RequestChecks:
@@ -48,37 +48,37 @@ class RequestChecks:
                 _add_headers(MutableHeaders(scope=message), scope["path"])
             await send(message)
 
-        answer: ASGIApp = _objection(scope) or self._app
+        responding: ASGIApp = _refusal(scope) or self._app
         try:
-            await answer(scope, receive, send_with_headers)
+            await responding(scope, receive, send_with_headers)
         except Exception as error:
-            await _own_mistake(scope["path"], error)(scope, receive, send_with_headers)
+            await _internal_error(scope["path"], error)(scope, receive, send_with_headers)
 
 
-def _own_mistake(path: str, error: Exception) -> ASGIApp:
-    """Logged without its message, which may hold a patient's name: the lines of code say where."""
+def _internal_error(path: str, error: Exception) -> ASGIApp:
+    """Logs the traceback without the message, which may hold a patient's name."""
     where = "".join(traceback.format_tb(error.__traceback__))
     kind = type(getattr(error, "orig", error)).__name__
     _LOG.error("A request failed with %s\n%s", kind, where)
-    return problem_details.refusal(path, 500, "Something went wrong on our side.")
+    return problem_details.refusal(path, 500, "Internal error.")
 
 
 def _add_headers(headers: MutableHeaders, path: str) -> None:
     for name, value in _HEADERS.items():
         headers[name] = value
-    headers["Cache-Control"] = _KEPT if path.startswith("/static/") else _NEVER_KEPT
+    headers["Cache-Control"] = _CACHED if path.startswith("/static/") else _NOT_CACHED
 
 
-def _objection(scope: Scope) -> ASGIApp | None:
-    """The answer to a request that must go no further."""
+def _refusal(scope: Scope) -> ASGIApp | None:
+    """The response to a request that fails a check."""
     if scope["method"] in SAFE:
         return None
     headers, path = Headers(scope=scope), scope["path"]
     length = headers.get("content-length", "")
     if not length.isascii() or not length.isdecimal():
-        return problem_details.refusal(path, 411, "Say how long the request is (Content-Length).")
+        return problem_details.refusal(path, 411, "Send the header Content-Length.")
     if len(length) > len(str(LONGEST_BODY)) or int(length) > LONGEST_BODY:
-        return problem_details.refusal(path, 413, f"At most {LONGEST_BODY} bytes.")
+        return problem_details.refusal(path, 413, f"A request has at most {LONGEST_BODY} bytes.")
     wanted = "application/json" if problem_details.is_api(path) else _FORM
     if headers.get("content-type", "").lower() != wanted:
         return problem_details.refusal(path, 415, f"Content-Type must be exactly {wanted}.")
@@ -88,13 +88,13 @@ def _objection(scope: Scope) -> ASGIApp | None:
 
 
 def _is_from_here(headers: Headers, scheme: str, *, is_form: bool) -> bool:
-    """JSON without an Origin comes from no browser; behind a proxy the host is the forwarded."""
-    told = headers.get("origin") or (headers.get("referer") if is_form else None)
-    if told is None:
+    """JSON without an Origin comes from no browser; a proxy forwards the host."""
+    source = headers.get("origin") or (headers.get("referer") if is_form else None)
+    if source is None:
         return not is_form
     hosts = {headers.get("host"), headers.get("x-forwarded-host")} - {None, ""}
     try:
-        page = urlsplit(told)
+        page = urlsplit(source)
     except ValueError:
         return False
     return page.netloc in hosts and (page.scheme == "https" or scheme == "http")

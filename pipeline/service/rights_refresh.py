@@ -44,10 +44,7 @@ class RightsRefresh:
         again and again.
         """
         while not stop.is_set():
-            try:
-                self.once()
-            except Exception as error:  # whatever it is, the rights must not stay as they are
-                _LOG.warning("Rights cannot be asked for: %s", type(error).__name__)
+            self.once()
             stop.wait(_SECONDS_BETWEEN_ROUNDS)
 
     def once(self) -> None:

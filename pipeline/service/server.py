@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import FastAPI
 
@@ -13,12 +13,12 @@ Job = Callable[[threading.Event], None]
 
 _LOG = logging.getLogger(__name__)
 _MOST_WORKERS = 4
-_SECONDS_UNTIL_RESTART = 1.0
+SECONDS_UNTIL_RESTART = 10.0
 
 
 def serve(
     make_app: Callable[[], FastAPI],
-    jobs: Sequence[Job],
+    jobs: Mapping[str, Job],
     *,
     host: str,
     port: int,
@@ -35,22 +35,23 @@ def serve(
     stop = threading.Event()
     with asgi_server.listen(host, port, remedy) as listening:
         announce(f"The worklist is at {asgi_server.address(listening)}")
-        for job in jobs:
-            threading.Thread(target=_keep_running, args=(job, stop), daemon=True).start()
+        for name, job in jobs.items():
+            threading.Thread(target=keep_running, args=(name, job, stop), daemon=True).start()
         try:
             asgi_server.run_workers(make_app, [listening], trusted_proxies, _worker_count())
         finally:
             stop.set()
 
 
-def _keep_running(job: Job, stop: threading.Event) -> None:
+def keep_running(name: str, job: Job, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             job(stop)
         except Exception as error:  # whatever it is, the job must go on
             if not stop.is_set():
-                _LOG.warning("A background job is started again after %s.", type(error).__name__)
-        stop.wait(_SECONDS_UNTIL_RESTART)
+                kind = type(error).__name__
+                _LOG.warning("The job %r failed with %s and is started again.", name, kind)
+        stop.wait(SECONDS_UNTIL_RESTART)
 
 
 def _worker_count() -> int:

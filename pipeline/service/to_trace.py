@@ -1,4 +1,4 @@
-"""Whom CHWs are to look for: one sheet for each, to hand over or print."""
+"""Patients whom CHWs are to look for: one sheet for each CHW, to hand over or print."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

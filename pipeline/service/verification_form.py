@@ -1,4 +1,4 @@
-"""Answering on a page: post, redirect, get, so that loading the page again answers nothing."""
+"""Answering on a page: post, redirect, get, so that reloading the page answers nothing."""
 
 from typing import Annotated
 from uuid import UUID
@@ -68,7 +68,7 @@ def _store(context: Context, task_uuid: UUID | None, sent: Sent) -> str:
 
 
 def _key(context: Context, form_key: str) -> str:
-    """The form's own, so that it counts once."""
+    """The key of the form, so that submitting it twice counts once."""
     return f"page {uuid(form_key) or context.dependencies.new_id()}"
 
 

@@ -1,4 +1,4 @@
-"""How fresh what a supervisor sees is, and whether answers get through to the CHT."""
+"""How old the data is, and whether answers get through to the CHT."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def find(
     """`last_sync`: when the CHT was last asked for changes, None where that is not known."""
     as_of = programme.as_of
     if as_of is not None and last_sync is not None:
-        # A refresh with nothing to do is left out, so the sync tells; unless refreshing fails.
+        # A refresh with nothing to do is skipped; then the last sync counts unless refreshing fails
         as_of = min(as_of, last_sync) if _is_refresh_failing(connection) else last_sync
         as_of = min(as_of, now)
     is_old = as_of is not None and now - as_of > OLD_AFTER

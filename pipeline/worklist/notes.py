@@ -8,7 +8,7 @@ from pipeline.worklist.records import TaskNote
 
 
 def add(connection: Connection, task_id: str, note: TaskNote) -> TaskNote | None:
-    """The note as it stands under its `note_id`, once; None where something else stands there."""
+    """The note as first stored under its `note_id`; None if a different note has that id."""
     connection.execute(
         insert(task_note).values(task_id=task_id, **vars(note)).on_conflict_do_nothing()
     )

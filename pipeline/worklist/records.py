@@ -1,4 +1,4 @@
-"""The nouns of this room: what `store` reads, `rules` judges and the service shows."""
+"""What `store` reads, `rules` checks and the service shows."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks at the worklist, with rights as last known."""
+    """A user of the worklist, with rights as last known."""
 
     user_name: str
     roles: tuple[str, ...]
@@ -19,7 +19,7 @@ class Viewer:
 
 @dataclass(frozen=True)
 class Definition:
-    """What of a task definition matters to whoever answers its tasks."""
+    """The part of a task definition that answering its tasks needs."""
 
     name: str
     title: str
@@ -204,7 +204,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Sent:
-    """An answer as it comes in: to which round, 0 for none, and under which idempotency key."""
+    """An answer as received: the round it follows, 0 for none, and its idempotency key."""
 
     answer: Answer
     follows_round: int
@@ -232,7 +232,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class KnownVerification:
-    """An answer given here or landed from the CHT, with its way.
+    """An answer given here or landed from the CHT, with its delivery.
 
     One made in the CHT has no user but the contact that sent it. `void_reason` says why it answers
     nothing: `no_outcome`, or `not_authorised`.
@@ -264,7 +264,7 @@ class KnownVerification:
 
 @dataclass(frozen=True)
 class Progress:
-    """ "37 of 118": done of all that are asked for today; and how many stand where, ever."""
+    """ "37 of 118": done of all that are due today; and how many tasks have each standing, ever."""
 
     done_count: int
     asked_count: int
@@ -273,7 +273,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Programme:
-    """The day and zone everybody works in, and the moment the derived tables are from."""
+    """Today and the time zone of the programme, and the moment of the derived tables."""
 
     zone: str
     today: date

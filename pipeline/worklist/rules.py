@@ -53,7 +53,7 @@ class NotAllowed(Refused):
 
 
 class InvalidInput(Refused):
-    """What was sent cannot be meant; `field` says where, `problem` names it for translation."""
+    """Invalid input; `field` says where, `problem` names it for translation."""
 
     def __init__(self, field: str, problem: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -122,14 +122,14 @@ def missing(viewer: Viewer, assigned_roles: Collection[str]) -> list[Missing]:
 
 
 def may_see(viewer: Viewer, definition: Definition) -> bool:
-    """Whether tasks of it are on his list, where they are in his places."""
+    """Whether the viewer's list holds its tasks, as far as they are in scope."""
     if not viewer.is_online:
         return False
     return viewer.is_programme_wide or not set(viewer.roles).isdisjoint(definition.roles)
 
 
 def why_not(viewer: Viewer, task: Task, definition: Definition) -> str | None:
-    """The name of the first rule against answering, a key of WHY_NOT; None if he may."""
+    """The name of the first rule against answering, a key of WHY_NOT; None if there is none."""
     if not viewer.is_online:
         return "online"
     if set(viewer.roles).isdisjoint(definition.roles):

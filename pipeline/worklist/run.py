@@ -75,7 +75,7 @@ def note(
     """
     task, _ = _open_to(connection, viewer, task_uuid)
     if not text:
-        raise rules.InvalidInput("note", "note_missing", "note: say why it cannot be told yet.")
+        raise rules.InvalidInput("note", "note_missing", "note: say why you cannot tell yet.")
     rules.check_note(text)
     history = _answers(connection, task)
     if task.standing == "verified" and history:

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 import sqlalchemy
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from pipeline import database
 from pipeline.database import Address
@@ -364,7 +364,7 @@ def test_without_its_report_no_answer_is_kept(engine: Engine, recorded_database:
         accept(own, one)
     with database.connect(recorded_database) as changing:
         changing.execute("update app.outbox set report_id = %s", [taken])
-    with pytest.raises(psycopg.errors.UniqueViolation), engine.begin() as own:
+    with pytest.raises(IntegrityError, match="outbox_one_per_report"), engine.begin() as own:
         accept(own, other, key="one")
     with engine.begin() as own:
         assert rows(own, "app.verification") == rows(own, "app.idempotency_key") == 1
