@@ -82,19 +82,16 @@ def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str
 
 def _scope(viewer: Viewer) -> CTE:
     """Every place at or below the viewer's facilities, with the nearest of these."""
-    facilities = func.unnest(_texts(viewer.facility_uuids))
-    given = facilities.table_valued("facility_uuid", name="given").render_derived()
-    scope, facility = marts.place_scope.c, marts.place.c
+    scope, place = marts.place_scope.c, marts.place.c
+    facility_name = select(place.place_name).where(place.place_uuid == scope.ancestor_uuid)
     return (
         select(
             scope.place_uuid,
             scope.ancestor_uuid.label("facility_uuid"),
-            facility.place_name.label("facility_name"),
+            facility_name.scalar_subquery().label("facility_name"),
         )
         .ext(distinct_on(scope.place_uuid))
-        .select_from(given)
-        .join(marts.place_scope, scope.ancestor_uuid == given.c.facility_uuid)
-        .outerjoin(marts.place, facility.place_uuid == given.c.facility_uuid)
+        .where(scope.ancestor_uuid == any_(_texts(viewer.facility_uuids)))
         .order_by(scope.place_uuid, scope.depth)
         .cte("scope")
     )
@@ -323,17 +320,17 @@ def _detailed(chosen: Subquery, scope: CTE) -> Select[*tuple[Any, ...]]:
     """
     definition, latest = tables.task_definition.c, _last_note(chosen)
     sender, trace = _name_of(chosen.c.verification_sender_uuid), _last_trace(chosen)
-    columns: dict[str, ColumnElement[Any]] = {
-        **{name: chosen.c[name] for name in _FIELDS if name in chosen.c},
-        **{name: scope.c[name] for name in ("facility_uuid", "facility_name")},
-        "title": func.coalesce(definition.title, chosen.c.definition),
+    columns = {
+        **scope.c,
+        **trace.c,
+        **latest.c,
+        **chosen.c,
+        "title": func.coalesce(definition.title, chosen.c.definition).label("title"),
         "appointment_task_uuid": func.app.task_uuid(chosen.c.appointment_task_id),
         "verification_sender_name": sender.c.patient_name,
-        **{name: trace.c[name] for name in ("traced_at", "trace_outcome")},
         "last_note": latest.c.note,
-        **{name: latest.c[name] for name in ("noted_by", "noted_at")},
     }
-    return select(*(columns[name].label(name) for name in _FIELDS)).select_from(
+    return select(*(columns[name] for name in _FIELDS)).select_from(
         chosen.outerjoin(scope, scope.c.place_uuid == chosen.c.place_uuid)
         .outerjoin(tables.task_definition, definition.name == chosen.c.definition)
         .outerjoin(latest, true())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from html import unescape
 from typing import Any, get_args
@@ -15,7 +16,7 @@ from starlette.testclient import TestClient
 
 from pipeline.cht.client import ChtClient
 from pipeline.cht.identity import Identity, sign_in
-from pipeline.database import Address
+from pipeline.database import POOL_SIZE, Address
 from pipeline.service import api
 from tests.integration.http_clients import FORM, PASSWORD, browser, enter, signed_in
 from tests.integration.signed_in_clients import SITE, service
@@ -429,6 +430,15 @@ def test_connections_that_were_lost_while_they_lay_there_are_replaced(
             )
         )
     assert matope.get("/api/v1/me").status_code == 200
+
+
+def test_more_requests_at_once_than_connections_are_all_answered(matope: TestClient) -> None:
+    many = 2 * POOL_SIZE
+    for _ in range(many):  # a refused request gives its connection back
+        assert matope.get("/api/v1/tasks", params={"after": str(uuid4())}).status_code == 422
+    with ThreadPoolExecutor(many) as threads:
+        answers = list(threads.map(lambda _: matope.get("/api/v1/me").status_code, range(many)))
+    assert answers == [200] * many
 
 
 def test_our_own_mistakes_are_logged_without_what_people_wrote(
