@@ -5,8 +5,8 @@ VENV := .venv/bin/python
 # Two processes take one file after the other, the long ones, which come first, at once.
 SHARED := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help env demo test test-long check oracle bench bench-sync bench-refresh bench-service \
-	bench-write-back sync refresh publish nightly serve
+.PHONY: help env demo test test-long check messages oracle bench bench-sync bench-refresh \
+	bench-service bench-write-back sync refresh publish nightly serve
 
 help: ## This list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 20
@@ -28,6 +28,11 @@ check: ## Run the linters and the type checker
 	@$(VENV) -m ruff check .
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m mypy
+
+messages: env ## Bring the translations of the pages up to date with their English
+	@.venv/bin/pybabel extract -F pyproject.toml -k gettext_noop -k pgettext_noop:1c,2 \
+		--add-location file -o messages.pot .
+	@.venv/bin/pybabel update --ignore-pot-creation-date -i messages.pot -d pipeline/service/locale
 
 oracle: env ## Compare with the recorded answers of the CHT's rules engine, or those in CASES
 	@exec $(VENV) -m oracle $(CASES)

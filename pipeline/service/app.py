@@ -27,6 +27,7 @@ from pipeline.service import (
 from pipeline.service.dependencies import Dependencies, SignedOut
 from pipeline.service.language import Language
 from pipeline.service.request_checks import RequestChecks
+from pipeline.translatable import gettext_noop
 
 _LOG = logging.getLogger(__name__)
 _TEMPORARY = (
@@ -36,7 +37,7 @@ _TEMPORARY = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.TimeoutError,
 )
-_NOT_NOW = "The service cannot answer at the moment. Try again in a minute."
+_NOT_NOW = gettext_noop("The service is not responding at the moment. Try again in a minute.")
 
 
 def build(dependencies: Dependencies) -> FastAPI:
@@ -109,7 +110,9 @@ def _http_error(request: Request, error: HTTPException) -> Response:
 def _not_prepared(request: Request, error: Exception) -> Response:
     """Before the first refresh there are no marts; any other wrong statement is our mistake."""
     if isinstance(getattr(error, "orig", error), psycopg.errors.UndefinedTable):
-        return problem_details.refusal(request.url.path, 503, "The data is not ready yet.")
+        return problem_details.refusal(
+            request.url.path, 503, gettext_noop("CHT data is not ready yet.")
+        )
     raise error
 
 

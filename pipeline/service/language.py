@@ -1,4 +1,4 @@
-"""In which language a request is answered: as chosen on a page, else as the browser asks."""
+"""The language of a request: as chosen on a page, else as the browser asks."""
 
 from contextvars import ContextVar
 
@@ -10,23 +10,23 @@ from pipeline.service.texts import Texts
 
 COOKIE = "worklist_language"
 KEPT_SECONDS = 365 * 24 * 3600
-_spoken: ContextVar[Texts] = ContextVar("spoken")
+_current: ContextVar[Texts] = ContextVar("current")
 
 
-def spoken() -> Texts:
+def current() -> Texts:
     """The language of the request that is being answered."""
-    return _spoken.get(texts.languages()[texts.USUAL])
+    return _current.get(texts.languages()[texts.DEFAULT])
 
 
 class Language:
-    """ASGI middleware, outermost: refusals are told in the language too."""
+    """ASGI middleware, outermost, so that error pages are translated too."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            _spoken.set(_chosen(Request(scope)))
+            _current.set(_chosen(Request(scope)))
         await self._app(scope, receive, send)
 
 

@@ -12,15 +12,15 @@ from pipeline.worklist.records import Definition, Programme, Progress
 
 @dataclass(frozen=True)
 class Terms:
-    """Titles and reasons in the words of the CHT's own messages, else of our texts."""
+    """Titles and reasons in the words of the CHT's own messages, else of the pages' catalogues."""
 
     by_key: Mapping[str, str]
 
     def title(self, title: str) -> str:
-        return self.by_key.get(title, title)
+        return self.by_key.get(title) or language.current().gettext(title)
 
     def reason(self, code: str) -> str:
-        return self.by_key.get(code) or language.spoken().coded("reason", code)
+        return self.by_key.get(code) or language.current().label(f"reason.{code}")
 
     def reasons(self, codes: str) -> str:
         """Of a select-multiple answer, whose codes the CHT separates by spaces."""
@@ -60,12 +60,12 @@ def codes(definitions: Iterable[Definition]) -> set[str]:
 
 
 def _terms(context: Context, keys: set[str]) -> Terms:
-    code = language.spoken().code
+    code = language.current().code
     return Terms(programme.translations(context.connection, code, keys) if keys else {})
 
 
 def _lacks(context: Context) -> list[str]:
-    """The keys of the texts about what the account lacks, or cannot do."""
+    """Labels of what the account lacks, or must not do."""
     missing = rules.missing(context.viewer, programme.assigned_roles(context.connection))
     reads = ["reads"] if context.viewer.is_programme_wide and context.viewer.is_online else []
     return [f"viewer.{code}" for code in [*reads, *missing]]

@@ -59,7 +59,7 @@ def worklist(request: Request) -> Response:
             definitions=offered,
             areas=store.areas(context.connection, context.viewer, view.filters),
             orders=ORDERS,
-            flags=language.spoken().codes("flag"),
+            flags=language.current().codes("flag"),
             reasons=_reasons(rows, view),
             empty=_why_empty(context.viewer, progress, view),
             notice=_notice(context, request),

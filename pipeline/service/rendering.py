@@ -1,4 +1,4 @@
-"""Jinja templates with the texts at hand. Everything put into a page is escaped."""
+"""Jinja templates in the language of the request. Every value put into a page is escaped."""
 
 import hashlib
 from functools import cache
@@ -6,29 +6,27 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.service import texts
-from pipeline.service.language import spoken
+from pipeline.service import language, texts
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 
 
 def page(template: str, **values: object) -> str:
-    """In the language of the request."""
-    words = spoken()
+    words = language.current()
     return (
         _environment()
         .get_template(template)
         .render(
             language=words,
             languages=texts.languages().values(),
-            say=words.say,
-            count=words.count,
-            coded=words.coded,
+            label=words.label,
             day=words.day,
+            days=words.days,
             day_of=words.day_of,
             moment=words.moment,
             time=words.time,
+            days_ago=words.days_ago,
             age=words.age,
             **values,
         )
@@ -43,6 +41,12 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda message: language.current().gettext(message),
+        lambda singular, plural, number: language.current().ngettext(singular, plural, number),
+        newstyle=True,
     )
     environment.globals.update(static=_static)
     return environment

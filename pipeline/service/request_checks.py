@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.service import problem_details
+from pipeline.translatable import gettext_noop
 
 _LOG = logging.getLogger(__name__)
 LONGEST_BODY = 64 * 1024
@@ -30,6 +31,7 @@ _HEADERS = {
 }
 _CACHED = "public, max-age=31536000, immutable"
 _NOT_CACHED = "no-store"
+_ELSEWHERE = gettext_noop("This request was not sent from a page of this service.")
 
 
 class RequestChecks:
@@ -76,14 +78,14 @@ def _refusal(scope: Scope) -> ASGIApp | None:
     headers, path = Headers(scope=scope), scope["path"]
     length = headers.get("content-length", "")
     if not length.isascii() or not length.isdecimal():
-        return problem_details.refusal(path, 411, "Send the header Content-Length.")
+        return problem_details.refusal(path, 411, "Content-Length is required.")
     if len(length) > len(str(LONGEST_BODY)) or int(length) > LONGEST_BODY:
-        return problem_details.refusal(path, 413, f"A request has at most {LONGEST_BODY} bytes.")
+        return problem_details.refusal(path, 413, f"At most {LONGEST_BODY} bytes are allowed.")
     wanted = "application/json" if problem_details.is_api(path) else _FORM
     if headers.get("content-type", "").lower() != wanted:
         return problem_details.refusal(path, 415, f"Content-Type must be exactly {wanted}.")
     if not _is_from_here(headers, scope["scheme"], is_form=wanted == _FORM):
-        return problem_details.refusal(path, 403, "This was not sent from a page of this service.")
+        return problem_details.refusal(path, 403, _ELSEWHERE)
     return None
 
 

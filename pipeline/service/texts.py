@@ -1,112 +1,134 @@
-"""Every word that people read on the pages, by key, in the languages that have a file."""
+"""Languages of the pages: gettext catalogues from `locale`, dates and ages as CLDR writes them."""
 
+import gettext
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import msgspec
-from babel.plural import PluralRule
+from babel import Locale, negotiate_locale
+from babel.dates import format_date, format_interval, format_time, format_timedelta
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.units import format_unit
 
-FOLDER = Path(__file__).parent / "languages"
-USUAL = "en"
+from pipeline.service.messages import MESSAGES
 
-
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """A language as its file describes it; a text that counts has a form for each plural."""
-
-    name: str
-    plural: dict[str, str]
-    months: list[str]
-    texts: dict[str, str | dict[str, str]]
+FOLDER = Path(__file__).parent / "locale"
+DEFAULT = "en"
 
 
 @dataclass(frozen=True)
 class Texts:
-    """What the pages say in one language; `code` is the name of its file."""
+    """What the pages say in one language."""
 
-    code: str
-    name: str
-    plural: PluralRule
-    months: tuple[str, ...]
-    by_key: Mapping[str, str | dict[str, str]]
+    locale: Locale
+    catalogue: gettext.NullTranslations
 
-    def say(self, key: str, **values: object) -> str:
-        """The text of `key`, with `{names}` filled in."""
-        text = self.by_key[key]
-        if not isinstance(text, str):
-            raise TypeError(f"{key} counts: it needs a number")
-        return text.format(**values)
+    @property
+    def code(self) -> str:
+        return self.locale.language
 
-    def count(self, key: str, number: int) -> str:
-        forms = self.by_key[key]
-        if isinstance(forms, str):
-            raise TypeError(f"{key} does not count")
-        return forms[self.plural(number)].format(count=number)
+    @property
+    def name(self) -> str:
+        """As its speakers call it."""
+        return (self.locale.language_name or self.code).capitalize()
 
-    def coded(self, kind: str, code: str) -> str:
-        """The text of `kind.code`; a code without one, such as a programme's own, in words."""
-        text = self.by_key.get(f"{kind}.{code}")
-        return text if isinstance(text, str) else code.replace("_", " ").capitalize()
+    def gettext(self, message: str) -> str:
+        return self.catalogue.gettext(message)
+
+    def ngettext(self, singular: str, plural: str, number: int) -> str:
+        return self.catalogue.ngettext(singular, plural, number)
+
+    def label(self, key: str) -> str:
+        """The message of `kind.code`; a code without one, such as a programme's own, in words."""
+        if key not in MESSAGES:
+            return key.partition(".")[2].replace("_", " ").capitalize()
+        context, _, message = MESSAGES[key].rpartition("\x04")
+        return self.catalogue.pgettext(context, message) if context else self.gettext(message)
 
     def codes(self, kind: str) -> list[str]:
-        """The codes that have a text."""
+        """The codes that have a message."""
         start = f"{kind}."
-        return [key.removeprefix(start) for key in self.by_key if key.startswith(start)]
+        return [key.removeprefix(start) for key in MESSAGES if key.startswith(start)]
 
     def problem(self, code: str) -> str:
-        """Why an answer was not stored."""
-        return self.say(f"problem.{code}" if f"problem.{code}" in self.by_key else "problem.other")
+        """Why an answer was not saved."""
+        key = f"problem.{code}"
+        return self.label(key if key in MESSAGES else "problem.other")
 
     def day(self, value: date) -> str:
-        month = self.months[value.month - 1]
-        return self.say("date.day", day=value.day, month=month, year=value.year)
+        return format_date(value, "medium", self.locale)
+
+    def days(self, first: date, last: date) -> str:
+        return format_interval(first, last, "yMMMd", locale=self.locale)
 
     def moment(self, value: datetime, zone: str) -> str:
         local = value.astimezone(ZoneInfo(zone))
-        return self.say("date.moment", day=self.day(local.date()), time=f"{local:%H:%M}")
+        return self.gettext("%(day)s, %(time)s") % {
+            "day": self.day(local.date()),
+            "time": format_time(local.time(), "short", locale=self.locale),
+        }
 
     def day_of(self, value: datetime, zone: str) -> str:
         return self.day(value.astimezone(ZoneInfo(zone)).date())
 
     def time(self, value: datetime, zone: str, today: date) -> str:
-        """Of today the time is enough."""
+        """Without the day if that is today."""
         local = value.astimezone(ZoneInfo(zone))
-        return f"{local:%H:%M}" if local.date() == today else self.moment(value, zone)
+        if local.date() == today:
+            return format_time(local.time(), "short", locale=self.locale)
+        return self.moment(value, zone)
+
+    def days_ago(self, days: int) -> str:
+        """In days however many they are; "in 3 days" if negative."""
+        if days == 0:
+            return self.gettext("today")
+        return format_timedelta(
+            timedelta(days=-days),
+            granularity="day",
+            threshold=math.inf,
+            add_direction=True,
+            locale=self.locale,
+        )
 
     def age(self, born: date, today: date) -> str:
         """Years; below two years months."""
         months = (today.year - born.year) * 12 + today.month - born.month - (today.day < born.day)
         if months < 24:
-            return self.count("age.months", max(months, 0))
-        return self.count("age.years", months // 12)
+            return format_unit(max(months, 0), "duration-month", locale=self.locale)
+        return format_unit(months // 12, "duration-year", locale=self.locale)
 
 
 @cache
 def languages() -> Mapping[str, Texts]:
-    """By code, in the order of their codes. A file that cannot be used fails here, by its name."""
-    return {path.stem: _read(path) for path in sorted(FOLDER.glob("*.yaml"))}
+    """By code: English, as the messages are written, and every language that has a catalogue."""
+    english = Texts(Locale("en", "GB"), gettext.NullTranslations())
+    catalogues = sorted(FOLDER.glob("*/LC_MESSAGES/messages.po"))
+    return {DEFAULT: english} | {path.parts[-3]: _read(path) for path in catalogues}
 
 
 def _read(path: Path) -> Texts:
-    file = msgspec.yaml.decode(path.read_bytes(), type=_File)
-    return Texts(path.stem, file.name, PluralRule(file.plural), tuple(file.months), file.texts)
+    """Compiled here, so that a translator's file needs no further step."""
+    compiled = BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, abort_invalid=True))
+    compiled.seek(0)
+    return Texts(Locale.parse(path.parts[-3]), gettext.GNUTranslations(compiled))
 
 
 def negotiate(accepted: str) -> Texts:
-    """The best of ours for an Accept-Language header; what cannot be read counts for nothing."""
-    known = languages()
-    for tag in sorted(accepted.split(","), key=_weight, reverse=True):
-        code = tag.split(";")[0].strip().lower()
-        for wanted in (code, code.split("-")[0]):
-            if wanted in known and _weight(tag) > 0:
-                return known[wanted]
-    return known[USUAL]
+    """The best of ours for an Accept-Language header; unreadable parts of it are ignored."""
+    tags = sorted(accepted.split(","), key=_quality, reverse=True)
+    preferred = [tag.split(";")[0].strip() for tag in tags if _quality(tag) > 0]
+    return languages()[negotiate_locale(preferred, list(languages()), sep="-") or DEFAULT]
 
 
-def _weight(tag: str) -> float:
+def _quality(tag: str) -> float:
     _, _, quality = tag.replace(" ", "").partition(";q=")
     try:
         return float(quality or 1)

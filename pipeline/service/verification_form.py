@@ -79,7 +79,7 @@ def _show_again(
     given: Answer,
     error: rules.InvalidInput,
 ) -> Response:
-    problem = language.spoken().problem(error.problem)
+    problem = language.current().problem(error.problem)
     with signed_in(request) as context:
         return HTMLResponse(pages.task_page(context, task_uuid, view, given, problem), 422)
 

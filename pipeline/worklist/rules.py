@@ -9,6 +9,7 @@ from typing import Literal
 from uuid import UUID, uuid5
 
 from pipeline.errors import Conflict, Refused
+from pipeline.translatable import gettext_noop
 from pipeline.worklist.records import Answer, Definition, KnownVerification, Sent, Task, Viewer
 
 FORM = "missed_appointment_verification"
@@ -22,14 +23,21 @@ _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EARLIEST_VISIT = date(2000, 1, 1)
 
 WHY_NOT = {
-    "online": "Only online users verify; an offline user's tasks are on the phone.",
-    "role": "None of your roles verifies this kind of task.",
-    "contact": "Your CHT account has no contact of its own, which the report needs as its sender.",
-    "scope": "This task is outside your places.",
-    "upcoming": "This task has not opened yet.",
-    "repeated": "Another report about the same appointment was first: answer the task of that one.",
-    "withdrawn": "The report behind this task was deleted in the CHT: there is nothing to verify.",
-    "excluded": "This patient is excluded in the CHT: there is nothing to verify.",
+    "online": gettext_noop(
+        "Only online users can verify. The tasks of offline users are on their phones."
+    ),
+    "role": gettext_noop("None of your roles can verify this type of task."),
+    "contact": gettext_noop(
+        "Your CHT account has no contact, so you can view tasks but not verify them. "
+        "Ask your CHT administrator to add one."
+    ),
+    "scope": gettext_noop("This task is outside your places."),
+    "upcoming": gettext_noop("This task is not open yet."),
+    "repeated": gettext_noop(
+        "Another report about this appointment came first. Answer the task of that report instead."
+    ),
+    "withdrawn": gettext_noop("The report was deleted in the CHT, so there is nothing to verify."),
+    "excluded": gettext_noop("This patient is excluded in the CHT, so there is nothing to verify."),
 }
 
 _NOT_ANSWERABLE = ("upcoming", "repeated", "withdrawn", "excluded")
@@ -68,7 +76,7 @@ class KeyReused(InvalidInput):
         super().__init__(
             "Idempotency-Key",
             "key_reused",
-            "Idempotency-Key: used for something else before, make a new one.",
+            "Idempotency-Key: already used for a different request; use a new key.",
         )
 
 
@@ -151,7 +159,7 @@ def check_may_verify(viewer: Viewer, task: Task, definition: Definition) -> None
 def check_answer(answer: Answer, definition: Definition, today: date) -> None:
     """Raises InvalidInput, naming the field."""
     if answer.outcome not in OUTCOMES:
-        raise InvalidInput("outcome", "outcome_unknown", "outcome: write visited or not_visited.")
+        raise InvalidInput("outcome", "outcome_unknown", "outcome: must be visited or not_visited.")
     _check_visit_date(answer, today)
     _check_reason(answer, definition)
     check_note(answer.note)
@@ -162,7 +170,7 @@ def check_note(note: str) -> None:
     if len(note) > NOTE_LENGTH:
         raise InvalidInput("note", "note_too_long", f"note: at most {NOTE_LENGTH} characters.")
     if "\0" in note:
-        raise InvalidInput("note", "note_unreadable", "note: the character U+0000 is not text.")
+        raise InvalidInput("note", "note_unreadable", "note: must not contain U+0000.")
 
 
 def _check_visit_date(answer: Answer, today: date) -> None:
@@ -170,16 +178,16 @@ def _check_visit_date(answer: Answer, today: date) -> None:
         return
     if answer.outcome != "visited":
         raise InvalidInput(
-            "visit_date", "visit_date_without_visit", "visit_date: goes with visited only."
+            "visit_date", "visit_date_without_visit", "visit_date: only allowed with visited."
         )
     visit_on = _iso_day(answer.visit_date)
     if visit_on is None or visit_on < _EARLIEST_VISIT:
         raise InvalidInput(
-            "visit_date", "visit_date_unreadable", "visit_date: write a day such as 2026-10-22."
+            "visit_date", "visit_date_unreadable", "visit_date: must be a date such as 2026-10-22."
         )
     if visit_on > today:
         raise InvalidInput(
-            "visit_date", "visit_date_in_future", "visit_date: must not be after today."
+            "visit_date", "visit_date_in_future", "visit_date: must not be in the future."
         )
 
 
@@ -196,10 +204,10 @@ def _check_reason(answer: Answer, definition: Definition) -> None:
     if not answer.reason:
         return
     if answer.outcome != "not_visited":
-        raise InvalidInput("reason", "reason_with_visit", "reason: goes with not_visited only.")
+        raise InvalidInput("reason", "reason_with_visit", "reason: only allowed with not_visited.")
     if answer.reason not in definition.reasons:
         raise InvalidInput(
-            "reason", "reason_unknown", f"reason: one of {', '.join(definition.reasons)}."
+            "reason", "reason_unknown", f"reason: must be one of {', '.join(definition.reasons)}."
         )
 
 

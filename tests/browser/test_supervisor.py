@@ -21,8 +21,8 @@ PHONE = (360, 740)
 NOON = datetime(2026, 11, 20, 10, tzinfo=UTC)  # in Blantyre
 Open = Callable[..., Page]
 # An answer leaves at once, so that it may be there already.
-ON_ITS_WAY = re.compile("On its way to the CHT|Handed over to the CHT")
-EN_ROUTE = re.compile("En route vers le CHT|Transmise au CHT")
+ON_ITS_WAY = re.compile("On its way to the CHT|Sent to the CHT")
+EN_ROUTE = re.compile("En route vers le CHT|Envoyée au CHT")
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_by_mouse_an_answer_takes_two_clicks_and_the_list_goes_on_at_the_next(
     look(page, "sign-in")
     sign_in(page)
     look(page, "list")
-    expect(page.get_by_text("6 of 114 verified")).to_be_visible()
+    expect(page.get_by_text("6 of 114 done")).to_be_visible()
     row, following = rows(page).first, name_in(rows(page).nth(1))
     address = row.get_by_role("link").first.get_attribute("href")
     row.get_by_text("Did not visit", exact=True).click()
@@ -101,12 +101,12 @@ def test_by_mouse_an_answer_takes_two_clicks_and_the_list_goes_on_at_the_next(
     name = name_in(row)
     row.get_by_role("button", name="Save").click()
     told = page.get_by_role("status")
-    expect(told).to_contain_text(f"{name}: Did not visit. The answer is safe")
-    expect(page.get_by_text("7 of 114 verified")).to_be_attached()
+    expect(told).to_contain_text(f"{name}: Did not visit. Saved and on its way")
+    expect(page.get_by_text("7 of 114 done")).to_be_attached()
     expect(page.locator(f'.tasks a[href="{address}"]')).to_have_count(0)
     assert name_in(page.locator(".task:focus")) == following
     look(page, "answered")
-    page.get_by_role("link", name="Show or correct").click()
+    page.get_by_role("link", name="View or correct").click()
     expect(page.get_by_text(ON_ITS_WAY)).to_be_visible()
     look(page, "task-answered")
 
@@ -117,11 +117,11 @@ def test_a_mistake_is_corrected_and_the_earlier_answer_stays_on_record(
     page = open_page(LAPTOP)
     sign_in(page)
     answer(rows(page).first, "Visited")
-    page.get_by_role("link", name="Show or correct").click()
+    page.get_by_role("link", name="View or correct").click()
     page.get_by_text("Did not visit", exact=True).click()
     page.get_by_label("Reason").select_option("Moved away")
     page.get_by_role("button", name="Save").click()
-    page.get_by_role("link", name="Show or correct").click()
+    page.get_by_role("link", name="View or correct").click()
     answers = page.get_by_role("region", name="Answers").get_by_role("listitem")
     expect(answers).to_have_count(2)
     expect(answers.first).to_contain_text("Moved away")
@@ -138,11 +138,11 @@ def test_what_cannot_be_told_yet_keeps_the_note_and_the_patient(
     row.get_by_text("Cannot tell yet").click()
     row.get_by_label("What have you done").fill("Called twice, asked the sister")
     look(page, "cannot-tell")
-    row.get_by_role("button", name="Keep the note").click()
-    expect(page.get_by_role("status")).to_contain_text(f"{name}: the note is safe.")
+    row.get_by_role("button", name="Save note").click()
+    expect(page.get_by_role("status")).to_contain_text(f"{name}: note saved.")
     kept = rows(page).nth(1)
     expect(kept).to_contain_text("Called twice, asked the sister")
-    expect(page.get_by_text("6 of 114 verified")).to_be_attached()
+    expect(page.get_by_text("6 of 114 done")).to_be_attached()
     look(page, "noted")
     kept.get_by_role("link", name=name, exact=True).click()
     expect(page.get_by_role("region", name="Notes")).to_contain_text("asked the sister")
@@ -158,7 +158,7 @@ def test_by_keyboard_alone_a_hundred_names_can_be_worked_through(
     page.keyboard.press("Enter")
     arrive(page)
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     look(page, "keys")
     page.keyboard.press("Escape")
     names = [name_in(rows(page).nth(index)) for index in range(4)]
@@ -193,13 +193,13 @@ def test_with_a_thumb_on_a_small_phone(open_page: Open, look: Look) -> None:
     look(page, "phone-list")
     row = rows(page).first
     row.get_by_text("Visited", exact=True).tap()
-    row.get_by_label("Date of the visit").fill("2026-11-18")
+    row.get_by_label("Date of visit").fill("2026-11-18")
     look(page, "phone-answering")
     row.get_by_role("button", name="Save").tap()
     expect(page.get_by_role("status")).to_be_visible()
     look(page, "phone-answered")
-    page.get_by_role("link", name="Show or correct").tap()
-    expect(page.get_by_text("Date of the visit: 18 Nov 2026")).to_be_visible()
+    page.get_by_role("link", name="View or correct").tap()
+    expect(page.get_by_text("Date of visit: 18 Nov 2026")).to_be_visible()
     look(page, "phone-task")
 
 
@@ -210,8 +210,8 @@ def test_of_two_supervisors_the_second_is_told_who_was_first(open_page: Open, lo
     for page in (first, second):
         name = answer(rows(page).first, "Visited")
     told = second.get_by_role("status")
-    expect(told).to_contain_text(f"{name} was already verified by supervisor_matope at 20 Nov")
-    expect(told).to_contain_text("Your answer was not stored.")
+    expect(told).to_contain_text(f"{name} was already verified by supervisor_matope on 20 Nov")
+    expect(told).to_contain_text("Your answer was not saved.")
     look(second, "already")
 
 
@@ -224,13 +224,13 @@ def test_filters_and_search_keep_their_place_through_an_answer(
     area = page.get_by_label("CHW area")
     name, count = area.locator("option").nth(2).inner_text().removesuffix(")").split(" (")
     area.select_option(index=2)
-    page.get_by_label("Order").select_option("By CHW area")
+    page.get_by_label("Sort by").select_option("CHW area")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     answer(rows(page).nth(2), "Visited")
     expect(area.locator("option:checked")).to_have_text(f"{name} ({int(count) - 1})")
     look(page, "by-area")
-    page.get_by_label("Remark").select_option("This patient has another open appointment")
+    page.get_by_label("Warning").select_option("This patient has another open appointment")
     area.select_option("All CHW areas")
     page.get_by_role("button", name="Show").click()
     expect(rows(page)).to_have_count(2)
@@ -247,28 +247,28 @@ def test_a_kind_of_task_and_what_is_overdue_are_chosen_also_without_scripts(
     page = open_page(LAPTOP)
     sign_in(page)
     look(page, "several-kinds")
-    every = page.get_by_label("Kind of task").locator("option")
-    expect(every).to_have_text(["All", "Verify missed NCD visit", "task.art"])
-    page.get_by_label("Kind of task").select_option("Verify missed NCD visit")
+    every = page.get_by_label("Task type").locator("option")
+    expect(every).to_have_text(["All task types", "Verify missed NCD visit", "task.art"])
+    page.get_by_label("Task type").select_option("Verify missed NCD visit")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(rows(page).first).to_be_visible()
-    page.get_by_label("Only overdue").check()
+    page.get_by_label("Overdue only").check()
     page.get_by_role("button", name="Show", exact=True).click()
-    expect(page.get_by_text("Nobody here fits what you are looking for.")).to_be_visible()
+    expect(page.get_by_text("No patients match.")).to_be_visible()
     look(page, "nothing-overdue")
 
     phone = open_page(PHONE, has_scripts=False, language="fr")
     sign_in(phone)
     phone.get_by_text("Filtrer et trier").tap()
-    phone.get_by_label("Genre de tâche").select_option("task.art")
-    phone.get_by_label("Seulement en retard").check()
+    phone.get_by_label("Type de tâche").select_option("task.art")
+    phone.get_by_label("En retard seulement").check()
     phone.get_by_role("button", name="Afficher", exact=True).tap()
-    expect(phone.get_by_label("Seulement en retard")).to_be_checked()
+    expect(phone.get_by_label("En retard seulement")).to_be_checked()
     phone.get_by_role("link", name="Page suivante").tap()
-    answer(rows(phone).first, "Venu(e)", "Enregistrer")
+    answer(rows(phone).first, "Visite faite", "Enregistrer")
     expect(phone.get_by_role("status")).to_be_visible()
-    expect(phone.get_by_label("Seulement en retard")).to_be_checked()
-    expect(phone.get_by_label("Genre de tâche")).to_have_value("verify-art")
+    expect(phone.get_by_label("En retard seulement")).to_be_checked()
+    expect(phone.get_by_label("Type de tâche")).to_have_value("verify-art")
 
     with_scripts = open_page(PHONE, language="fr")
     sign_in(with_scripts)
@@ -301,7 +301,7 @@ def test_whom_to_trace_is_printed_one_sheet_for_each_chw(
     page.emulate_media(media="screen")
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     look(page, "phone-to-trace")
-    page.get_by_role("link", name="Only this CHW").first.click()
+    page.get_by_role("link", name="Show only this CHW").first.click()
     expect(page.get_by_role("region")).to_have_count(1)
 
 
@@ -312,10 +312,10 @@ def test_in_french_as_the_browser_asks_and_in_english_by_choice(
     look(page, "french-sign-in")
     sign_in(page)
     expect(page.locator("html")).to_have_attribute("lang", "fr")
-    expect(page.get_by_text("6 sur 114 vérifiés")).to_be_visible()
+    expect(page.get_by_text("Avancement : 6 sur 114")).to_be_visible()
     look(page, "french-list")
-    name = answer(rows(page).first, "Pas venu(e)", "Enregistrer")
-    expect(page.get_by_role("status")).to_contain_text(f"{name} : Pas venu(e).")
+    name = answer(rows(page).first, "Pas de visite", "Enregistrer")
+    expect(page.get_by_role("status")).to_contain_text(f"{name} : Pas de visite.")
     page.get_by_role("link", name="Voir ou corriger").click()
     expect(page.get_by_text(EN_ROUTE)).to_be_visible()
     look(page, "french-task")
@@ -332,13 +332,13 @@ def test_without_scripts_the_essentials_work(open_page: Open) -> None:
     row = rows(page).first
     name = name_in(row)
     row.get_by_text("Cannot tell yet").click()
-    row.get_by_role("button", name="Keep the note").click()
+    row.get_by_role("button", name="Save note").click()
     expect(page.get_by_role("alert")).to_contain_text("Write what you know so far.")
     page.get_by_label("What have you done").fill("Nobody at home")
-    page.get_by_role("button", name="Keep the note").click()
-    expect(page.get_by_role("status")).to_contain_text(f"{name}: the note is safe.")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.get_by_role("status")).to_contain_text(f"{name}: note saved.")
     page.get_by_role("link", name="To trace").click()
-    expect(page.get_by_text("There is nobody to trace.")).to_be_visible()
+    expect(page.get_by_text("No patients to trace.")).to_be_visible()
     expect(page.get_by_role("button", name="Print")).to_be_hidden()
 
 
@@ -348,9 +348,9 @@ def test_every_other_state_says_honestly_what_it_is(
     page = open_page(LAPTOP)
     sign_in(page, "supervisor_lisungwi")
     for path, words in {
-        "?q=zzz": "Nobody here fits what you are looking for.",
-        "?standing=expired": "There is nothing here.",
-        "to-trace": "There is nobody to trace.",
+        "?q=zzz": "No patients match.",
+        "?standing=expired": "There are no appointments here.",
+        "to-trace": "No patients to trace.",
         "nothing": "Not on your worklist",
     }.items():
         page.goto(f"{worklist_url}/{path}")
@@ -373,13 +373,13 @@ def test_old_data_and_a_cht_that_cannot_be_reached_are_told_on_every_page(
     page, phone = open_page(LAPTOP), open_page(PHONE)
     sign_in(page)
     answer(rows(page).first, "Did not visit")
-    page.get_by_role("link", name="Show or correct").click()
+    page.get_by_role("link", name="View or correct").click()
     sign_in(phone)
     for one, name in ((page, "task"), (page, "list"), (page, "to-trace"), (phone, "phone-list")):
         if name != "task":
             one.goto(f"{worklist_url}/{'to-trace' if name == 'to-trace' else ''}")
-        expect(one.get_by_text("The data is old: it shows the CHT as of 19 Nov")).to_be_visible()
-        expect(one.get_by_text("has not been reachable since 10:00")).to_be_visible()
+        expect(one.get_by_text("out of date: it shows the CHT as of 19 Nov")).to_be_visible()
+        expect(one.get_by_text("has been unreachable since 20 Nov 2026, 10:00")).to_be_visible()
         look(one, f"state-old-unreachable-{name}")
 
 

@@ -158,14 +158,14 @@ def test_of_several_kinds_of_tasks_only_one_s_own_can_be_chosen(several: Engine)
     supervisor = visitor(app, several, "supervisor_matope")
     own = ["Verify missed NCD visit", "Check the ART visit"]
     page = supervisor.get("/").text
-    assert kinds(page) == ["All", *own]
+    assert kinds(page) == ["All task types", *own]
     of_others = supervisor.get("/?definition=verify-tb").text
     assert shown(of_others) == shown(page)
     for told in (page, of_others):
         assert "TB" not in told
         assert "verify-tb" not in told
     officer = visitor(app, several, "officer").get("/?definition=verify-tb").text
-    assert set(kinds(officer)) == {"All", *own, "Verify missed TB visit"}
+    assert set(kinds(officer)) == {"All task types", *own, "Verify missed TB visit"}
     assert '<option value="verify-tb" selected>' in officer
 
 
@@ -187,7 +187,7 @@ def test_a_kind_of_task_stays_chosen_from_page_to_page_and_through_an_answer(
     after = supervisor.get(location).text
     assert shown(after) == uuids[1:21]
     assert '<option value="verify-art" selected>' in after
-    assert '<a href="/">Show all again</a>' in after
+    assert '<a href="/">Show all</a>' in after
 
 
 def test_only_what_is_overdue_is_shown_where_that_is_asked_for(several: Engine) -> None:
@@ -198,10 +198,10 @@ def test_only_what_is_overdue_is_shown_where_that_is_asked_for(several: Engine) 
     page = supervisor.get("/?is_overdue=true").text
     assert shown(page) == wanted[:20]
     assert 'name="is_overdue" value="true" checked' in page
-    assert '<a href="/">Show all again</a>' in page
+    assert '<a href="/">Show all</a>' in page
     assert 'href="/?standing=verified"' in page  # where nothing can be overdue
     nobody = supervisor.get("/?is_overdue=true&q=zzz").text
-    assert "Nobody here fits" in nobody
+    assert "No patients match" in nobody
     for tab, is_offered in (("/", True), ("/?standing=verified", False)):
         assert ('name="is_overdue"' in supervisor.get(tab).text) == is_offered
 
@@ -234,9 +234,9 @@ def test_a_language_is_chosen_on_the_page_and_kept(matope: TestClient) -> None:
 @pytest.mark.parametrize(
     ("hours", "words"),
     [
-        (5, "Data of the CHT as of 07:00."),
-        (20, "Data of the CHT as of 19 Nov 2026, 16:00."),
-        (30, "The data is old: it shows the CHT as of 19 Nov 2026, 06:00."),
+        (5, "CHT data as of 07:00."),
+        (20, "CHT data as of 19 Nov 2026, 16:00."),
+        (30, "This data is out of date: it shows the CHT as of 19 Nov 2026, 06:00."),
     ],
 )
 def test_how_old_the_data_is_is_told(engine: Engine, hours: int, words: str) -> None:
@@ -246,7 +246,7 @@ def test_how_old_the_data_is_is_told(engine: Engine, hours: int, words: str) -> 
     app = service(engine, last_sync=last_sync)
     page = visitor(app, engine, "supervisor_matope").get("/").text
     assert words in page
-    assert ("The data is old" in page) == (hours > 26)
+    assert ("This data is out of date" in page) == (hours > 26)
 
 
 def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(
@@ -265,7 +265,7 @@ def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(
             good=is_success,
         )
     app = service(engine, last_sync=lambda _: NOW)
-    assert "The data is old" in visitor(app, engine, "supervisor_matope").get("/").text
+    assert "This data is out of date" in visitor(app, engine, "supervisor_matope").get("/").text
 
 
 def test_a_cht_that_cannot_be_reached_is_told_and_answers_are_still_taken(
@@ -278,7 +278,7 @@ def test_a_cht_that_cannot_be_reached_is_told_and_answers_are_still_taken(
         at=NOW - timedelta(hours=1),
     )
     page = unescape(matope.get("/").text)
-    assert "The CHT has not been reachable since 11:00. You can go on" in page
+    assert "The CHT has been unreachable since 20 Nov 2026, 11:00. You can keep working" in page
     assert answer(matope, open_tasks(matope)[0], outcome="visited").status_code == 303
 
 

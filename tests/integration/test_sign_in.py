@@ -189,7 +189,7 @@ def test_a_wrong_name_or_password_opens_nothing_and_is_told_alike(nobody: TestCl
     for name in ("supervisor_matope", "nobody", "", "a\0b", "ä" * 500):
         answer = enter(nobody, name, "wrong")
         assert answer.status_code == 401, name
-        assert "User name or password is wrong." in answer.text
+        assert "Incorrect user name or password." in answer.text
     assert nobody.get("/api/v1/me").status_code == 401
 
 
@@ -243,7 +243,7 @@ def test_who_must_change_the_password_is_sent_to_the_cht(nobody: TestClient, cht
     cht.change_user("supervisor_matope", password_change_required=True)
     answer = enter(nobody, "supervisor_matope")
     assert answer.status_code == 403
-    assert "choose a new password" in answer.text
+    assert "change your password first" in answer.text
     assert f'href="{CHT}/"' in answer.text
     assert nobody.get("/api/v1/me").status_code == 401
 
@@ -353,7 +353,7 @@ def test_a_role_that_the_cht_takes_away_is_gone_within_five_minutes(
     after = me(matope)
     assert (after["roles"], after["missing"]) == (["mm-online"], ["role"])
     assert matope.get("/api/v1/tasks").json()["tasks"] == []
-    assert "no role that a list is made for" in matope.get("/").text
+    assert "no role with a worklist" in matope.get("/").text
 
 
 def test_a_place_and_a_contact_that_the_cht_takes_away_are_gone(
@@ -376,7 +376,7 @@ def test_an_account_that_becomes_offline_is_told_so(
     clock.seconds = 5 * MINUTE
     rights.once()
     assert me(matope)["missing"] == ["online"]
-    assert "for users who work online" in matope.get("/").text
+    assert "This worklist is for online users." in matope.get("/").text
 
 
 def test_all_sessions_of_a_deleted_account_end(
@@ -409,7 +409,7 @@ def test_with_the_cht_down_the_last_answer_holds_twelve_hours(
     for _ in range(7):
         answer = enter(browser(app), "supervisor_chifunga")
         assert answer.status_code == 503
-    assert "not possible at the moment" in answer.text
+    assert "You cannot sign in at the moment" in answer.text
     for hour in range(1, 12):
         clock.seconds = hour * HOUR
         rights.once()
@@ -424,7 +424,7 @@ def test_with_the_cht_down_its_sessions_are_told_so(nobody: TestClient, cht: Cht
     cht.stop()
     page = nobody.get("/sign-in")
     assert page.status_code == 503
-    assert "not possible at the moment" in page.text
+    assert "You cannot sign in at the moment" in page.text
     assert LEFT_COOKIE not in nobody.cookies
 
 

@@ -12,6 +12,7 @@ PIPELINE = PROJECT / "pipeline"
 # import everything.
 MAY_IMPORT = {
     "errors": set(),
+    "translatable": set(),
     "tables": set(),
     "hosts": set(),
     "packaged_files": set(),
@@ -31,9 +32,9 @@ MAY_IMPORT = {
     "sync": {"errors", "database", "cht"},
     "tasks": {"errors"},
     "refresh": {"errors", "database", "packaged_files"},
-    "worklist": {"errors", "database", "tables"},
+    "worklist": {"errors", "database", "tables", "translatable"},
     "writeback": {"errors", "database", "cht"},
-    "service": {"errors", "database", "cht", "worklist", "asgi_server"},
+    "service": {"errors", "database", "cht", "worklist", "asgi_server", "translatable"},
     "demo": {"errors", "embedded"},
 }
 
