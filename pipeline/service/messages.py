@@ -24,7 +24,7 @@ MESSAGES = {
     "status.excluded": pgettext_noop("one task", "Excluded"),
     "status.repeated": pgettext_noop("one task", "Reported again"),
     "status.withdrawn": pgettext_noop("one task", "Withdrawn"),
-    "order.missed": gettext_noop("Oldest appointment"),
+    "order.missed": gettext_noop("Oldest first"),
     "order.area": gettext_noop("CHW area"),
     "order.due": gettext_noop("Due date"),
     "order.name": gettext_noop("Name"),

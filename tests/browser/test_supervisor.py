@@ -186,7 +186,7 @@ def test_by_keyboard_alone_a_hundred_names_can_be_worked_through(
     expect(page.get_by_role("heading", level=1)).to_have_text(names[3])
 
 
-def test_with_a_thumb_on_a_small_phone(open_page: Open, look: Look) -> None:
+def test_with_a_thumb_on_a_small_phone(open_page: Open, worklist_url: str, look: Look) -> None:
     page = open_page(PHONE)
     look(page, "phone-sign-in")
     sign_in(page)
@@ -201,6 +201,9 @@ def test_with_a_thumb_on_a_small_phone(open_page: Open, look: Look) -> None:
     page.get_by_role("link", name="View or correct").tap()
     expect(page.get_by_text("Date of visit: 18 Nov 2026")).to_be_visible()
     look(page, "phone-task")
+    page.goto(f"{worklist_url}/?standing=excluded")
+    expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=1)
+    look(page, "phone-last-tab")
 
 
 def test_of_two_supervisors_the_second_is_told_who_was_first(open_page: Open, look: Look) -> None:

@@ -33,6 +33,10 @@ if (matchMedia("(min-width: 40rem)").matches) {
   for (const more of document.querySelectorAll("details.more")) more.open = true;
 }
 
+// On a narrow screen the tabs scroll sideways: the current one must be in sight.
+const tab = document.querySelector(".tabs [aria-current]");
+if (tab) tab.closest("ul").scrollLeft = tab.offsetLeft - 40;
+
 // A note that cannot be kept empty is asked for before it is sent.
 document.addEventListener("change", (event) => {
   const form = event.target.form;

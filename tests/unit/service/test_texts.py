@@ -22,7 +22,7 @@ TRANSLATED = [code for code in texts.languages() if code != texts.DEFAULT]
 VALUES = re.compile(r"%\((\w+)\)s")
 MARKERS = {"gettext_noop": None, "pgettext_noop": ((1, "c"), 2), "gettext": None}
 # Not words: units, symbols and names, as they stand between the tags of a template.
-NO_WORDS = re.compile(r"[\s·,:()←?→/]*|[jknvco]|Esc|[VN]|[↓↑]")
+NO_WORDS = re.compile(r"[\s·,()←?]*|[jknvco/]|Esc|[VN]|[↓↑]")
 
 
 @pytest.fixture(scope="module")
