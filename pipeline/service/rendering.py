@@ -22,11 +22,9 @@ def page(template: str, **values: object) -> str:
             languages=texts.languages().values(),
             label=words.label,
             day=words.day,
-            days=words.days,
             day_of=words.day_of,
             moment=words.moment,
             time=words.time,
-            days_ago=words.days_ago,
             age=words.age,
             **values,
         )

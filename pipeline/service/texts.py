@@ -1,20 +1,18 @@
-"""Languages of the pages: gettext catalogues from `locale`, dates and ages as CLDR writes them."""
+"""Languages of the pages: gettext catalogues from `locale`, and dates as CLDR writes them."""
 
 import gettext
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale, negotiate_locale
-from babel.dates import format_date, format_interval, format_time, format_timedelta
+from babel.dates import format_date, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.units import format_unit
 
 from pipeline.service.messages import MESSAGES
 
@@ -64,9 +62,6 @@ class Texts:
     def day(self, value: date) -> str:
         return format_date(value, "medium", self.locale)
 
-    def days(self, first: date, last: date) -> str:
-        return format_interval(first, last, "yMMMd", locale=self.locale)
-
     def moment(self, value: datetime, zone: str) -> str:
         local = value.astimezone(ZoneInfo(zone))
         return self.gettext("%(day)s, %(time)s") % {
@@ -84,24 +79,14 @@ class Texts:
             return format_time(local.time(), "short", locale=self.locale)
         return self.moment(value, zone)
 
-    def days_ago(self, days: int) -> str:
-        """In days however many they are; "in 3 days" if negative."""
-        if days == 0:
-            return self.gettext("today")
-        return format_timedelta(
-            timedelta(days=-days),
-            granularity="day",
-            threshold=math.inf,
-            add_direction=True,
-            locale=self.locale,
-        )
-
     def age(self, born: date, today: date) -> str:
         """Years; below two years months."""
         months = (today.year - born.year) * 12 + today.month - born.month - (today.day < born.day)
-        if months < 24:
-            return format_unit(max(months, 0), "duration-month", locale=self.locale)
-        return format_unit(months // 12, "duration-year", locale=self.locale)
+        months = max(months, 0)
+        years = months // 12
+        if years < 2:
+            return self.ngettext("%(num)s month", "%(num)s months", months) % {"num": months}
+        return self.ngettext("%(num)s year", "%(num)s years", years) % {"num": years}
 
 
 @cache

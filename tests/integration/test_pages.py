@@ -231,6 +231,15 @@ def test_a_language_is_chosen_on_the_page_and_kept(matope: TestClient) -> None:
         assert led.headers["location"] == "/"
 
 
+def test_why_an_answer_is_refused_is_told_in_the_language_of_the_page(matope: TestClient) -> None:
+    excluded = open_tasks(matope, standing="excluded")[0]
+    matope.cookies.set(COOKIE, "fr")
+    refused = answer(matope, excluded, outcome="visited")
+    assert refused.status_code == 403
+    assert "Non autorisé" in refused.text
+    assert "Ce patient est exclu dans le CHT" in refused.text
+
+
 @pytest.mark.parametrize(
     ("hours", "words"),
     [
