@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import multiprocessing
 import os
 import signal
@@ -14,13 +15,13 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from pipeline.errors import SettingsWrong
 
+_LOG = logging.getLogger(__name__)
 _SECONDS_FOR_REQUESTS = 2
 _SECONDS_TO_STOP = 5.0
-_SECONDS_TO_ANSWER_PINGS = 30  # a worker that starts on a busy host is not hung
 
 
 def listen(host: str, port: int, remedy: str) -> socket.socket:
@@ -68,7 +69,6 @@ def run_workers(
         trusted_proxies,
         factory=True,
         workers=count,
-        timeout_worker_healthcheck=_SECONDS_TO_ANSWER_PINGS,
     )
     _Workers(config, list(sockets)).run()
 
@@ -92,6 +92,14 @@ class _Workers(Multiprocess):
     """Ends at SIGHUP too, as a terminal that is closed expects."""
 
     handle_hup = Multiprocess.handle_term
+
+    def keep_subprocess_alive(self) -> None:
+        """Sends no pings: waiting for a worker that is starting would delay signals."""
+        for number, worker in enumerate(self.processes):
+            if not worker.process.is_alive():
+                _LOG.warning("A worker process has died; another is started.")
+                self.processes[number] = Process(self.config, self.sockets)
+                self.processes[number].start()
 
     def join_all(self) -> None:
         """Kills workers that do not stop in time: one may be waiting for somebody else's answer."""

@@ -1,5 +1,6 @@
 """Runs the service in worker processes, and its background jobs on threads of their parent."""
 
+import contextlib
 import logging
 import os
 import threading
@@ -34,13 +35,12 @@ def serve(
     remedy = "set WORKLIST_PORT or WORKLIST_HOST to another."
     stop = threading.Event()
     with asgi_server.listen(host, port, remedy) as listening:
-        announce(f"The worklist is at {asgi_server.address(listening)}")
-        for name, job in jobs.items():
-            threading.Thread(target=keep_running, args=(name, job, stop), daemon=True).start()
-        try:
+        with contextlib.suppress(KeyboardInterrupt):  # a signal before the workers are started
+            announce(f"The worklist is at {asgi_server.address(listening)}")
+            for name, job in jobs.items():
+                threading.Thread(target=keep_running, args=(name, job, stop), daemon=True).start()
             asgi_server.run_workers(make_app, [listening], trusted_proxies, _worker_count())
-        finally:
-            stop.set()
+        stop.set()
 
 
 def keep_running(name: str, job: Job, stop: threading.Event) -> None:

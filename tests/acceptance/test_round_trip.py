@@ -41,7 +41,7 @@ def unpermitted(service: Worklist) -> Worklist:
 
 @contextmanager
 def signed_in(url: str, user_name: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, headers={"Origin": url}) as client:
+    with httpx.Client(base_url=url, headers={"Origin": url}, timeout=60) as client:
         answer = client.post("/sign-in", data={"name": user_name, "password": "password"})
         assert answer.status_code == 303, answer.text
         yield client

@@ -64,7 +64,7 @@ def test_whatever_is_sent_it_answers_as_it_says(engine: Engine) -> None:
         ask()
 
 
-def test_nothing_is_told_to_who_is_not_signed_in(engine: Engine) -> None:
+def test_nothing_is_shown_without_a_session(engine: Engine) -> None:
     visitor = TestClient(service(engine), base_url=SITE)
     for operation in operations(service(engine)):
         path = operation.path.format(task_uuid=uuid4())

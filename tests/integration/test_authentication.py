@@ -15,7 +15,7 @@ from tests.integration.signed_in_clients import clock_of
 pytestmark = pytest.mark.one_server
 
 
-def test_a_cht_that_hangs_holds_up_eight_and_turns_the_ninth_away(engine: Engine) -> None:
+def test_a_cht_that_hangs_holds_up_eight_sign_ins_and_the_ninth_is_refused(engine: Engine) -> None:
     is_over, waiting = threading.Event(), threading.Semaphore(0)
 
     def hangs(name: str, _password: str, _address: str) -> Identity:

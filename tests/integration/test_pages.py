@@ -248,7 +248,7 @@ def test_why_an_answer_is_refused_is_told_in_the_language_of_the_page(matope: Te
         (30, "This data is out of date: it shows the CHT as of 19 Nov 2026, 06:00."),
     ],
 )
-def test_how_old_the_data_is_is_told(engine: Engine, hours: int, words: str) -> None:
+def test_the_age_of_the_data_is_shown(engine: Engine, hours: int, words: str) -> None:
     def last_sync(_: Connection) -> datetime:
         return NOW - timedelta(hours=hours)
 
@@ -277,7 +277,7 @@ def test_a_failing_refresh_makes_the_data_as_old_as_the_last_good_one(
     assert "This data is out of date" in visitor(app, engine, "supervisor_matope").get("/").text
 
 
-def test_a_cht_that_cannot_be_reached_is_told_and_answers_are_still_taken(
+def test_with_the_cht_down_a_notice_is_shown_and_answers_are_accepted(
     matope: TestClient, recorded_database: Address
 ) -> None:
     run(

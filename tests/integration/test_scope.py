@@ -98,7 +98,7 @@ def world(database: Address, connection: psycopg.Connection, home: Path) -> Worl
     return World(documents)
 
 
-def test_nobody_learns_of_what_is_outside_his_places(
+def test_nobody_sees_anything_out_of_scope(
     database: Address, connection: psycopg.Connection, world: World
 ) -> None:
     made = databases.engine(database)

@@ -61,7 +61,7 @@ def verify(
 # Scope
 
 
-def test_nobody_learns_of_a_task_outside_his_scope(app: FastAPI) -> None:
+def test_a_task_out_of_scope_is_unknown(app: FastAPI) -> None:
     asking = ("supervisor_chifunga", "supervisor_two_sites", "emr", "chw_matope_1", "officer")
     visitors = {name: signed_in(app, name) for name in asking}
     standings = get_args(api.Standing)
@@ -88,9 +88,7 @@ def test_nobody_learns_of_a_task_outside_his_scope(app: FastAPI) -> None:
             assert visitor.get(f"/tasks/{task_uuid}").status_code == 404
 
 
-def test_answering_continuing_and_notices_give_no_task_of_others_away(
-    app: FastAPI, matope: TestClient
-) -> None:
+def test_no_request_reveals_a_task_out_of_scope(app: FastAPI, matope: TestClient) -> None:
     chifunga = signed_in(app, "supervisor_chifunga")
     other = open_tasks(chifunga, limit=1)[0]
     assert verify(matope, other["task_uuid"]).status_code == 404
@@ -105,7 +103,7 @@ def test_answering_continuing_and_notices_give_no_task_of_others_away(
     assert matope.get("/api/v1/verifications").json()["verifications"] == []
 
 
-def test_nothing_is_told_to_who_is_not_signed_in(nobody: TestClient) -> None:
+def test_nothing_is_shown_without_a_session(nobody: TestClient) -> None:
     answers = [
         nobody.get("/api/v1/me"),
         nobody.get("/api/v1/tasks"),
@@ -121,7 +119,7 @@ def test_nothing_is_told_to_who_is_not_signed_in(nobody: TestClient) -> None:
 # The API
 
 
-def test_the_list_holds_the_columns_that_are_promised(matope: TestClient) -> None:
+def test_the_list_has_the_documented_columns(matope: TestClient) -> None:
     first = open_tasks(matope, limit=1)[0]
     promised = (
         "task_id task_uuid source_id definition state standing flags patient_uuid place_uuid "
@@ -145,7 +143,7 @@ def test_pages_of_the_api_are_the_whole_list(matope: TestClient) -> None:
     assert len(read) == 108
 
 
-def test_an_answer_is_accepted_once_and_stands_for_all(app: FastAPI, matope: TestClient) -> None:
+def test_an_answer_is_accepted_once_and_seen_by_all(app: FastAPI, matope: TestClient) -> None:
     task = open_tasks(matope)[0]
     deputy = signed_in(app, "deputy_matope")
     accepted = verify(matope, task["task_uuid"], visit_date="2026-10-22")
@@ -173,7 +171,7 @@ def test_a_repeated_post_gives_the_same_answer_and_another_is_refused(matope: Te
     assert verify(matope, task_uuid, "key", outcome="not_visited").status_code == 422
 
 
-def test_a_wrong_answer_is_told_which_field(matope: TestClient) -> None:
+def test_an_invalid_answer_names_the_field(matope: TestClient) -> None:
     task_uuid = open_tasks(matope, limit=1)[0]["task_uuid"]
     wrong: list[tuple[str, dict[str, object]]] = [
         ("outcome", {"outcome": "maybe"}),
@@ -196,7 +194,7 @@ def test_a_wrong_answer_is_told_which_field(matope: TestClient) -> None:
     assert len(open_tasks(matope)) == 108
 
 
-def test_a_wrong_question_is_told_which_field(matope: TestClient) -> None:
+def test_an_invalid_query_names_the_parameter(matope: TestClient) -> None:
     wrong = {
         "/api/v1/tasks?limit=0": "limit",
         "/api/v1/tasks?limit=x": "limit",
@@ -214,7 +212,7 @@ def test_a_wrong_question_is_told_which_field(matope: TestClient) -> None:
         assert [error["field"] for error in answer.json()["errors"]] == [field], address
 
 
-def test_no_body_breaks_the_service(matope: TestClient) -> None:
+def test_no_request_body_breaks_the_service(matope: TestClient) -> None:
     task_uuid = open_tasks(matope, limit=1)[0]["task_uuid"]
     broken = b'{"outcome": "visited", "note": "\\ud800"}'
     for body in (b"", b"{", b"[]", broken, b"\xff", b"null", b"[" * 50_000, b"1" * 70_000):
@@ -258,7 +256,7 @@ def test_a_form_must_come_from_this_service(matope: TestClient) -> None:
         assert matope.post(address, data=form, headers=headers).status_code == status, headers
 
 
-def test_json_must_be_json_and_not_from_elsewhere(matope: TestClient) -> None:
+def test_json_must_be_json_and_from_this_site(matope: TestClient) -> None:
     task_uuid = open_tasks(matope, limit=1)[0]["task_uuid"]
     attempts: list[tuple[int, dict[str, str]]] = [
         (415, {"Content-Type": "text/plain"}),
@@ -275,7 +273,7 @@ def test_json_must_be_json_and_not_from_elsewhere(matope: TestClient) -> None:
         assert answer.status_code == status, headers
 
 
-def test_a_page_may_load_nothing_from_elsewhere_and_is_kept_nowhere(matope: TestClient) -> None:
+def test_a_page_loads_nothing_from_other_sites_and_is_not_cached(matope: TestClient) -> None:
     page = matope.get("/")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "unsafe" not in page.headers["content-security-policy"]
@@ -313,7 +311,7 @@ def test_without_javascript_an_answer_is_a_form_and_the_list_comes_back(
     assert len(matope.get("/api/v1/verifications").json()["verifications"]) == 1
 
 
-def test_who_comes_second_is_told_who_was_first(app: FastAPI, matope: TestClient) -> None:
+def test_the_second_answer_sees_who_was_first(app: FastAPI, matope: TestClient) -> None:
     task = open_tasks(matope)[0]
     deputy = signed_in(app, "deputy_matope")
     form = form_of(deputy.get("/").text, task["task_uuid"])
@@ -328,7 +326,7 @@ def test_who_comes_second_is_told_who_was_first(app: FastAPI, matope: TestClient
     assert "Your answer was not saved" in page
 
 
-def test_what_was_typed_is_still_there_after_a_mistake(matope: TestClient) -> None:
+def test_after_invalid_input_the_form_keeps_what_was_typed(matope: TestClient) -> None:
     task = open_tasks(matope)[0]
     form = form_of(matope.get("/").text, task["task_uuid"])
     mistake = {"outcome": "visited", "visit_date": "2026-12-24", "note": "she said <soon>"}
@@ -342,7 +340,7 @@ def test_what_was_typed_is_still_there_after_a_mistake(matope: TestClient) -> No
 
 
 @pytest.mark.parametrize("user_name", ["officer", "chw_matope_1"])
-def test_who_may_not_verify_is_offered_no_answer(app: FastAPI, user_name: str) -> None:
+def test_users_who_may_not_verify_see_no_buttons(app: FastAPI, user_name: str) -> None:
     page = signed_in(app, user_name).get("/").text
     assert "/verification" not in page
     assert ("view all places but not verify" in page) == (user_name == "officer")
@@ -364,7 +362,7 @@ def test_every_reported_appointment_is_reachable_from_the_tabs(matope: TestClien
     assert sum(counts) == 117
 
 
-def test_an_address_that_makes_no_sense_still_shows_a_list(matope: TestClient) -> None:
+def test_an_invalid_query_still_shows_a_list(matope: TestClient) -> None:
     for query in (
         "standing=lost",
         "q=%00",
@@ -377,7 +375,7 @@ def test_an_address_that_makes_no_sense_still_shows_a_list(matope: TestClient) -
         assert matope.get(f"/?{query}").status_code == 200, query
 
 
-def test_the_first_view_is_light(matope: TestClient) -> None:
+def test_the_first_page_is_small(matope: TestClient) -> None:
     page = matope.get("/")
     addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
     parts = [page, *(matope.get(address) for address in addresses)]
@@ -390,7 +388,7 @@ def test_the_first_view_is_light(matope: TestClient) -> None:
 # Machines
 
 
-def test_machines_learn_that_it_lives_is_ready_and_what_waits(
+def test_monitoring_sees_health_readiness_and_metrics(
     nobody: TestClient, matope: TestClient
 ) -> None:
     verify(matope, open_tasks(matope)[0]["task_uuid"])
@@ -418,7 +416,7 @@ def test_before_the_first_refresh_it_is_alive_but_not_ready(database: Address) -
     empty.dispose()
 
 
-def test_connections_that_were_lost_while_they_lay_there_are_replaced(
+def test_connections_that_were_lost_while_idle_are_replaced(
     matope: TestClient, engine: Engine
 ) -> None:
     assert matope.get("/api/v1/me").status_code == 200
@@ -441,7 +439,7 @@ def test_more_requests_at_once_than_connections_are_all_answered(matope: TestCli
     assert answers == [200] * many
 
 
-def test_our_own_mistakes_are_logged_without_what_people_wrote(
+def test_internal_errors_are_logged_without_user_input(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(name: str, password: str, address: str) -> Identity:

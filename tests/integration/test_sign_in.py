@@ -185,7 +185,7 @@ def test_signing_in_anew_gives_a_new_token_and_ends_the_old_session(
     assert before.get("/api/v1/me").status_code == 401
 
 
-def test_a_wrong_name_or_password_opens_nothing_and_is_told_alike(nobody: TestClient) -> None:
+def test_a_wrong_name_and_a_wrong_password_get_the_same_refusal(nobody: TestClient) -> None:
     for name in ("supervisor_matope", "nobody", "", "a\0b", "ä" * 500):
         answer = enter(nobody, name, "wrong")
         assert answer.status_code == 401, name
@@ -193,7 +193,7 @@ def test_a_wrong_name_or_password_opens_nothing_and_is_told_alike(nobody: TestCl
     assert nobody.get("/api/v1/me").status_code == 401
 
 
-def test_a_refusal_takes_as_long_for_a_name_that_is_there_as_for_one_that_is_not(
+def test_a_refusal_takes_as_long_for_a_known_name_as_for_an_unknown_one(
     engine: Engine,
 ) -> None:
     def slow_for_who_is_there(name: str, password: str, address: str) -> Identity:
@@ -232,14 +232,16 @@ def test_an_address_is_stopped_one_failure_before_the_cht_stops_it(
     assert signed_in(app, "supervisor_matope")
 
 
-def test_the_cht_s_own_limit_is_told_as_such(nobody: TestClient, cht: Cht) -> None:
+def test_the_cht_s_own_limit_is_shown_as_such(nobody: TestClient, cht: Cht) -> None:
     for _ in range(10):
         httpx.get(f"{cht.url}/_session", auth=("deputy_matope", "wrong"))
     answer = enter(nobody, "deputy_matope")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
 
 
-def test_who_must_change_the_password_is_sent_to_the_cht(nobody: TestClient, cht: Cht) -> None:
+def test_a_user_who_must_change_the_password_is_sent_to_the_cht(
+    nobody: TestClient, cht: Cht
+) -> None:
     cht.change_user("supervisor_matope", password_change_required=True)
     answer = enter(nobody, "supervisor_matope")
     assert answer.status_code == 403
@@ -248,7 +250,7 @@ def test_who_must_change_the_password_is_sent_to_the_cht(nobody: TestClient, cht
     assert nobody.get("/api/v1/me").status_code == 401
 
 
-def test_signing_in_leads_only_to_this_service(nobody: TestClient) -> None:
+def test_signing_in_redirects_only_to_this_service(nobody: TestClient) -> None:
     wanted = {
         "/tasks/1": "/tasks/1",
         "//elsewhere.test/": "/",
@@ -271,9 +273,7 @@ def test_after_signing_in_the_list_is_as_it_was_asked_for(nobody: TestClient) ->
 # By the CHT's own session
 
 
-def test_who_is_signed_in_to_the_cht_comes_in_without_a_password(
-    nobody: TestClient, cht: Cht
-) -> None:
+def test_a_cht_session_signs_in_without_a_password(nobody: TestClient, cht: Cht) -> None:
     nobody.cookies.set(CHT_COOKIE, cht.session_of("supervisor_matope"))
     assert nobody.get("/api/v1/me").status_code == 401
     answer = nobody.get(nobody.get("/?q=a").headers["location"])
@@ -281,9 +281,7 @@ def test_who_is_signed_in_to_the_cht_comes_in_without_a_password(
     assert me(nobody)["facility_names"] == ["Matope Health Centre"]
 
 
-def test_after_signing_out_the_cht_s_session_opens_nothing_by_itself(
-    nobody: TestClient, cht: Cht
-) -> None:
+def test_after_signing_out_the_cht_session_is_ignored(nobody: TestClient, cht: Cht) -> None:
     nobody.cookies.set(CHT_COOKIE, cht.session_of("supervisor_matope"))
     nobody.get("/sign-in")
     nobody.post("/sign-out", headers=FORM, data={"x": "1"})
@@ -298,9 +296,7 @@ def test_after_signing_out_the_cht_s_session_opens_nothing_by_itself(
     assert LEFT_COOKIE not in nobody.cookies
 
 
-def test_another_session_of_the_cht_is_not_the_one_that_was_left(
-    nobody: TestClient, cht: Cht
-) -> None:
+def test_another_cht_session_is_not_ignored(nobody: TestClient, cht: Cht) -> None:
     nobody.cookies.set(CHT_COOKIE, cht.session_of("supervisor_matope"))
     nobody.get("/sign-in")
     nobody.post("/sign-out", headers=FORM, data={"x": "1"})
@@ -316,7 +312,7 @@ def test_a_link_does_not_change_who_is_signed_in(matope: TestClient, cht: Cht) -
 
 
 @pytest.mark.parametrize("cookie", ["garbage", "c3VwOjEyMzQ6YWJj", "a b", "x" * 4000])
-def test_a_dead_session_of_the_cht_shows_the_form_and_is_asked_for_once(
+def test_an_ended_cht_session_shows_the_form_and_is_tried_once(
     nobody: TestClient, cht: Cht, cookie: str
 ) -> None:
     nobody.cookies.set(CHT_COOKIE, cookie)
@@ -328,7 +324,7 @@ def test_a_dead_session_of_the_cht_shows_the_form_and_is_asked_for_once(
     assert "still signed in to the CHT" not in again.text
 
 
-def test_made_up_sessions_leave_room_for_those_who_type(app: FastAPI) -> None:
+def test_invented_cht_sessions_do_not_use_up_the_attempts_of_an_address(app: FastAPI) -> None:
     for number in range(6):
         visitor = browser(app)
         visitor.cookies.set(CHT_COOKIE, f"made-up-{number}")
@@ -369,7 +365,7 @@ def test_a_place_and_a_contact_that_the_cht_takes_away_are_gone(
     assert "has no contact" in page
 
 
-def test_an_account_that_becomes_offline_is_told_so(
+def test_an_account_that_becomes_offline_sees_why_it_sees_nothing(
     matope: TestClient, cht: Cht, clock: Clock, rights: RightsRefresh
 ) -> None:
     cht.change_user("supervisor_matope", roles=["site_supervisor"])
@@ -419,7 +415,7 @@ def test_with_the_cht_down_the_last_answer_holds_twelve_hours(
     assert matope.get("/api/v1/me").status_code == 401
 
 
-def test_with_the_cht_down_its_sessions_are_told_so(nobody: TestClient, cht: Cht) -> None:
+def test_with_the_cht_down_a_cht_session_gets_an_explanation(nobody: TestClient, cht: Cht) -> None:
     nobody.cookies.set(CHT_COOKIE, cht.session_of("supervisor_matope"))
     cht.stop()
     page = nobody.get("/sign-in")
@@ -428,7 +424,7 @@ def test_with_the_cht_down_its_sessions_are_told_so(nobody: TestClient, cht: Cht
     assert LEFT_COOKIE not in nobody.cookies
 
 
-def test_what_nobody_uses_for_two_hours_ends(matope: TestClient, clock: Clock) -> None:
+def test_a_session_unused_for_two_hours_ends(matope: TestClient, clock: Clock) -> None:
     clock.seconds = 1.9 * HOUR
     assert matope.get("/").status_code == 200
     clock.seconds = 3.8 * HOUR

@@ -1,4 +1,4 @@
-"""Guessing is stopped before the CHT locks everybody out, however many processes there are."""
+"""Guessing is stopped before the CHT locks everybody out, across all worker processes."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +68,7 @@ def test_a_key_that_has_failed_often_enough_is_stopped_and_no_other(counting: Co
     counting.fail(1, name=5, address=9)
 
 
-def test_being_stopped_does_not_prolong_the_wait(counting: Counting) -> None:
+def test_refused_attempts_do_not_prolong_the_wait(counting: Counting) -> None:
     counting.fail(5, name=5)
     counting.seconds = 9.9
     with pytest.raises(TooManyFailures):
@@ -91,7 +91,7 @@ def test_two_processes_count_together(counting: Counting, database: Address) -> 
                 each.fail(1, name=5)
 
 
-def test_guesses_at_once_are_no_more_than_one_after_the_other(counting: Counting) -> None:
+def test_simultaneous_guesses_are_limited_like_successive_ones(counting: Counting) -> None:
     def is_let_through(_: int) -> bool:
         try:
             counting.fail(1, name=5)

@@ -84,7 +84,7 @@ def wait_until_somebody_waits(connection: Connection) -> None:
     pytest.fail("nobody waits")
 
 
-def test_everybody_sees_the_open_tasks_of_his_places(connection: Connection) -> None:
+def test_everybody_sees_the_open_tasks_in_their_scope(connection: Connection) -> None:
     expected = {
         "supervisor_matope": 108,
         "deputy_matope": 108,
@@ -268,7 +268,7 @@ def test_the_report_about_an_unknown_patient_repeats_what_the_source_says(
     assert report["fields"]["patient_id"] or report["fields"]["patient_name"]
 
 
-def test_of_two_supervisors_at_once_one_is_told_who_was_first(engine: Engine) -> None:
+def test_of_two_simultaneous_answers_one_is_refused_with_who_was_first(engine: Engine) -> None:
     with engine.connect() as looking:
         task = first_task(looking)
 
@@ -347,7 +347,7 @@ def test_a_key_is_forgotten_after_a_day(connection: Connection) -> None:
         accept(connection, task, key="one", moment=moment)
 
 
-def test_what_is_refused_leaves_no_trace(engine: Engine) -> None:
+def test_a_refused_answer_stores_nothing(engine: Engine) -> None:
     with engine.connect() as looking:
         task = first_task(looking)
     with pytest.raises(rules.InvalidInput), engine.begin() as own:
@@ -394,7 +394,7 @@ def test_a_key_used_for_two_answers_at_once_counts_for_the_first(engine: Engine)
 @pytest.mark.parametrize(
     ("user_name", "rule"), [("officer", "role"), ("chw_matope_1", None), ("emr", None)]
 )
-def test_who_only_reads_cannot_answer(
+def test_read_only_users_cannot_answer(
     connection: Connection, user_name: str, rule: str | None
 ) -> None:
     task = first_task(connection)
@@ -403,7 +403,7 @@ def test_who_only_reads_cannot_answer(
     assert getattr(refusal.value, "rule", None) == rule
 
 
-def test_the_latest_answers_of_one_s_places_come_first(connection: Connection) -> None:
+def test_the_latest_answers_in_scope_come_first(connection: Connection) -> None:
     moment = database.now(connection)
     asking = viewer(connection, "supervisor_matope")
     tasks = store.tasks(connection, asking, limit=3)

@@ -1,4 +1,4 @@
-"""What of the list is shown, as it stands in the address."""
+"""Which part of the list is shown, as the URL describes it."""
 
 from uuid import UUID
 
@@ -26,11 +26,11 @@ def read(query: str) -> View:
 
 
 @pytest.mark.parametrize("view", [View(), EVERYTHING, View(q="ü & =", definition="a b")])
-def test_an_address_says_all_of_what_is_shown(view: View) -> None:
+def test_a_url_describes_the_whole_view(view: View) -> None:
     assert read(view.query()) == view
 
 
-def test_what_is_as_usual_and_what_makes_no_sense_stand_in_no_address() -> None:
+def test_defaults_and_invalid_values_are_left_out_of_the_url() -> None:
     assert View().query() == ""
     assert read("standing=x&order=x&after=x&is_overdue=x&definition=%00") == View()
 
@@ -46,13 +46,13 @@ def test_what_is_as_usual_and_what_makes_no_sense_stand_in_no_address() -> None:
         View(flag="a"),
     ],
 )
-def test_whatever_narrows_the_list_can_be_taken_off_at_once(view: View) -> None:
+def test_all_filters_can_be_cleared_at_once(view: View) -> None:
     assert view.is_narrowed
     assert view.is_sorted_out == (not view.q)
     assert view.unnarrowed() == ""
 
 
-def test_taking_off_what_narrows_leaves_the_tab_and_the_order() -> None:
+def test_clearing_the_filters_keeps_the_tab_and_the_order() -> None:
     wide = View(standing="expired", order="due")
     assert not wide.is_narrowed
     assert read(EVERYTHING.unnarrowed()) == wide
