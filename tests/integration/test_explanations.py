@@ -162,5 +162,5 @@ def test_what_is_not_known_is_refused_without_repeating_it(known: Programme, sou
     with pytest.raises(Refused) as refused:
         explained(known, sought)
     assert str(refused.value).startswith(
-        "No task, document or patient has this id, number or name is known as of the last refresh."
+        "No task, document or patient has this id, number or name as of the last refresh."
     )
