@@ -39,16 +39,16 @@ oracle: env ## Compare with the recorded answers of the CHT's rules engine, or t
 
 bench: bench-sync bench-refresh bench-write-back bench-service ## Run all benchmarks, one after the other
 
-bench-sync: env ## Measure the sync; docs/performance.md tells how to read it
+bench-sync: env ## Measure the sync; see docs/performance.md
 	@exec $(VENV) -m benchmarks.sync
 
-bench-refresh: env ## Measure refresh and publication; docs/performance.md tells how to read it
+bench-refresh: env ## Measure refresh and publication; see docs/performance.md
 	@exec $(VENV) -m benchmarks.refresh
 
-bench-service: env ## Measure the service under load; docs/performance.md tells how to read it
+bench-service: env ## Measure the service under load; see docs/performance.md
 	@exec $(VENV) -m benchmarks.service
 
-bench-write-back: env ## Measure the write-back; docs/performance.md tells how to read it
+bench-write-back: env ## Measure the write-back; see docs/performance.md
 	@exec $(VENV) -m benchmarks.write_back
 
 sync: env ## Copy the CHT's documents into PostgreSQL

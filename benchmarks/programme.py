@@ -1,22 +1,27 @@
-"""A programme of any size, invented inside PostgreSQL and landed as the sync would have landed it.
+"""A programme of any size, generated and landed as the sync would have landed it.
 
 Shares are those of a programme some years old: a quarter contacts, nine twentieths reports of
-twelve forms, a quarter task documents of phones. The same numbers give the same documents; their
-days are counted back from now.
+twelve forms, a quarter task documents of phones. The same shape gives the same documents, but for
+their days, which are counted back from now.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from hashlib import md5
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import psycopg
-from psycopg.types.numeric import Int8
 
 from benchmarks.servers import SOURCE
 from pipeline.database import now
 from pipeline.tasks import run as defining
 from testbed.invented_programme import configuration
+
+Document = dict[str, Any]
 
 TASKS = Path(__file__).parents[1] / "dbt_project" / "tasks.yml"
 FORMS = {
@@ -33,9 +38,8 @@ FORMS = {
     "stock_count": 8,
     "delivery": 5,
 }
-# Which of an area's traces the first report of a form answers; the second the next, and so on.
-FIRST_ANSWERED = {"missed_appointment_verification": 0, "trace_follow_up": 0}
-QUESTIONS = 18
+ANSWERS = {f"question_{number}": "as asked before" * 2 for number in range(18)}
+STATES = ("Completed",) * 7 + ("Failed",) * 2 + ("Ready",)
 
 
 @dataclass(frozen=True)
@@ -51,30 +55,23 @@ class Shape:
     chw_tasks: int = 108
     targets: int = 12
     trace_days: int = 120  # the first trace was that long ago
-    unevenness: int = 0  # of the traces of a site's areas up to so many are left out, by turns
+    unevenness: int = 0  # the areas of a site have up to so many traces less, by site
 
     @classmethod
     def of(cls, documents: int) -> "Shape":
         """The usual shares; a site with its ten areas comes to 4,005 documents."""
         return cls(sites=max(documents // 4_000, 1))
 
-    def numbers(self) -> dict[str, Int8]:
-        """What the statements below are filled with; wide, since they multiply them."""
-        numbers = {
-            "site_count": self.sites,
-            "area_count": self.sites * self.areas,
-            "supervisors": self.supervisors,
-            "areas": self.areas,
-            "households": self.households,
-            "patients": self.patients,
-            "chw_tasks": self.chw_tasks,
-            "targets": self.targets,
-            "visits": self.reports["household_visit"],
-            "traces": self.reports["trace"],
-            "trace_days": self.trace_days,
-            "unevenness": self.unevenness,
-        }
-        return {name: Int8(number) for name, number in numbers.items()}
+    def first_trace(self, form: str) -> int | None:
+        """The index of the trace, among an area's, that the first report of a form is about; the
+        second report is about the next. None where a form is not about traces.
+        """
+        return {
+            "trace": 0,
+            "missed_appointment_verification": 0,
+            "trace_follow_up": 0,
+            "visit_verification": self.reports["missed_appointment_verification"],
+        }.get(form)
 
 
 def write(connection: psycopg.Connection, shape: Shape) -> int:
@@ -83,429 +80,290 @@ def write(connection: psycopg.Connection, shape: Shape) -> int:
     `connection` commits by itself.
     """
     with connection.transaction():
-        _prepare(connection)
-        _configuration(connection)
-        _places(connection, shape)
-        _people(connection, shape)
-        for form in shape.reports:
-            _reports(connection, shape, form)
-        _chw_tasks(connection, shape)
-        _targets(connection, shape)
-        _users(connection, shape)
+        moment = now(connection)
+        _copy(connection, Programme(shape, moment))
         count = _land(connection)
-        defining.store_definitions(connection, TASKS.read_text(), TASKS.name, now(connection))
+        defining.store_definitions(connection, TASKS.read_text(), TASKS.name, moment)
     return count
 
 
-def _prepare(connection: psycopg.Connection) -> None:
+def _copy(connection: psycopg.Connection, programme: "Programme") -> None:
     connection.execute("set local work_mem = '512MB'")
     connection.execute("""
-        create temporary table invented (uuid text, doc jsonb, is_deleted boolean default false)
+        create temporary table invented (uuid text, doc jsonb, is_deleted boolean)
         on commit drop
     """)
-    connection.execute("""
-        create or replace function pg_temp.invented_id(kind text, number bigint) returns text
-        language sql immutable
-        as $$ select md5(kind || number)::uuid::text $$
-    """)
-    connection.execute("""
-        create or replace function pg_temp.milliseconds(moment timestamptz) returns bigint
-        language sql immutable
-        as $$ select (extract(epoch from moment) * 1000)::bigint $$
-    """)
-    connection.execute("""
-        create or replace function pg_temp.area_link(number bigint, areas bigint) returns jsonb
-        language sql immutable
-        as $$
-            select jsonb_build_object(
-                '_id', pg_temp.invented_id('area', number),
-                'parent', jsonb_build_object('_id', pg_temp.invented_id('site', number / areas))
-            )
-        $$
-    """)
-    # where the nth answer of an area is about its nth trace, both must fall on the same day
-    connection.execute("""
-        create or replace function pg_temp.trace_age(area bigint, trace bigint, trace_days bigint)
-        returns integer
-        language sql immutable
-        as $$ select ((trace * 37 + area * 13) % trace_days)::integer $$
-    """)
+    with connection.cursor().copy("copy invented from stdin") as copy:
+        for document, is_deleted in programme.documents():
+            text = msgspec.json.encode(document).decode().replace("\\", "\\\\")
+            copy.write(f"{document['_id']}\t{text}\t{is_deleted}\n")
 
 
-def _configuration(connection: psycopg.Connection) -> None:
-    with connection.cursor().copy("copy invented (uuid, doc) from stdin") as copy:
-        for document in configuration.documents():
-            copy.write_row([document["_id"], json.dumps(document)])
+class Programme:
+    """The documents. Sites, areas, people and reports have numbers, from which all else follows."""
 
+    def __init__(self, shape: Shape, moment: datetime) -> None:
+        self._shape = shape
+        self._moment = moment.astimezone(UTC)
 
-def _places(connection: psycopg.Connection, shape: Shape) -> None:
-    connection.execute(
-        """
-        insert into invented (uuid, doc)
-        select
-            place.uuid,
-            jsonb_strip_nulls(jsonb_build_object(
-                '_id', place.uuid,
-                'type', 'contact',
-                'contact_type', place.contact_type,
-                'name', place.contact_type || ' ' || place.number,
-                'place_id', place.number || place.shortcode_ending,
-                'reported_date', 1700000000000 + place.number,
-                'contact', place.contact,
-                'parent', place.parent
-            ))
-        from (
-            select
-                pg_temp.invented_id('site', number) as uuid,
-                'site' as contact_type,
-                '901' as shortcode_ending,
-                number,
-                jsonb_build_object(
-                    '_id', pg_temp.invented_id('supervisor', number * %(supervisors)s)
-                ) as contact,
-                null::jsonb as parent
-            from generate_series(0, %(site_count)s - 1) as number
-            union all
-            select
-                pg_temp.invented_id('area', number),
-                'chw_area',
-                '902',
-                number,
-                jsonb_build_object('_id', pg_temp.invented_id('chw', number)),
-                pg_temp.area_link(number, %(areas)s) -> 'parent'
-            from generate_series(0, %(area_count)s - 1) as number
-            union all
-            select
-                pg_temp.invented_id('household', number),
-                'household',
-                '903',
-                number,
-                null,
-                pg_temp.area_link(number / %(households)s, %(areas)s)
-            from generate_series(0, %(area_count)s * %(households)s - 1) as number
-        ) as place
-        """,
-        shape.numbers(),
-    )
+    def documents(self) -> Iterator[tuple[Document, bool]]:
+        """Each with whether it was deleted, as one in a hundred reports was."""
+        living = (self._contacts, self._chw_tasks, self._targets, self._users)
+        yield from ((document, False) for document in configuration.documents())
+        yield from ((document, False) for kind in living for document in kind())
+        for form, count in self._shape.reports.items():
+            for area, nth in self._reports_of(form, count):
+                number = area * count + nth
+                yield self._report(form, number, area, nth), number % 100 == 51
 
+    @property
+    def _areas(self) -> range:
+        return range(self._shape.sites * self._shape.areas)
 
-def _people(connection: psycopg.Connection, shape: Shape) -> None:
-    """Supervisors, CHWs and patients, of whom one in a hundred is muted, one in 200 dead."""
-    connection.execute(
-        """
-        insert into invented (uuid, doc)
-        select
-            person.uuid,
-            jsonb_strip_nulls(jsonb_build_object(
-                '_id', person.uuid,
-                'type', 'contact',
-                'contact_type', 'person',
-                'name', 'Person ' || person.number,
-                'patient_id', person.number || person.shortcode_ending,
-                'phone', '+2659' || lpad((person.number %% 100000000)::text, 8, '0'),
-                'sex', case person.number %% 2 when 0 then 'female' else 'male' end,
-                'date_of_birth', date '1950-01-01' + (person.number * 7 %% 25000)::integer,
-                'reported_date', 1700000000000 + person.number,
-                'parent', person.parent,
-                'muted', case when person.number %% 100 = 17 then '2026-02-11T08:03:22.110Z' end,
-                'date_of_death', case when person.number %% 200 = 33 then '2026-03-01' end
-            ))
-        from (
-            select
-                pg_temp.invented_id('supervisor', number) as uuid,
-                '801' as shortcode_ending,
-                number,
-                jsonb_build_object(
-                    '_id', pg_temp.invented_id('site', number / %(supervisors)s)
-                ) as parent
-            from generate_series(0, %(site_count)s * %(supervisors)s - 1) as number
-            union all
-            select
-                pg_temp.invented_id('chw', number),
-                '802',
-                number,
-                pg_temp.area_link(number, %(areas)s)
-            from generate_series(0, %(area_count)s - 1) as number
-            union all
-            select
-                pg_temp.invented_id('patient', number),
-                '803',
-                number,
-                jsonb_build_object(
-                    '_id', pg_temp.invented_id(
-                        'household',
-                        number / %(patients)s * %(households)s + number %% %(households)s
-                    ),
-                    'parent', pg_temp.area_link(number / %(patients)s, %(areas)s)
-                )
-            from generate_series(0, %(area_count)s * %(patients)s - 1) as number
-        ) as person
-        """,
-        shape.numbers(),
-    )
+    @property
+    def _supervisors(self) -> range:
+        return range(self._shape.sites * self._shape.supervisors)
 
+    def _area_link(self, area: int) -> Document:
+        return {"_id": id_of("area", area), "parent": {"_id": self._site_of(area)}}
 
-def _reports(connection: psycopg.Connection, shape: Shape, form: str) -> None:
-    """The reports of one form: one in ten by shortcode alone, one in 200 about nobody known,
-    one in 100 deleted."""
-    verified = shape.reports["missed_appointment_verification"]
-    about_traces = {"trace": 0, **FIRST_ANSWERED, "visit_verification": verified}
-    connection.execute(
-        """
-        insert into invented (uuid, doc, is_deleted)
-        select
-            report.uuid,
-            jsonb_build_object(
-                '_id', report.uuid,
-                '_rev', '2-' || md5(report.uuid),
-                'type', 'data_record',
-                'form', %(form)s::text,
-                'content_type', 'xml',
-                'reported_date', pg_temp.milliseconds(report.reported_at),
-                'from', '+2659' || lpad(report.area::text, 8, '0'),
-                'contact', jsonb_build_object(
-                    '_id', pg_temp.invented_id('chw', report.area),
-                    'parent', pg_temp.area_link(report.area, %(areas)s)
-                ),
-                'fields', jsonb_build_object(
-                    'inputs', jsonb_build_object(
-                        'source', 'user',
-                        'contact', jsonb_build_object('name', 'Person ' || report.patient)
-                    ),
-                    'patient_id', report.patient || '803',
-                    'patient_name', 'Person ' || report.patient
-                )
-                || case
-                    when report.number %% 200 = 7 then jsonb_build_object(
-                        'patient_id', '00' || report.number
-                    )
-                    when report.number %% 10 = 3 then '{}'
-                    else jsonb_build_object(
-                        'patient_uuid', pg_temp.invented_id('patient', report.patient)
-                    )
-                end
-                || case %(form)s::text
-                    when 'trace' then jsonb_build_object(
-                        'trace_details', jsonb_build_object(
-                            'trace_reasons',
-                            case report.nth %% 10 when 9 then 'lab_results' else 'art ncd' end,
-                            'missed_appointment_date',
-                            (report.reported_at - interval '20 days')::date
-                        )
-                    )
-                    when 'missed_appointment_verification' then jsonb_build_object(
-                        'inputs', jsonb_build_object(
-                            'source', 'task',
-                            'task_id',
-                            pg_temp.invented_id('trace', report.area * %(traces)s + report.trace)
-                            || '~verify~verify-missed-appointment'
-                        ),
-                        'round', '1',
-                        'verified_by', 'supervisor_' || report.area / %(areas)s * %(supervisors)s,
-                        'verification', jsonb_build_object(
-                            'outcome',
-                            case report.nth %% 3 when 0 then 'visited' else 'not_visited' end
-                        )
-                    )
-                    else '{}'
-                end
-                || %(answers)s
-            )
-            -- who may verify does
-            || case %(form)s::text
-                when 'missed_appointment_verification' then jsonb_build_object(
-                    'contact', jsonb_build_object(
-                        '_id', pg_temp.invented_id(
-                            'supervisor', report.area / %(areas)s * %(supervisors)s
-                        )
-                    )
-                )
-                else '{}'
-            end,
-            report.number %% 100 = 51
-        from (
-            select
-                pg_temp.invented_id(%(form)s, area * %(count)s + nth) as uuid,
-                area * %(count)s + nth as number,
-                area,
-                nth,
-                nth + %(first_trace)s as trace,
-                area * %(patients)s + case
-                    when %(first_trace)s is null then (nth * 29 + area) %% %(patients)s
-                    else (nth + %(first_trace)s) %% %(patients)s
-                end as patient,
-                now() - interval '1 hour' - interval '1 day' * case
-                    when %(first_trace)s is null then (nth * 53 + area * 7) %% 730
-                    else greatest(
-                        pg_temp.trace_age(area, nth + %(first_trace)s, %(trace_days)s)
-                        - case %(form)s when 'trace' then 0 else 1 + nth %% 2 end,
-                        0
-                    )
-                end + interval '1 minute' * case %(form)s when 'trace' then 0 else 30 end
-                as reported_at
-            from generate_series(0, %(area_count)s - 1) as area
-            cross join generate_series(0, %(count)s - 1) as nth
-            where
-                %(form)s <> 'trace'
-                or nth * %(areas)s + area %% %(areas)s
-                < %(count)s * %(areas)s - area / %(areas)s * 37 %% (%(unevenness)s + 1)
-        ) as report
-        """,
-        {
-            **shape.numbers(),
+    def _site_of(self, area: int) -> str:
+        return id_of("site", area // self._shape.areas)
+
+    def _contacts(self) -> Iterator[Document]:
+        shape = self._shape
+        for site in range(shape.sites):
+            supervisor = id_of("supervisor", site * shape.supervisors)
+            yield _place("site", site, "901") | {"contact": {"_id": supervisor}}
+        for number in self._supervisors:
+            site_link = {"_id": id_of("site", number // shape.supervisors)}
+            yield _person("supervisor", number, "801", site_link)
+        for area in self._areas:
+            link, contact = self._area_link(area), {"_id": id_of("chw", area)}
+            yield _place("area", area, "902") | {"contact": contact, "parent": link["parent"]}
+            yield _person("chw", area, "802", link)
+            for number in _numbers(area, shape.households):
+                yield _place("household", number, "903") | {"parent": link}
+            for number in _numbers(area, shape.patients):
+                household = id_of("household", area * shape.households + number % shape.households)
+                yield _person("patient", number, "803", {"_id": household, "parent": link})
+
+    def _reports_of(self, form: str, count: int) -> Iterator[tuple[int, int]]:
+        """Pairs of area and the report's index in it; of traces, uneven sites have fewer."""
+        areas = self._shape.areas
+        for area in self._areas:
+            site = area // areas
+            fewer = site * 37 % (self._shape.unevenness + 1) if form == "trace" else 0
+            for nth in range(count):
+                if nth * areas + area % areas < count * areas - fewer:
+                    yield area, nth
+
+    def _report(self, form: str, number: int, area: int, nth: int) -> Document:
+        first_trace = self._shape.first_trace(form)
+        about = nth * 29 + area if first_trace is None else nth + first_trace
+        patient = area * self._shape.patients + about % self._shape.patients
+        reported = self._reported(form, area, nth, first_trace)
+        report: Document = {
+            "_id": (uuid := id_of(form, number)),
+            "_rev": f"2-{md5(uuid.encode(), usedforsecurity=False).hexdigest()}",
+            "type": "data_record",
             "form": form,
-            "count": Int8(shape.reports[form]),
-            "first_trace": about_traces.get(form),
-            "answers": json.dumps(
-                {f"question_{number}": "as asked before" * 2 for number in range(QUESTIONS)}
-            ),
+            "content_type": "xml",
+            "reported_date": _milliseconds(reported),
+            "from": f"+2659{area:08}",
+            "contact": {"_id": id_of("chw", area), "parent": self._area_link(area)},
+            "fields": {
+                "inputs": {"source": "user", "contact": {"name": f"Person {patient}"}},
+                **_subject(number, patient),
+                **ANSWERS,
+            },
+        }
+        if form == "trace":
+            report["fields"]["trace_details"] = {
+                "trace_reasons": "lab_results" if nth % 10 == 9 else "art ncd",
+                "missed_appointment_date": (reported - timedelta(days=20)).date().isoformat(),
+            }
+        if form == "missed_appointment_verification":
+            self._verify(report, area, nth)
+        return report
+
+    def _reported(self, form: str, area: int, nth: int, first_trace: int | None) -> datetime:
+        """Answers come a day or two after the trace that they are about."""
+        if first_trace is None:
+            age = (nth * 53 + area * 7) % 730
+        else:
+            age = ((nth + first_trace) * 37 + area * 13) % self._shape.trace_days
+            age = max(age - (0 if form == "trace" else 1 + nth % 2), 0)
+        minutes = 60 if form == "trace" else 30
+        return self._moment - timedelta(days=age, minutes=minutes)
+
+    def _verify(self, report: Document, area: int, nth: int) -> None:
+        """Turns a report into the answer of the site's first supervisor to the area's nth trace."""
+        supervisor = area // self._shape.areas * self._shape.supervisors
+        trace = id_of("trace", area * self._shape.reports["trace"] + nth)
+        report["contact"] = {"_id": id_of("supervisor", supervisor)}
+        report["fields"] |= {
+            "inputs": {"source": "task", "task_id": f"{trace}~verify~verify-missed-appointment"},
+            "round": "1",
+            "verified_by": f"supervisor_{supervisor}",
+            "verification": {"outcome": "not_visited" if nth % 3 else "visited"},
+        }
+
+    def _chw_tasks(self) -> Iterator[Document]:
+        """Of ten seven completed, two failed, and one that may still be open."""
+        visits = self._shape.reports["household_visit"]
+        for area in self._areas:
+            for nth in range(self._shape.chw_tasks):
+                visit = id_of("household_visit", area * visits + nth % visits)
+                yield _chw_task(
+                    f"org.couchdb.user:chw_{area}",
+                    f"{visit}~visit-{nth // visits}~follow-up",
+                    area * self._shape.patients + nth % self._shape.patients,
+                    STATES[nth % 10],
+                    self._moment - timedelta(days=(nth * 11 + area * 5) % 365),
+                )
+
+    def _targets(self) -> Iterator[Document]:
+        today = self._moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        for area in self._areas:
+            for month in range(self._shape.targets):
+                yield _target(area, _month_before(today.date(), month), _milliseconds(today))
+
+    def _users(self) -> Iterator[Document]:
+        for number in self._supervisors:
+            site = id_of("site", number // self._shape.supervisors)
+            roles = ["site_supervisor", "mm-online"]
+            yield _user(f"supervisor_{number}", roles, site, id_of("supervisor", number))
+        for area in self._areas:
+            yield _user(f"chw_{area}", ["chw"], id_of("area", area), id_of("chw", area))
+
+
+@lru_cache(maxsize=100_000)
+def id_of(kind: str, number: int) -> str:
+    """A uuid, the same as PostgreSQL's `md5(kind || number)::uuid`."""
+    digits = md5(f"{kind}{number}".encode(), usedforsecurity=False).hexdigest()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def _numbers(area: int, count: int) -> range:
+    return range(area * count, (area + 1) * count)
+
+
+def _place(kind: str, number: int, shortcode_ending: str) -> Document:
+    contact_type = "chw_area" if kind == "area" else kind
+    return {
+        "_id": id_of(kind, number),
+        "type": "contact",
+        "contact_type": contact_type,
+        "name": f"{contact_type} {number}",
+        "place_id": f"{number}{shortcode_ending}",
+        "reported_date": 1_700_000_000_000 + number,
+    }
+
+
+def _person(kind: str, number: int, shortcode_ending: str, parent: Document) -> Document:
+    """One in a hundred is muted, one in 200 dead."""
+    person: Document = {
+        "_id": id_of(kind, number),
+        "type": "contact",
+        "contact_type": "person",
+        "name": f"Person {number}",
+        "patient_id": f"{number}{shortcode_ending}",
+        "phone": f"+2659{number % 10**8:08}",
+        "sex": "male" if number % 2 else "female",
+        "date_of_birth": (date(1950, 1, 1) + timedelta(days=number * 7 % 25_000)).isoformat(),
+        "reported_date": 1_700_000_000_000 + number,
+        "parent": parent,
+    }
+    if number % 100 == 17:
+        person["muted"] = "2026-02-11T08:03:22.110Z"
+    if number % 200 == 33:
+        person["date_of_death"] = "2026-03-01"
+    return person
+
+
+def _subject(number: int, patient: int) -> Document:
+    """One in ten reports names the shortcode alone, one in 200 nobody who is known."""
+    subject: Document = {"patient_id": f"{patient}803", "patient_name": f"Person {patient}"}
+    if number % 200 == 7:
+        return subject | {"patient_id": f"00{number}"}
+    if number % 10 == 3:
+        return subject
+    return subject | {"patient_uuid": id_of("patient", patient)}
+
+
+def _chw_task(user: str, emission: str, patient: int, state: str, authored: datetime) -> Document:
+    contact, at = id_of("patient", patient), _milliseconds(authored)
+    later = _milliseconds(authored + timedelta(days=3))
+    start, due, end = (authored.date() + timedelta(days=days) for days in (2, 3, 10))
+    return {
+        "_id": f"task~{user}~{emission}~{at}",
+        "type": "task",
+        "authoredOn": at,
+        "user": user,
+        "requester": contact,
+        "owner": contact,
+        "state": state,
+        "stateHistory": [
+            {"state": "Draft", "timestamp": at},
+            {"state": state, "timestamp": later},
+        ],
+        "emission": {
+            "_id": emission,
+            "title": "task.household_visit.title",
+            "icon": "icon-followup",
+            "deleted": False,
+            "resolved": state == "Completed",
+            "contact": {"name": f"Person {patient}"},
+            "startDate": start.isoformat(),
+            "dueDate": due.isoformat(),
+            "endDate": end.isoformat(),
+            "forId": contact,
+            "actions": [{"type": "report", "form": "household_visit", "label": "Follow up"}],
         },
-    )
+    }
 
 
-def _chw_tasks(connection: psycopg.Connection, shape: Shape) -> None:
-    """Of ten seven completed, two failed, and one that may still be open."""
-    connection.execute(
-        """
-        insert into invented (uuid, doc)
-        select
-            task.uuid,
-            jsonb_build_object(
-                '_id', task.uuid,
-                'type', 'task',
-                'authoredOn', pg_temp.milliseconds(task.authored_at),
-                'user', task.user_uuid,
-                'requester', task.patient_uuid,
-                'owner', task.patient_uuid,
-                'state', task.state,
-                'stateHistory', jsonb_build_array(
-                    jsonb_build_object(
-                        'state', 'Draft',
-                        'timestamp', pg_temp.milliseconds(task.authored_at)
-                    ),
-                    jsonb_build_object(
-                        'state', task.state,
-                        'timestamp', pg_temp.milliseconds(task.authored_at + interval '3 days')
-                    )
-                ),
-                'emission', jsonb_build_object(
-                    '_id', task.emission_id,
-                    'title', 'task.household_visit.title',
-                    'icon', 'icon-followup',
-                    'deleted', false,
-                    'resolved', task.state = 'Completed',
-                    'contact', jsonb_build_object('name', 'Person ' || task.patient),
-                    'dueDate', task.authored_at::date + 3,
-                    'startDate', task.authored_at::date + 2,
-                    'endDate', task.authored_at::date + 10,
-                    'forId', task.patient_uuid,
-                    'actions', jsonb_build_array(jsonb_build_object(
-                        'type', 'report', 'form', 'household_visit', 'label', 'Follow up'
-                    ))
-                )
-            )
-        from (
-            select
-                user_uuid || '~' || emission_id as emission_of_user,
-                'task~' || user_uuid || '~' || emission_id || '~'
-                || pg_temp.milliseconds(authored_at) as uuid,
-                numbered.*
-            from (
-                select
-                    'org.couchdb.user:chw_' || area as user_uuid,
-                    pg_temp.invented_id(
-                        'household_visit', area * %(visits)s + nth %% %(visits)s
-                    ) || '~visit-' || nth / %(visits)s || '~follow-up' as emission_id,
-                    area * %(patients)s + nth %% %(patients)s as patient,
-                    pg_temp.invented_id(
-                        'patient', area * %(patients)s + nth %% %(patients)s
-                    ) as patient_uuid,
-                    (array['Completed', 'Failed', 'Ready'])[
-                        case when nth %% 10 < 7 then 1 when nth %% 10 < 9 then 2 else 3 end
-                    ] as state,
-                    now() - interval '1 day' * ((nth * 11 + area * 5) %% 365) as authored_at
-                from generate_series(0, %(area_count)s - 1) as area
-                cross join generate_series(0, %(chw_tasks)s - 1) as nth
-            ) as numbered
-        ) as task
-        """,
-        shape.numbers(),
-    )
+def _target(area: int, period: str, updated: int) -> Document:
+    user, chw = f"org.couchdb.user:chw_{area}", id_of("chw", area)
+    visited = {"pass": 14, "total": 24, "percent": 58}
+    return {
+        "_id": f"target~{period}~{chw}~{user}",
+        "type": "target",
+        "user": user,
+        "owner": chw,
+        "reporting_period": period,
+        "updated_date": updated,
+        "targets": [
+            {"id": "households-visited", "value": visited},
+            {"id": "traces-done", "value": {"pass": area % 15, "total": 14}},
+        ],
+    }
 
 
-def _targets(connection: psycopg.Connection, shape: Shape) -> None:
-    connection.execute(
-        """
-        insert into invented (uuid, doc)
-        select
-            'target~' || target.period || '~' || target.chw_uuid || '~' || target.user_uuid,
-            jsonb_build_object(
-                'type', 'target',
-                'user', target.user_uuid,
-                'owner', target.chw_uuid,
-                'reporting_period', target.period,
-                'updated_date', pg_temp.milliseconds(date_trunc('day', now())),
-                'targets', jsonb_build_array(
-                    jsonb_build_object(
-                        'id', 'households-visited',
-                        'value', jsonb_build_object('pass', 14, 'total', 24, 'percent', 58)
-                    ),
-                    jsonb_build_object(
-                        'id', 'traces-done',
-                        'value', jsonb_build_object('pass', target.area %% 15, 'total', 14)
-                    )
-                )
-            )
-        from (
-            select
-                area,
-                to_char(now() - interval '1 month' * month, 'YYYY-MM') as period,
-                pg_temp.invented_id('chw', area) as chw_uuid,
-                'org.couchdb.user:chw_' || area as user_uuid
-            from generate_series(0, %(area_count)s - 1) as area
-            cross join generate_series(0, %(targets)s - 1) as month
-        ) as target
-        """,
-        shape.numbers(),
-    )
+def _user(name: str, roles: list[str], facility: str, contact: str) -> Document:
+    return {
+        "_id": f"org.couchdb.user:{name}",
+        "type": "user-settings",
+        "name": name,
+        "roles": roles,
+        "facility_id": [facility],
+        "contact_id": contact,
+        "known": True,
+    }
 
 
-def _users(connection: psycopg.Connection, shape: Shape) -> None:
-    connection.execute(
-        """
-        insert into invented (uuid, doc)
-        select
-            'org.couchdb.user:' || account.name,
-            jsonb_build_object(
-                'type', 'user-settings',
-                'name', account.name,
-                'roles', account.roles,
-                'facility_id', jsonb_build_array(account.facility_uuid),
-                'contact_id', account.contact_uuid,
-                'known', true
-            )
-        from (
-            select
-                'supervisor_' || number as name,
-                '["site_supervisor", "mm-online"]'::jsonb as roles,
-                pg_temp.invented_id('site', number / %(supervisors)s) as facility_uuid,
-                pg_temp.invented_id('supervisor', number) as contact_uuid
-            from generate_series(0, %(site_count)s * %(supervisors)s - 1) as number
-            union all
-            select
-                'chw_' || number,
-                '["chw"]',
-                pg_temp.invented_id('area', number),
-                pg_temp.invented_id('chw', number)
-            from generate_series(0, %(area_count)s - 1) as number
-        ) as account
-        """,
-        shape.numbers(),
-    )
+def _month_before(day: date, months: int) -> str:
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return f"{year}-{month + 1:02}"
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def _land(connection: psycopg.Connection) -> int:
-    """In no order of kind or place, as a feed has it."""
+    """In no particular order, as in a feed."""
     return connection.execute(
         """
         insert into v1.couchdb (saved_timestamp, _id, _deleted, source, doc, last_content)
@@ -528,7 +386,7 @@ def _land(connection: psycopg.Connection) -> int:
 
 
 def change(connection: psycopg.Connection, documents: int, seed: float) -> None:
-    """Half are edits of what is there, whatever it is; half new reports and task documents."""
+    """Half are edits of any documents, half new reports and task documents."""
     with connection.transaction():
         connection.execute("select setseed(%s)", [seed])
         connection.execute(
