@@ -283,7 +283,7 @@ def _person(kind: str, number: int, shortcode_ending: str, parent: Document) -> 
 
 
 def _subject(number: int, patient: int) -> Document:
-    """One in ten reports names the shortcode alone, one in 200 nobody who is known."""
+    """One in ten reports has the shortcode alone, one in 200 an unknown patient."""
     subject: Document = {"patient_id": f"{patient}803", "patient_name": f"Person {patient}"}
     if number % 200 == 7:
         return subject | {"patient_id": f"00{number}"}

@@ -110,7 +110,7 @@ class Measurement:
         return _command("pipeline.cli", "refresh", environment=environment, folder=self.folder)
 
     def publish_after_changes(self) -> float:
-        """A publication of fresh live tables, while somebody reads the marts."""
+        """A publication of fresh live tables, while a reader queries the marts."""
         self.refresh_after_changes()
         is_done = threading.Event()
         with ThreadPoolExecutor(1) as reader:
@@ -188,7 +188,7 @@ def _write_one_view(project: Path, address: Address) -> None:
 
 
 def _longest_wait(address: Address, is_done: threading.Event) -> float:
-    """Seconds for one answer, of somebody who reads the marts one after the other."""
+    """Seconds of the slowest query of a reader who queries one mart after the other."""
     longest = 0.0
     with connect(address, autocommit=True) as connection:
         while not is_done.wait(0.01):

@@ -1,4 +1,4 @@
-"""Documents asked for by their ids, as a stream that looks like the changes feed."""
+"""Documents requested by id, as a stream of the same parts as the changes feed."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from pipeline.cht.changes import Leaf, Part, Row
-from pipeline.cht.row_stream import PART_BYTES, by_sight, cuts, decoded, past_head
+from pipeline.cht.row_stream import PART_BYTES, decode_rows, match_row, row_lists, skip_head
 
 _HEAD = re.compile(rb'\s*\{(?:"[a-z_]+":(?:\d+|null),)*"rows":\[\r?\n')
 
@@ -17,45 +17,45 @@ class Value(msgspec.Struct):
 
 
 class Found(Part):
-    """Some of the documents, and of the ids asked for those that the CHT does not know."""
+    """Some of the documents, and those of the requested ids that the CHT does not know."""
 
     unknown: frozenset[str] = frozenset()
 
 
-class _Answered(msgspec.Struct):
-    """`key` and `doc` are JSON text; what is unknown has no value."""
+class _FoundRow(msgspec.Struct):
+    """`key` and `doc` are JSON text; an unknown id has no value."""
 
     key: msgspec.Raw
     value: Value | None = None
     doc: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _Whole(msgspec.Struct):
-    rows: list[_Answered]
+class _Response(msgspec.Struct):
+    rows: list[_FoundRow]
 
 
-_WHOLE = msgspec.json.Decoder(_Whole)
-_ROWS = msgspec.json.Decoder(list[_Answered | None])
-_ROW = msgspec.json.Decoder(_Answered)
-_ROW_BY_SIGHT = re.compile(
+_RESPONSE = msgspec.json.Decoder(_Response)
+_ROWS = msgspec.json.Decoder(list[_FoundRow | None])
+_ROW = msgspec.json.Decoder(_FoundRow)
+_ROW_PATTERN = re.compile(
     rb'\{.*?"key":(?P<id>"(?:[^"\\]|\\.)*"),"value":\{"rev":"(?P<rev>[^"]+)"'
     rb'(?P<deleted>,"deleted":true)?\}(?:,"doc":(?P<doc>.*))?\}'
 )
 
 
 def read_found(pieces: Iterable[bytes], part_bytes: int = PART_BYTES) -> Iterator[Found]:
-    """Raises msgspec.DecodeError when the body is no such answer, or breaks off."""
-    coming, head = past_head(pieces, _HEAD)
+    """Raises msgspec.DecodeError when the body is no such response, or incomplete."""
+    coming, head = skip_head(pieces, _HEAD)
     if head is None:
         text = b"".join(coming)
-        yield _found(_WHOLE.decode(text).rows, text)
+        yield _found(_RESPONSE.decode(text).rows, text)
         return
-    for cut in cuts(coming, part_bytes):
-        yield _found(decoded(cut.text, _ROWS.decode, _row), cut.text)
-        del cut  # before more is read: it may hold a large document
+    for rows in row_lists(coming, part_bytes):
+        yield _found(decode_rows(rows.text, _ROWS.decode, _row), rows.text)
+        del rows  # before more is read: it may hold a large document
 
 
-def _found(answered: Sequence[_Answered], text: bytes | bytearray) -> Found:
+def _found(answered: Sequence[_FoundRow], text: bytes | bytearray) -> Found:
     rows = [
         Row(
             id=one.key,
@@ -70,12 +70,12 @@ def _found(answered: Sequence[_Answered], text: bytes | bytearray) -> Found:
     return Found(rows, text, unknown=frozenset(unknown))
 
 
-def _row(line: bytes) -> _Answered:
+def _row(line: bytes) -> _FoundRow:
     try:
         return _ROW.decode(line)
     except (msgspec.DecodeError, RecursionError):
-        found = by_sight(line, _ROW_BY_SIGHT)
-    return _Answered(
+        found = match_row(line, _ROW_PATTERN)
+    return _FoundRow(
         key=msgspec.Raw(found["id"]),
         value=Value(found["rev"].decode(), deleted=found["deleted"] is not None),
         doc=msgspec.Raw(found["doc"] or b"null"),

@@ -1,11 +1,11 @@
-"""The changes feed as a stream. Documents pass through as the bytes that came, not taken apart."""
+"""The changes feed as a stream. Documents are passed on as bytes, not parsed."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pipeline.cht.row_stream import PART_BYTES, by_sight, cuts, decoded, past_head
+from pipeline.cht.row_stream import PART_BYTES, decode_rows, match_row, row_lists, skip_head
 
 _HEAD = re.compile(rb'\s*\{"results":\[\n')
 
@@ -35,9 +35,9 @@ class End(msgspec.Struct):
 
 
 class Part(msgspec.Struct):
-    """Some rows of a page, as many as came together; only the last part has the page's end.
+    """Some consecutive rows of a page; only the last part has the page's end.
 
-    `text` is the bytes in which the rows lie, for looking through all of them at once.
+    `text` is the bytes of all rows, for searching them at once.
     """
 
     rows: list[Row]
@@ -53,7 +53,7 @@ _PAGE = msgspec.json.Decoder(_Page)
 _END = msgspec.json.Decoder(End)
 _ROWS = msgspec.json.Decoder(list[Row | None])
 _ROW = msgspec.json.Decoder(Row)
-_ROW_BY_SIGHT = re.compile(
+_ROW_PATTERN = re.compile(
     rb'\{.*?"id":(?P<id>"(?:[^"\\]|\\.)*"),"changes":\[\{"rev":"(?P<rev>[^"]+)"\}.*?\]'
     rb'(?P<deleted>,"deleted":true)?(?:,"doc":(?P<doc>.*))?\}'
 )
@@ -62,20 +62,20 @@ _ROW_BY_SIGHT = re.compile(
 def read_parts(pieces: Iterable[bytes], part_bytes: int = PART_BYTES) -> Iterator[Part]:
     """A page in parts of at least `part_bytes`.
 
-    Raises msgspec.DecodeError when the body is no page, or breaks off.
+    Raises msgspec.DecodeError when the body is no page, or incomplete.
     """
-    coming, head = past_head(pieces, _HEAD)
+    coming, head = skip_head(pieces, _HEAD)
     if head is None:
         yield _whole_page(b"".join(coming))
         return
-    for cut in cuts(coming, part_bytes):
-        end = None if cut.end is None else _END.decode(cut.end)
-        yield Part(decoded(cut.text, _ROWS.decode, _row), cut.text, end)
-        del cut  # before more is read: it may hold a large document
+    for rows in row_lists(coming, part_bytes):
+        end = None if rows.end is None else _END.decode(rows.end)
+        yield Part(decode_rows(rows.text, _ROWS.decode, _row), rows.text, end)
+        del rows  # before more is read: it may hold a large document
 
 
 def _whole_page(text: bytes) -> Part:
-    """A page that somebody on the way has written anew, not in lines."""
+    """A page that a proxy has reformatted, so that its rows are no lines."""
     page = _PAGE.decode(text)
     return Part(page.results, text, End(page.last_seq, page.pending))
 
@@ -84,7 +84,7 @@ def _row(line: bytes) -> Row:
     try:
         return _ROW.decode(line)
     except (msgspec.DecodeError, RecursionError):
-        found = by_sight(line, _ROW_BY_SIGHT)
+        found = match_row(line, _ROW_PATTERN)
     return Row(
         id=msgspec.Raw(found["id"]),
         changes=(Leaf(found["rev"].decode()),),

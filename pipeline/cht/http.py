@@ -13,7 +13,7 @@ from typing import NotRequired, TypedDict, TypeVar, Unpack
 import httpx
 import msgspec
 
-from pipeline.cht.urllib3_transport import NoTls, UntrustedCertificate, Wire
+from pipeline.cht.urllib3_transport import NoTls, UntrustedCertificate, Urllib3Transport
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 
 Shape = TypeVar("Shape")
@@ -92,7 +92,7 @@ class HttpClient:
                 headers={**headers, "Accept": "application/json"},
                 follow_redirects=False,
                 trust_env=False,
-                transport=transport or Wire(trusted),
+                transport=transport or Urllib3Transport(trusted),
             )
         except httpx.InvalidURL as error:
             raise SettingsWrong(f"{url} is not the URL of a CHT: {error}") from error

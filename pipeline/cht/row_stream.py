@@ -1,6 +1,6 @@
-"""CouchDB's long answers as streams, cut into parts of whole rows: it gives each row a line.
+"""CouchDB's long responses as streams, split into lists of whole rows: each row is a line.
 
-So an answer with documents of any size needs no more memory than a part and the largest document.
+So a response with documents of any size needs no more memory than a part and the largest document.
 """
 
 import re
@@ -19,20 +19,20 @@ _LONGEST_END = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Cut:
-    """`text` is a JSON list of rows, perhaps with a null at its end.
+class RowList:
+    """`text` is a JSON list of rows, which may end with a null.
 
-    The last cut alone has an `end`: the object of what stands below the rows.
+    Only the last list has an `end`: a JSON object of what follows the rows in the response.
     """
 
     text: bytearray
     end: bytes | None = None
 
 
-def past_head(
+def skip_head(
     pieces: Iterable[bytes], head: re.Pattern[bytes]
 ) -> tuple[Iterator[bytes], re.Match[bytes] | None]:
-    """What comes after the head; everything, and None, where somebody wrote the answer anew."""
+    """What follows the head; everything, and None, if a proxy has reformatted the response."""
     coming = iter(pieces)
     opening = b""
     while not (found := head.match(opening)) and len(opening) < _LONGEST_HEAD:
@@ -43,43 +43,44 @@ def past_head(
     return chain([opening[found.end() :] if found else opening], coming), found
 
 
-def cuts(pieces: Iterable[bytes], part_bytes: int) -> Iterator[Cut]:
-    """Raises msgspec.DecodeError when the answer breaks off. No line but the first after the rows
-    begins with a bracket.
+def row_lists(pieces: Iterable[bytes], part_bytes: int) -> Iterator[RowList]:
+    """Lists of at least `part_bytes`. Raises msgspec.DecodeError when the response is incomplete.
+
+    The first line after the rows is the only one that begins with a bracket.
     """
     text, has_ended = bytearray(b"["), False
     for piece in chain([b"\n"], pieces):
-        cut = len(text) + piece.rfind(b"\n") + 1
+        line_start = len(text) + piece.rfind(b"\n") + 1
         has_line = b"\n" in piece
         text += piece
         if len(text) < part_bytes or not has_line or has_ended:
             continue
-        has_ended = text.rfind(b"\n]", max(cut - _LONGEST_END, 0), cut) >= 0
+        has_ended = text.rfind(b"\n]", max(line_start - _LONGEST_END, 0), line_start) >= 0
         if has_ended:
             continue
-        rest = text[cut:]
-        text[cut:] = b"null]"
-        part = Cut(text)
+        rest = text[line_start:]
+        text[line_start:] = b"null]"
+        part = RowList(text)
         text = bytearray(b"[\n") + rest
         yield part
         del part  # before more is read: it may hold a large document
     yield _last(text)
 
 
-def _last(text: bytearray) -> Cut:
+def _last(text: bytearray) -> RowList:
     at = text.rfind(b"\n]")
     if at < 0:
-        raise msgspec.DecodeError("the answer breaks off")
+        raise msgspec.DecodeError("the response is incomplete")
     end = b"{" + text[at + 2 :].lstrip(b", \r\n")
     text[at:] = b"]"
-    return Cut(text, end)
+    return RowList(text, end)
 
 
-def decoded(
+def decode_rows(
     text: bytearray, decode: Callable[[bytearray], list[Row | None]], row: Callable[[bytes], Row]
 ) -> list[Row]:
-    """Row by row where all at once fails: a document with half a surrogate pair or nested too
-    deeply must not hold back the others.
+    """Decodes row by row if all at once fails: a document with half a surrogate pair, or nested too
+    deeply, must not affect the others.
     """
     try:
         rows = decode(text)
@@ -89,9 +90,9 @@ def decoded(
     return [row for row in rows if row is not None]
 
 
-def by_sight(line: bytes, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
-    """For a row that cannot be taken apart."""
+def match_row(line: bytes, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
+    """For a row that cannot be decoded."""
     found = pattern.fullmatch(line)
     if not found:
-        raise msgspec.DecodeError("a line of the answer is no row")
+        raise msgspec.DecodeError("a line of the response is no row")
     return found

@@ -1,5 +1,5 @@
-"""urllib3 beneath httpx: CouchDB sends a piece per document, which httpx's own wire takes apart in
-Python at five times the cost (docs/decisions/sync-speed.md).
+"""urllib3 as httpx's transport: CouchDB sends each row as an HTTP chunk, and httpx's own transport,
+which parses chunks in Python, needs two to three times the CPU (docs/decisions/sync-speed.md).
 """
 
 import http.client
@@ -26,23 +26,23 @@ class UntrustedCertificate(httpx.ConnectError):
 
 
 class NoTls(httpx.ConnectError):
-    """What answers does not speak TLS."""
+    """The server does not speak TLS."""
 
 
-class Wire(httpx.BaseTransport):
-    """Connections are kept and may be used by several threads; nothing is retried or followed.
+class Urllib3Transport(httpx.BaseTransport):
+    """Keeps connections alive, is thread-safe, and neither retries nor follows redirects.
 
     The certificates in the file `authorities` are trusted besides those of the system.
     """
 
     def __init__(self, authorities: Path | None = None) -> None:
-        trusting = _trusting(authorities) if authorities else None
-        self._pools = urllib3.PoolManager(maxsize=8, ssl_context=trusting)
+        ssl_context = _ssl_context(authorities) if authorities else None
+        self._pools = urllib3.PoolManager(maxsize=8, ssl_context=ssl_context)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         limits = request.extensions["timeout"]
         with _translated():
-            answer = self._pools.urlopen(
+            response = self._pools.urlopen(
                 request.method,
                 str(request.url),
                 body=request.read() or None,
@@ -53,33 +53,33 @@ class Wire(httpx.BaseTransport):
                 preload_content=False,
                 decode_content=False,
             )
-        headers = list(answer.headers.iteritems())
-        return httpx.Response(answer.status, headers=headers, stream=_Body(answer))
+        headers = list(response.headers.iteritems())
+        return httpx.Response(response.status, headers=headers, stream=_Body(response))
 
     def close(self) -> None:
         self._pools.clear()
 
 
 class _Body(httpx.SyncByteStream):
-    def __init__(self, answer: urllib3.BaseHTTPResponse) -> None:
-        self._answer = answer
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self._response = response
         self._is_read = False
 
     def __iter__(self) -> Iterator[bytes]:
         with _translated():
-            while piece := self._answer.read(_PIECE_BYTES, decode_content=False):
+            while piece := self._response.read(_PIECE_BYTES, decode_content=False):
                 yield piece
         self._is_read = True
 
     def close(self) -> None:
-        """A connection whose answer was not read to its end cannot be used again."""
+        """A connection whose response was not read to its end cannot be reused."""
         if self._is_read:
-            self._answer.release_conn()
+            self._response.release_conn()
         else:
-            self._answer.close()
+            self._response.close()
 
 
-def _trusting(authorities: Path) -> ssl.SSLContext:
+def _ssl_context(authorities: Path) -> ssl.SSLContext:
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(authorities)
@@ -98,13 +98,13 @@ def _translated() -> Iterator[None]:
         yield
     except urllib3.exceptions.SSLError as error:
         raise _tls_error(error) from error
-    except urllib3.exceptions.NewConnectionError as error:  # urllib3 counts it among the time-outs
+    except urllib3.exceptions.NewConnectionError as error:  # a timeout to urllib3
         raise httpx.ConnectError(_reason(error)) from error
     except urllib3.exceptions.TimeoutError as error:
         raise httpx.ReadTimeout(str(error)) from error
     except urllib3.exceptions.LocationValueError as error:
         raise httpx.UnsupportedProtocol(str(error)) from error
-    except (ValueError, UnicodeError):  # its text repeats the header, which may be a secret
+    except (ValueError, UnicodeError):  # its message repeats the header, which may be a secret
         raise httpx.LocalProtocolError("a header cannot be sent as it is") from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise httpx.NetworkError(_reason(error)) from error
@@ -126,8 +126,8 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _reason(error: Exception) -> str:
-    """The system's own words, without what urllib3 and http.client say of their own workings."""
+    """The operating system's message, without the internals of urllib3 and http.client."""
     cause = _cause(error)
     if isinstance(cause, OSError) and not isinstance(cause, http.client.HTTPException):
         return cause.strerror or str(cause)
-    return "the connection broke off"
+    return "the connection was lost"

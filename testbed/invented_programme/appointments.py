@@ -56,19 +56,19 @@ class Appointments:
         return ordinary + special
 
     def _oddities_of_first(self, site: Site, patients: list[Document]) -> list[Document]:
-        """No date; only a shortcode; nobody known; a second appointment of the same patient."""
+        """No date; only a shortcode; an unknown patient; a second appointment of one patient."""
         undated, by_shortcode = (self._trace(site, patient) for patient in patients[:2])
         undated["fields"]["trace_details"]["missed_appointment_date"] = ""
         for key in ("inputs", "patient_uuid"):
             del by_shortcode["fields"][key]
-        stranger = {**patients[2], "_id": invented_id(self._draw), "patient_id": "00417"}
+        unknown = {**patients[2], "_id": invented_id(self._draw), "patient_id": "00417"}
         earlier = self._trace(site, patients[-1])
         missed = self._now.date() - timedelta(days=EARLIER_APPOINTMENT_DAYS)
         earlier["fields"]["trace_details"]["missed_appointment_date"] = missed.isoformat()
-        return [undated, by_shortcode, self._trace(site, stranger), earlier]
+        return [undated, by_shortcode, self._trace(site, unknown), earlier]
 
     def _oddities_of_second(self, site: Site, patients: list[Document]) -> list[Document]:
-        """Somebody who died, somebody muted, the uuid where the shortcode belongs."""
+        """A patient who died, a muted patient, the uuid where the shortcode belongs."""
         dead, muted, by_uuid = patients[:3]
         dead["date_of_death"] = self._days_ago(25).date().isoformat()
         muted["muted"] = f"{self._days_ago(40).astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"

@@ -10,7 +10,7 @@ STATES = ("Ready", "Completed", "Cancelled", "Ready")
 
 
 def tasks(now: datetime, draw: Random, site: Site, traces: list[Document]) -> list[Document]:
-    """Following up patients, and visiting households: some of these nobody has looked at since."""
+    """Follow-ups of patients, and visits of households, some of which are left unattended."""
     areas = {patient["_id"]: area for area in site.areas for patient in area.patients}
     known = [trace for trace in traces if trace["fields"].get("patient_uuid") in areas]
     follow_ups = [
@@ -128,7 +128,7 @@ def _about(task: Document, contact: str, name: str, form: str) -> None:
 
 
 def _duplicate(task: Document) -> Document:
-    """A second phone of the same user made the same task; the later one gave way."""
+    """A task that a second phone of the same user created as well, and then cancelled."""
     authored = task["authoredOn"] + 4_000
     return {
         **task,

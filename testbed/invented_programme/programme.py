@@ -16,7 +16,7 @@ MALAWI = timezone(timedelta(hours=2))  # without daylight saving
 
 
 def documents(now: datetime, seed: int = 1) -> list[Document]:
-    """All documents of the programme as it stands at `now` (with a time zone)."""
+    """All documents of the programme at `now`, which has a time zone."""
     now = now.astimezone(MALAWI)
     draw = Random(seed)  # noqa: S311 - invents, protects nothing
     sites = Population(now, draw).sites()

@@ -44,7 +44,7 @@ def read(path: Path) -> Iterator[StoredDocument]:
             if line.last_seq is None:
                 yield _document(line)
     except ValueError as error:
-        raise SettingsWrong(f"{path}, line {number}: this is no row of a changes feed.") from error
+        raise SettingsWrong(f"{path}, line {number}: not a row of a changes feed.") from error
     except (OSError, EOFError, zlib.error) as error:
         raise SettingsWrong(f"{path} cannot be read: {error}.") from error
     if line is None or line.last_seq is None:

@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Sequence
 
-# CouchDB's begin with these bytes too ("g1AA…"), which tells a genuine sequence from a made-up one.
+# CouchDB's begin with these bytes too ("g1AA…"); a sequence without them is malformed.
 OPENING = b"\x83\x50\x00\x00"
 INSTANCE_BYTES = 8
 OPAQUE = re.compile(r"(?:[0-9]+-)?([A-Za-z0-9_-]+)")

@@ -175,7 +175,7 @@ def doubtful(database: Address, faulty_door: FaultyDoor, tmp_path: Path) -> Work
         (503, "failed (503: scripted)"),
         ("html", "answered with a login page instead of data"),
         ("garbage", "sent a response that cannot be read"),
-        ("half", "cannot be reached: the connection broke off."),
+        ("half", "cannot be reached: the connection was lost."),
     ],
 )
 def test_what_the_cht_does_wrong_is_named_and_nothing_is_half_written(
