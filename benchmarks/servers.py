@@ -5,15 +5,12 @@ CouchDB, with an administrator's credentials; the documents go into a database t
 the run and dropped after it. Without it the simulated CHT is used.
 """
 
-import multiprocessing
 import os
 import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 from urllib.parse import unquote, urlsplit
@@ -23,9 +20,10 @@ import httpx
 from benchmarks.documents import report
 from pipeline.database import Address
 from testbed import databases
-from testbed.simulated_cht.server import serve
+from testbed.simulated_cht import process as simulated_cht
+from testbed.simulated_cht.accounts import ADMINISTRATOR, ADMINISTRATOR_PASSWORD
 
-_ADMINISTRATOR, _PASSWORD = "medic", "password"
+_FEED = Path(__file__).parents[1] / "tests" / "data" / "cht-wire" / "changes.jsonl.gz"
 SOURCE = "bench/medic"
 _WRITTEN_AT_ONCE = 2000
 
@@ -72,22 +70,8 @@ def _server() -> Iterator[tuple[str, str, str, bool]]:
         url = f"{parts.scheme}://{parts.hostname}:{parts.port or 5984}"
         yield url, unquote(parts.username or ""), unquote(parts.password or ""), False
         return
-    processes = multiprocessing.get_context("spawn")
-    announcing, said = processes.Pipe()
-    process = processes.Process(target=_simulate, args=(said,), daemon=True)
-    process.start()
-    try:
-        if not announcing.poll(60):
-            raise SystemExit("The simulated CHT did not start.")
-        yield announcing.recv().split()[-1], _ADMINISTRATOR, _PASSWORD, True
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _simulate(said: Connection) -> None:
-    feed = Path(__file__).parents[1] / "tests" / "data" / "cht-wire" / "changes.jsonl.gz"
-    serve(feed, "127.0.0.1", 0, _PASSWORD, datetime.now(UTC), said.send)
+    with simulated_cht.running(_FEED) as cht:
+        yield cht.url, ADMINISTRATOR, ADMINISTRATOR_PASSWORD, True
 
 
 @contextmanager

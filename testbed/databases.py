@@ -56,12 +56,13 @@ def created(at: Address, template: str = "template0") -> Iterator[Address]:
 
 
 @contextmanager
-def migrated(at: Address, source: str) -> Iterator[Address]:
-    """A new database with the worklist's tables, for the instance and source `source`."""
+def migrated(at: Address, source: str | None = None) -> Iterator[Address]:
+    """A new database with the worklist's tables; named for an instance if a source is given."""
     with created(at) as address:
         connecting = engine(address)
         with connecting.begin() as connection:
             migrate(connection, Settings.read({}).postgres)
-            name_instance(connection, source.partition("/")[0], source, now(connection))
+            if source:
+                name_instance(connection, source.partition("/")[0], source, now(connection))
         connecting.dispose()
         yield address

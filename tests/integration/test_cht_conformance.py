@@ -15,7 +15,6 @@ import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +22,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from testbed.simulated_cht.server import serve
+from testbed.simulated_cht.process import running
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "cht-wire"
 NOT_SIMULATED = {"version", "targets of a period"}  # endpoints that nothing here calls
@@ -65,18 +64,10 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     feed = tmp_path_factory.mktemp("feed") / "before.jsonl.gz"
     _write_state_before_the_exchanges(feed)
-    context = get_context("spawn")
-    said = context.Queue()
-    process = context.Process(
-        target=serve,
-        args=(feed, "127.0.0.1", 0, PASSWORD, datetime(2026, 11, 22, 11, tzinfo=UTC), said.put),
-        kwargs={"couchdb_port": 0},
-    )
-    process.start()
-    yield Server(*(said.get(timeout=20).rsplit(" ", 1)[1] for _ in range(2)))
-    process.terminate()
-    process.join(timeout=10)
-    assert process.exitcode == 0
+    moment = datetime(2026, 11, 22, 11, tzinfo=UTC)
+    with running(feed, PASSWORD, moment, with_couchdb=True) as cht:
+        yield Server(cht.url, cht.couchdb_url)
+    assert cht.process.exitcode == 0
 
 
 def _write_state_before_the_exchanges(path: Path) -> None:
