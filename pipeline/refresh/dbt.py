@@ -95,7 +95,7 @@ def project_hash() -> str:
     digest = hashlib.sha256()
     for path in sorted(DBT_PROJECT.rglob("*")):
         is_definition = path.name == "tasks.yml" or path.parent.name == "examples"
-        if path.suffix in {".sql", ".yml"} and not is_definition:
+        if path.suffix in {".sql", ".yml", ".md"} and not is_definition:
             digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + b"\0")
             digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()
