@@ -98,7 +98,7 @@ def _rows(connection: psycopg.Connection, case: Case) -> Rows:
             task.is_withdrawn,
             task.is_timely,
             task.state
-        from worklist_build.int_task_judged as task
+        from worklist_build.int_ledger as task
         where
             task.source_id = any(%s)
             and task.definition = %s

@@ -28,14 +28,23 @@
 
 {#- Rows of documents that changed, and of definitions that changed or were dropped. -#}
 {% macro delete_changed_findings() %}
+    {%- set changed_definitions = ref('int_definition_changed') -%}
     {{ delete_changed_documents() }}
     {%- if is_incremental() -%}
         ;
         delete from {{ this }} as known
         where known.definition = any(array(
-            select refreshed.definition
-            from {{ source('build', 'refreshed_definition') }} as refreshed
-            where {{ is_changed_definition('refreshed.definition') }}
+            select changed.definition from {{ changed_definitions }} as changed
         ))
     {%- endif -%}
+{% endmacro %}
+
+{#- Appointments of the subjects that something changed for; those that are left are written anew. -#}
+{% macro delete_appointments_of_changed_subjects() %}
+    {%- set subjects = ref('int_subject_changed') -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }} as known
+        where known.subject_key = any(array(select changed.subject_key from {{ subjects }} as changed));
+    {%- endif -%}
+    {{ delete_dropped_definitions() }}
 {% endmacro %}

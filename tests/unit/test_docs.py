@@ -46,9 +46,10 @@ def test_every_flag_and_standing_is_explained() -> None:
     sql = "".join(
         (PROJECT / "dbt_project" / path).read_text()
         for path in (
-            "macros/standing.sql",
+            "models/intermediate/int_ledger.sql",
             "models/intermediate/int_task_dated.sql",
-            "models/intermediate/int_task_described.sql",
+            "models/intermediate/int_task_placed.sql",
+            "models/intermediate/int_task_standing.sql",
             "models/tasks/task.sql",
         )
     )

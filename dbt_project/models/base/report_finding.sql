@@ -15,18 +15,22 @@ document as not materialized (
     select * from {{ ref('stg_document') }}
 ),
 
-report as not materialized (
+report as (
     select * from {{ ref('report') }}
+),
+
+changed_definition as not materialized (
+    select * from {{ ref('int_definition_changed') }}
 ){% if is_incremental() %},
 
 changed_form as (
     select task_resolver.form
     from {{ source('app', 'task_resolver') }} as task_resolver
-    where {{ is_changed_definition('task_resolver.definition') }}
+    where task_resolver.definition in (select changed.definition from changed_definition as changed)
     union
     select unnest(task_definition.tracing_forms)
     from {{ source('app', 'task_definition') }} as task_definition
-    where {{ is_changed_definition('task_definition.name') }}
+    where task_definition.name in (select changed.definition from changed_definition as changed)
 ),
 
 changed as (

@@ -1,151 +1,72 @@
--- What each task is about and when it opens, is due and closes: days in the programme's zone, both
--- ends included. No days where they depend on the day of reading (int_task_windowed).
-with task_source as (
-    select * from {{ ref('task_source') }}
-),
-
-report as (
-    select * from {{ ref('report') }}
-),
-
-contact as (
-    select * from {{ ref('contact') }}
-),
-
-task_definition as (
-    select * from {{ source('app', 'task_definition') }}
-),
-
-task_event as (
-    select * from {{ source('app', 'task_event') }}
-),
-
-programme as (
-    select * from {{ source('app', 'programme') }}
-),
-
--- a report without a date that can be true counts from when it landed
-asking as (
+-- When each task opens, is due and closes: days in the programme's zone, both ends included. No days
+-- where they depend on the day of reading (int_task_floating).
+with read as (
     select
-        false as is_contact,
-        report.uuid,
-        report.reported_at,
-        coalesce(report.reported_at, report.saved_at) as counts_from,
-        report.is_dated_for_the_cht as is_dated,
-        report.has_bad_date,
-        report.subject_key,
-        report.former_keys,
-        report.subject_uuid,
-        report.is_ambiguous,
-        report.sender_uuid,
-        report.sender_place_uuid,
-        report.is_altered,
-        report.is_deleted,
-        report.is_flagged_deleted
-    from report
-    union all
-    select
-        true,
-        contact.uuid,
-        contact.reported_at,
-        coalesce(
-            contact.reported_at, case when contact.has_bad_date then contact.saved_at end
-        ),
-        contact.is_dated_for_the_cht,
-        contact.has_bad_date,
-        contact.uuid,
-        '[]',
-        contact.uuid,
-        false,
-        null,
-        null,
-        contact.is_altered,
-        contact.is_deleted,
-        contact.is_flagged_deleted
-    from contact
-),
-
-read as (
-    select
-        task_source.task_id,
-        task_source.source_id,
-        task_source.is_contact,
-        task_source.definition,
-        task_source.event,
-        task_source.is_scheduled,
+        task_source.*,
+        source_document.reported_at,
+        source_document.counts_from,
+        source_document.is_dated,
+        source_document.has_bad_date,
+        source_document.subject_key,
+        source_document.subject_uuid,
+        source_document.is_ambiguous,
+        source_document.sender_uuid,
+        source_document.sender_place_uuid,
+        source_document.is_altered,
+        source_document.is_deleted,
+        source_document.is_flagged_deleted,
         task_source.definition || '~' || task_source.event || coalesce(
             case when task_source.is_scheduled then substring(task_source.task_id from '-[0-9]+$') end,
             ''
         ) as series,
-        task_source.is_cleared,
-        task_source.cleared_at,
-        task_source.appointment_text,
-        task_source.contact_label,
-        task_source.reported_patient_name,
-        task_source.reported_patient_id,
-        task_source.reported_patient_uuid,
-        task_source.is_applicable,
-        asking.reported_at,
-        asking.counts_from,
-        asking.is_dated,
-        asking.has_bad_date,
-        asking.subject_key,
-        asking.former_keys,
-        asking.subject_uuid,
-        asking.is_ambiguous,
-        asking.sender_uuid,
-        asking.sender_place_uuid,
-        asking.is_altered,
-        asking.is_deleted,
-        asking.is_flagged_deleted,
         programme.timezone,
         task_definition.appointment_path is not null as has_appointment,
         app.read_day(task_source.appointment_text, programme.timezone) as appointment_on,
-        (asking.counts_from at time zone programme.timezone)::date as reported_on,
+        (source_document.counts_from at time zone programme.timezone)::date as reported_on,
         app.read_local_day(task_source.scheduled_text, programme.timezone) as scheduled_on,
-        named.due_on as named_on,
+        app.read_day(task_source.due_text, programme.timezone) + task_event.offset_days as named_on,
         task_event.days,
         task_event.start_days,
         task_event.end_days
-    from task_source
-    cross join programme
-    inner join asking
-        on task_source.source_id = asking.uuid
-        and task_source.is_contact = asking.is_contact
-    inner join task_definition
+    from {{ ref('task_source') }} as task_source
+    cross join {{ source('app', 'programme') }} as programme
+    inner join {{ ref('int_source_document') }} as source_document
+        on task_source.source_id = source_document.uuid
+        and task_source.is_contact = source_document.is_contact
+    inner join {{ source('app', 'task_definition') }} as task_definition
         on task_source.definition = task_definition.name
-    inner join task_event
+    inner join {{ source('app', 'task_event') }} as task_event
         on task_source.definition = task_event.definition
         and task_source.event = task_event.event
-    -- a day is none whose window would lead to days that cannot be read
-    left join lateral (
-        select read_day.due_on
-        from (
-            select
-                app.read_day(task_source.due_text, programme.timezone) + task_event.offset_days
-                    as due_on
-        ) as read_day
-        where
-            app.readable_day(read_day.due_on - task_event.start_days) is not null
-            and app.readable_day(read_day.due_on + task_event.end_days) is not null
-    ) as named
-        on true
+),
+
+named as (
+    select
+        read.*,
+        -- a day counts only if its whole window can be read
+        case
+            when
+                app.readable_day(read.named_on - read.start_days) is not null
+                and app.readable_day(read.named_on + read.end_days) is not null
+                then read.named_on
+        end as readable_on
+    from read
 ),
 
 due as (
     select
-        read.*,
+        named.*,
         case
-            when read.days is not null
-                then coalesce(read.scheduled_on, read.reported_on) + read.days
-            else coalesce(read.named_on, read.scheduled_on, read.reported_on)
+            when named.days is not null
+                then coalesce(named.scheduled_on, named.reported_on) + named.days
+            else coalesce(named.readable_on, named.scheduled_on, named.reported_on)
         end as due_on,
         case
-            when read.days is null then read.named_on is not null
-            when read.is_scheduled then read.scheduled_on is not null
-            else read.is_dated
+            when named.days is null then named.readable_on is not null
+            when named.is_scheduled then named.scheduled_on is not null
+            else named.is_dated
         end as has_due_date
-    from read
+    from named
 )
 
 select
@@ -154,27 +75,27 @@ select
     due.is_contact,
     due.definition,
     due.event,
-    due.is_cleared,
-    due.cleared_at,
     due.contact_label,
     due.reported_patient_name,
     due.reported_patient_id,
     due.reported_patient_uuid,
     due.is_applicable,
+    due.is_deleted,
+    due.is_deleted or due.is_flagged_deleted as is_withdrawn,
+    due.is_cleared,
+    due.cleared_at,
     due.reported_at,
     due.counts_from,
     due.subject_key,
-    due.former_keys,
     due.subject_uuid,
     due.sender_uuid,
     due.sender_place_uuid,
-    due.is_deleted,
-    due.is_flagged_deleted,
     due.appointment_on,
     coalesce(due.appointment_on, due.reported_on) as visits_from,
     due.series,
-    {{ appointment_key('due.series', 'due.subject_uuid', 'due.appointment_on') }}
-        as appointment_key,
+    coalesce(
+        {{ appointment_key('due.series', 'due.subject_uuid', 'due.appointment_on') }}, due.task_id
+    ) as appointment_key,
     due.due_on - due.start_days as opens_on,
     due.due_on,
     due.due_on + due.end_days as closes_on,
@@ -196,5 +117,5 @@ select
             case when due.is_ambiguous then 'ambiguous_patient' end
         ],
         null
-    ) as flags
+    ) as source_flags
 from due

@@ -1,11 +1,7 @@
 -- Tasks whose patient somebody still has to look for: confirmed as missed by an answer that counts,
 -- for a reason for which somebody goes; nothing shows that the patient came, and nobody went since.
--- The offsets keep PostgreSQL from reading all reports through for one site.
-select
-    task.task_id,
-    task.patient_uuid,
-    task.verified_at
-from {{ ref('int_task_judged') }} as task
+select task.*
+from {{ ref('int_task_standing') }} as task
 inner join {{ source('app', 'task_definition') }} as task_definition
     on task.definition = task_definition.name
 where
@@ -25,16 +21,14 @@ where
             trace.patient_uuid = task.patient_uuid
             and trace.definition = task.definition
             and trace.traced_at > task.verified_at
-        offset 0
     )
     -- of the same appointment another event may ask too
     and not exists (
-        select from {{ ref('int_task_answered') }} as other
+        select from {{ ref('int_task_standing') }} as other
         where
             other.patient_uuid = task.patient_uuid
             and other.definition = task.definition
             and other.appointment_on = task.appointment_on
             and other.verification_outcome = 'visited'
             and not other.is_withdrawn
-        offset 0
     )

@@ -1,8 +1,5 @@
--- Our own answers with their way to the CHT. The outbox knows under which id the CHT has the report,
--- since one of the two ways of writing leaves it to the CHT to choose one. Looked up for each answer,
--- which the offset keeps so: a join that was planned while nobody had answered yet would read the
--- whole outbox for each. No import CTE: PostgreSQL does not look into a view that has one, and would
--- sort the answers of each task to find the last.
+-- Answers accepted here, with their delivery to the CHT. The outbox knows the id that the CHT has the
+-- report under, which may have been chosen by the CHT.
 select
     verification.verification_id,
     outbox.report_id::varchar as report_id,
@@ -24,9 +21,5 @@ select
     outbox.sent_at,
     outbox.confirmed_at
 from {{ source('app', 'verification') }} as verification
-cross join lateral (
-    select outbox.*
-    from {{ source('app', 'outbox') }} as outbox
-    where outbox.verification_id = verification.verification_id
-    offset 0
-) as outbox
+inner join {{ source('app', 'outbox') }} as outbox
+    on verification.verification_id = outbox.verification_id

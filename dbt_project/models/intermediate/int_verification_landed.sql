@@ -1,6 +1,5 @@
 -- Verifications that only the CHT knows, such as ones made there, void ones too. Copies of one report
--- count once. Ours are looked up for each (int_verification_accepted). No import CTE: PostgreSQL does
--- not look into a view that has one, and would read all of them for one task.
+-- count once.
 select
     verification_report.report_id,
     verification_report.task_id,
@@ -42,15 +41,17 @@ cross join lateral (
 ) as verifier
 where
     (verification_report.outcome is not null or not verification_report.is_deleted)
-    and not {{ is_accepted_here('verification_report') }}
+    and not exists (
+        select from {{ ref('int_verification_accepted') }} as accepted
+        where {{ is_accepted_as('accepted', 'verification_report') }}
+    )
     -- of ours that were deleted in the CHT, the outbox tells
     and not (
         verification_report.is_deleted
         and exists (
             select from {{ source('app', 'outbox') }} as own
             where own.report_id = verification_report.report_id
-            offset 0
-        )
+            )
     )
     and not exists (
         select from {{ source('app', 'verification') }} as own
@@ -59,7 +60,6 @@ where
             and own.round = verification_report.round
             and own.outcome = verification_report.outcome
             and own.verification_id::text = verification_report.verification_id
-        offset 0
     )
     and not exists (
         select from {{ ref('verification_report') }} as copy

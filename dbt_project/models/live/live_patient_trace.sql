@@ -1,7 +1,6 @@
--- No import CTE: PostgreSQL reads a view with one through where another query joins it.
 select
     report.uuid as report_uuid,
-    report.subject_uuid as patient_uuid,
+    report.subject_key as patient_uuid,
     task_definition.name as definition,
     report.form as trace_form,
     report.reported_at as traced_at,

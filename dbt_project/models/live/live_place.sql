@@ -1,4 +1,3 @@
--- No import CTE: PostgreSQL reads a view with one through where another query joins it.
 select
     place.place_uuid,
     place.place_name,

@@ -1,4 +1,3 @@
--- No import CTE: PostgreSQL reads a view with one through where another query joins it.
 select
     report.uuid as report_uuid,
     report.form,

@@ -43,7 +43,6 @@ cross join lateral (
     select nullif(verification.note, '') as note
     from {{ source('app', 'verification') }} as verification
     where verification.verification_id = outbox.verification_id
-    offset 0
 ) as verification
 
 union all
@@ -61,5 +60,4 @@ where
     and not exists (
         select from {{ source('app', 'outbox') }} as own
         where own.report_id = verification_report.report_id
-        offset 0
     )

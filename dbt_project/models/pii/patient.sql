@@ -1,4 +1,3 @@
--- No import CTE: PostgreSQL reads a view with one through where another query joins it.
 select
     contact.uuid as patient_uuid,
     contact.contact_name as patient_name,

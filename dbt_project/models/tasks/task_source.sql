@@ -13,41 +13,23 @@ with staged as (
     select * from {{ ref('stg_task_source') }}
 ),
 
-document as not materialized (
+document as (
     select * from {{ ref('stg_document') }}
 ),
 
-task_definition as (
-    select * from {{ source('app', 'task_definition') }}
+changed_definition as materialized (
+    select * from {{ ref('int_definition_changed') }}
 ),
 
-refreshed_definition as (
-    select * from {{ source('build', 'refreshed_definition') }}
-),
-
-report as not materialized (
+report as (
     select * from {{ ref('report') }}
 ),
 
-contact as not materialized (
+contact as (
     select * from {{ ref('contact') }}
 ),
 
 {% if is_incremental() -%}
-changed_definition as (
-    select
-        task_definition.name,
-        task_definition.applies_to = 'contacts' as asks_contacts,
-        task_definition.applies_to_type
-    from task_definition
-    where not exists (
-        select from refreshed_definition
-        where
-            refreshed_definition.definition = task_definition.name
-            and refreshed_definition.hash = task_definition.hash
-    )
-),
-
 changed as (
     select document.uuid
     from document
@@ -55,15 +37,39 @@ changed as (
         document.landed_number > {{ landed_before('task_source') }}
         and document.is_forgotten is not true
     union
-    {{ sources_asked_anew('report', 'form', asks_contacts=false) }}
+    select report.uuid
+    from report
+    where
+        -- asked once, so that nothing is read where no definition changed
+        exists (select from changed_definition)
+        and exists (
+            select from changed_definition
+            where
+                not changed_definition.applies_to_contacts
+                and (
+                    changed_definition.applies_to_type is null
+                    or report.form = any(changed_definition.applies_to_type)
+                )
+        )
     union
-    {{ sources_asked_anew('contact', 'contact_type', asks_contacts=true) }}
+    select contact.uuid
+    from contact
+    where
+        -- asked once, so that nothing is read where no definition changed
+        exists (select from changed_definition)
+        and exists (
+            select from changed_definition
+            where
+                changed_definition.applies_to_contacts
+                and (
+                    changed_definition.applies_to_type is null
+                    or contact.contact_type = any(changed_definition.applies_to_type)
+                )
+        )
     union
     select known.source_id
     from {{ this }} as known
-    where
-        exists (select from changed_definition)
-        and known.definition in (select changed_definition.name from changed_definition)
+    where known.definition = any(array(select changed_definition.definition from changed_definition))
 ),
 
 {% endif -%}
@@ -75,44 +81,25 @@ fresh as (
     {%- endif %}
 )
 
+{% set columns = [
+    'task_id', 'source_id', 'is_contact', 'definition', 'event', 'is_scheduled', 'scheduled_text',
+    'appointment_text', 'due_text', 'is_cleared', 'cleared_at', 'contact_label',
+    'reported_patient_name', 'reported_patient_id', 'reported_patient_uuid'
+] -%}
 select
-    fresh.task_id,
-    fresh.source_id,
-    fresh.is_contact,
-    fresh.definition,
-    fresh.event,
-    fresh.is_scheduled,
-    fresh.scheduled_text,
-    fresh.appointment_text,
-    fresh.due_text,
-    fresh.is_cleared,
-    fresh.cleared_at,
-    fresh.contact_label,
-    fresh.reported_patient_name,
-    fresh.reported_patient_id,
-    fresh.reported_patient_uuid,
+    {% for column in columns -%}
+    fresh.{{ column }},
+    {% endfor -%}
     true as is_applicable,
     {{ this_run() }} as run_number
 from fresh
 {% if is_incremental() -%}
--- what applied before and does not any more stays as a row, so that its task can be taken down
+-- what applied before and does not any more stays as a row, so that its task can be deleted
 union all
 select
-    known.task_id,
-    known.source_id,
-    known.is_contact,
-    known.definition,
-    known.event,
-    known.is_scheduled,
-    known.scheduled_text,
-    known.appointment_text,
-    known.due_text,
-    known.is_cleared,
-    known.cleared_at,
-    known.contact_label,
-    known.reported_patient_name,
-    known.reported_patient_id,
-    known.reported_patient_uuid,
+    {% for column in columns -%}
+    known.{{ column }},
+    {% endfor -%}
     false,
     {{ this_run() }}
 from {{ this }} as known

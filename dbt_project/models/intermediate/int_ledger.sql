@@ -1,5 +1,4 @@
--- Every task as it is shown: with the days counted to today, and what depends on other tasks and
--- answers. Both marts of it are selections.
+-- Every task as it is shown: with its state, the days counted to today, and what is odd about it.
 select
     task.task_id,
     task.task_uuid,
@@ -9,9 +8,17 @@ select
     task.appointment_task_id,
     task.report_count,
     task.last_reported_at,
-    task.state,
+    case task.standing
+        when 'upcoming' then 'Draft'
+        when 'open' then 'Ready'
+        when 'expired' then 'Failed'
+        when 'verified' then 'Completed'
+        when 'resolved' then 'Completed'
+        else 'Cancelled'
+    end as state,
     task.standing,
     task.is_open_as_landed,
+    task.is_withdrawn,
     task.excluded_reason,
     case
         when task.verification_round is null then task.flags
@@ -19,13 +26,13 @@ select
     end
     || case
         when task.standing = 'open' and exists (
-            select from {{ ref('int_task_answered') }} as other
+            select from {{ ref('int_task_standing') }} as other
             where
                 other.patient_uuid = task.patient_uuid
                 and other.definition = task.definition
                 and other.task_id <> task.task_id
                 and coalesce(other.appointment_on <> task.appointment_on, true)
-                and {{ standing('other') }} = 'open'
+                and other.standing = 'open'
         ) then array['duplicate_open']
         else '{}'::text[]
     end
@@ -62,7 +69,19 @@ select
     task.opens_on,
     task.due_on,
     task.closes_on,
-    task.is_timely,
+    -- whether a phone would know it, by the wall clock as phones do
+    task.closes_on > (
+        select
+            app.worklist_now() at time zone programme.timezone
+            - make_interval(days => programme.timely_past_days)
+        from {{ source('app', 'programme') }} as programme
+    )
+    and task.opens_on < (
+        select
+            app.worklist_now() at time zone programme.timezone
+            + make_interval(days => programme.timely_future_days)
+        from {{ source('app', 'programme') }} as programme
+    ) as is_timely,
     greatest(task.today - task.due_on, 0) as days_overdue,
     task.closes_on - task.today as days_left,
     task.resolved_by_report,
@@ -86,4 +105,4 @@ select
         ),
         task.landed_last_round
     ) as last_round
-from {{ ref('int_task_judged') }} as task
+from {{ ref('int_task_standing') }} as task
