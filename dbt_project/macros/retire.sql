@@ -1,20 +1,41 @@
 {#-
-    Takes a relation out of the way without a `drop … cascade`, which would take what stands on it
-    along: views go on reading the retired one until they are replaced.
+    Renames a relation that cannot be replaced in place. `drop … cascade` would also drop what reads
+    it, such as published marts and analysts' own views; these go on reading the retired relation
+    until they are replaced.
 -#}
 {% macro retire(relation) %}
     {%- if relation is not none -%}
-        {%- set kind = (relation.type | string).replace('_', ' ') -%}
         {%- set name = 'retired_' ~ local_md5(relation ~ modules.datetime.datetime.now())[:12] -%}
-        {% call statement('retire') -%}
-            alter {{ kind }} {{ relation }} rename to {{ name }}
-        {%- endcall %}
+        {%- do adapter.rename_relation(relation, relation.incorporate(path={'identifier': name})) -%}
     {%- endif -%}
 {% endmacro %}
 
 {#-
-    Drops what is retired, and views of models that have left the project, once nothing leans on
-    them any more; the rest waits for another run, and so does what somebody reads.
+    A post-hook of every model: the table that a full refresh of dbt's incremental materialization
+    has just replaced, and would drop with `cascade`.
+-#}
+{% macro retire_replaced_table() %}
+    {%- if execute -%}
+        {%- do retire(load_cached_relation(make_backup_relation(this, 'table'))) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#- Whether this materialized view still reads a relation that was retired since it was built. -#}
+{% macro reads_retired(relation) %}
+    {%- set found = run_query(
+        "select from pg_depend
+        inner join pg_rewrite on pg_depend.objid = pg_rewrite.oid
+        inner join pg_class on pg_depend.refobjid = pg_class.oid
+        where
+            pg_rewrite.ev_class = '" ~ relation ~ "'::regclass
+            and pg_class.relname like 'retired\\_%'"
+    ) -%}
+    {{ return(found | length > 0) }}
+{% endmacro %}
+
+{#-
+    At the end of a run: drops retired relations, and views of models that have left the project,
+    that nothing depends on. The rest waits for a later run, as does what is being read.
 -#}
 {% macro drop_retired() %}
     {%- set models = graph.get('nodes', {}).values() | selectattr('resource_type', 'equalto', 'model') -%}

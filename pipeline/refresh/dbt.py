@@ -38,7 +38,8 @@ class Outcome:
 class Dbt:
     """A dbt that waits for work."""
 
-    def __init__(self, requests: IO[str], answers: IO[str]) -> None:
+    def __init__(self, project: Path, requests: IO[str], answers: IO[str]) -> None:
+        self.project = project
         self._requests = requests
         self._answers = answers
 
@@ -63,13 +64,15 @@ class Dbt:
 
 
 @contextlib.contextmanager
-def running(address: Address, schema: str, table: str, folder: Path) -> Iterator[Dbt]:
+def running(
+    address: Address, schema: str, table: str, folder: Path, project: Path = DBT_PROJECT
+) -> Iterator[Dbt]:
     """A dbt for this database and landing; its artefacts go below `folder`."""
     with connect(address) as connection:
         address = replace(address, role=store.role_to_act_as(connection))
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "pipeline.refresh.dbt"],
-        env=_environment(address, schema, table, folder),
+        env=_environment(address, schema, table, folder, project),
         cwd=DBT_PROJECT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -78,7 +81,7 @@ def running(address: Address, schema: str, table: str, folder: Path) -> Iterator
     )
     requests, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
     try:
-        yield Dbt(requests, answers)
+        yield Dbt(project, requests, answers)
     finally:
         with contextlib.suppress(BrokenPipeError):
             requests.close()
@@ -90,18 +93,20 @@ def running(address: Address, schema: str, table: str, folder: Path) -> Iterator
         answers.close()
 
 
-def project_hash() -> str:
+def project_hash(project: Path) -> str:
     """Changes with everything that dbt builds from."""
     digest = hashlib.sha256()
-    for path in sorted(DBT_PROJECT.rglob("*")):
+    for path in sorted(project.rglob("*")):
         is_definition = path.name == "tasks.yml" or path.parent.name == "examples"
         if path.suffix in {".sql", ".yml", ".md"} and not is_definition:
-            digest.update(path.relative_to(DBT_PROJECT).as_posix().encode() + b"\0")
+            digest.update(path.relative_to(project).as_posix().encode() + b"\0")
             digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def _environment(address: Address, schema: str, table: str, folder: Path) -> dict[str, str]:
+def _environment(
+    address: Address, schema: str, table: str, folder: Path, project: Path
+) -> dict[str, str]:
     return {
         "PATH": os.defpath,
         "HOME": str(folder),
@@ -116,7 +121,7 @@ def _environment(address: Address, schema: str, table: str, folder: Path) -> dic
         "WORKLIST_DBT_DATABASE": address.database,
         "WORKLIST_DBT_LANDING_SCHEMA": schema,
         "WORKLIST_DBT_LANDING_TABLE": table,
-        "DBT_PROJECT_DIR": str(DBT_PROJECT),
+        "DBT_PROJECT_DIR": str(project),
         "DBT_PROFILES_DIR": str(DBT_PROJECT),
         "DBT_TARGET_PATH": str(folder / "dbt"),
         "DBT_LOG_PATH": str(folder / "dbt"),
@@ -148,15 +153,17 @@ def _serve() -> None:
             name, status = node.node_name, node.node_status
             tell({"name": name, "status": status, "done": done, "total": total})
 
+    project = Path(os.environ["DBT_PROJECT_DIR"])
+
     def read_project() -> tuple[dbtRunner, str]:
-        """What was read stays read: reading takes as long as a small refresh."""
-        current, reader = project_hash(), dbtRunner(callbacks=[follow])
+        """Kept between runs: parsing takes as long as a small refresh."""
+        current, reader = project_hash(project), dbtRunner(callbacks=[follow])
         reader.manifest = cast("Any", reader.invoke(["parse"]).result)
         return reader, current
 
-    runner, known = read_project()  # before anybody asks, who is still busy with his own start
+    runner, known = read_project()  # while the parent is still starting
     for line in sys.stdin:
-        if project_hash() != known:
+        if project_hash(project) != known:
             runner, known = read_project()
         done, total = 0, 0
         result = runner.invoke(json.loads(line))

@@ -12,8 +12,8 @@ from pipeline.refresh.dbt import Dbt, Report, project_hash
 LIVE, PUBLISHED = "tag:live", "tag:published"
 # Views change with the project only; what is stored under them is what a refresh is about.
 LIVE_TABLES = f"{LIVE},config.materialized:incremental"
-STORED_MARTS = f"{PUBLISHED},config.materialized:stored"
-MARTS = f"{PUBLISHED},config.materialized:view"
+STORED_MARTS = f"{PUBLISHED},config.materialized:concurrent_materialized_view"
+MARTS = f"{PUBLISHED},config.materialized:replaced_view"
 
 
 def refresh(
@@ -33,11 +33,10 @@ def refresh(
             "Another refresh of this database is running: try again when it has finished."
         )
     try:
-        started_at, current = clock(), project_hash()
+        started_at, current = clock(), project_hash(dbt.project)
         is_known = store.last_project_hash(connection, tier) == current
         failed = _first_failure(dbt, _steps(tier, is_known), report)
-        if not failed and store.has_retired(connection) and _is_published(connection):
-            # what was stored is stored anew, whatever the reason, and marts still read the old
+        if not failed and store.marts_read_retired(connection):
             failed = _first_failure(dbt, [["run", "--select", MARTS]], report)
         store.remember(
             connection, tier, started_at, clock(), failed[0] if failed else None, current
@@ -46,10 +45,6 @@ def refresh(
         store.unlock(connection)
     if failed:
         raise Refused(f"The {tier} refresh failed in {failed[0]}: {failed[1]}")
-
-
-def _is_published(connection: psycopg.Connection) -> bool:
-    return store.last_project_hash(connection, "published") is not None
 
 
 def _steps(tier: str, is_known: bool) -> list[list[str]]:

@@ -82,14 +82,17 @@ def last_project_hash(connection: psycopg.Connection, tier: str) -> str | None:
     return row[0] if row else None
 
 
-def has_retired(connection: psycopg.Connection) -> bool:
-    """Whether dbt has put a relation out of the way that something still leans on."""
+def marts_read_retired(connection: psycopg.Connection) -> bool:
+    """Whether a published mart still reads a materialized view that was retired and built anew."""
     row = connection.execute("""
         select exists (
-            select from pg_class
+            select from pg_depend
+            inner join pg_rewrite on pg_depend.objid = pg_rewrite.oid
+            inner join pg_class as mart on pg_rewrite.ev_class = mart.oid
+            inner join pg_class as retired on pg_depend.refobjid = retired.oid
             where
-                relname like 'retired\\_%'
-                and relnamespace = to_regnamespace('worklist_build')
+                mart.relnamespace = to_regnamespace('worklist')
+                and retired.relname like 'retired\\_%'
         )
     """).fetchone()
     return bool(row and row[0])

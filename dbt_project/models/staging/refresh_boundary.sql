@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='only_row') }}
+{{ config(materialized='incremental', unique_key='only_row') }}
 
 with instance as (
     select * from {{ source('app', 'instance') }}
