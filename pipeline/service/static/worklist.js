@@ -1,4 +1,4 @@
-// For comfort only: every page works without it.
+// Progressive enhancement: every page works without this script.
 "use strict";
 
 const tasks = [...document.querySelectorAll(".task, .task-page, .task-card")];
@@ -6,19 +6,19 @@ const dialog = document.getElementById("keys");
 const answers = { v: "visited", n: "not_visited", c: "cannot_tell" };
 const details = { visited: "visit_date", not_visited: "reason", cannot_tell: "note" };
 
-// A second tap on a slow line must not send the answer twice.
+// Ignore a second tap on a slow connection, so that an answer is sent once.
 document.addEventListener("submit", (event) => {
   if (event.target.method === "dialog") return;
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
 });
 
-// Coming back with the browser's own button: the form may be sent again.
+// After going back in the browser's history, forms may be sent again.
 window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 
-// What only scripts can do is offered only with them.
+// Show the controls that need scripts.
 for (const button of document.querySelectorAll("[data-prints]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());
@@ -28,31 +28,31 @@ for (const button of document.querySelectorAll("[data-opens]")) {
   button.addEventListener("click", () => dialog.showModal());
 }
 
-// On a wide screen there is room for all that narrows the list.
+// Open the filters on a wide screen.
 if (matchMedia("(min-width: 40rem)").matches) {
   for (const more of document.querySelectorAll("details.more")) more.open = true;
 }
 
-// On a narrow screen the tabs scroll sideways: the current one must be in sight.
+// On a narrow screen the tabs scroll sideways; scroll to the current one.
 const tab = document.querySelector(".tabs [aria-current]");
 if (tab) tab.closest("ul").scrollLeft = tab.offsetLeft - 40;
 
-// A note that cannot be kept empty is asked for before it is sent.
+// "Cannot tell yet" needs a note.
 document.addEventListener("change", (event) => {
   const form = event.target.form;
   if (event.target.name === "outcome" && form) form.note.required = form.outcome.value === "cannot_tell";
 });
 
-// The list goes on at the next task; what became of the last is still read out.
+// Focus the next task, and announce the result of the last answer to screen readers.
 window.addEventListener("load", () => {
   const next = location.hash.startsWith("#t-") && document.getElementById(location.hash.slice(1));
   if (next) next.focus();
-  const told = document.querySelector(".stays");
-  if (!told) return;
-  const spoken = document.body.appendChild(document.createElement("p"));
-  spoken.className = "unseen";
-  spoken.setAttribute("aria-live", "polite");
-  setTimeout(() => { spoken.textContent = told.textContent; }, 100);
+  const notice = document.querySelector(".notice.sticky");
+  if (!notice) return;
+  const announcement = document.body.appendChild(document.createElement("p"));
+  announcement.className = "unseen";
+  announcement.setAttribute("aria-live", "polite");
+  setTimeout(() => { announcement.textContent = notice.textContent; }, 100);
 });
 
 function current() {
@@ -67,14 +67,14 @@ function go(step) {
   wanted.scrollIntoView({ block: "nearest" });
 }
 
-// Chooses, and goes to the detail that is asked for; in capitals it is saved at once.
-function answer(outcome, isAtOnce) {
+// Choose an answer and focus its detail, or save it at once.
+function answer(outcome, saveNow) {
   const task = current() || tasks[0];
   const form = task && task.querySelector("form.answer");
   const choice = form && form.querySelector(`[value=${outcome}]`);
   if (!choice) return;
   choice.click();
-  if (isAtOnce) form.requestSubmit();
+  if (saveNow) form.requestSubmit();
   else form.elements[details[outcome]].focus();
 }
 
@@ -107,7 +107,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     return;
   }
-  // Enter saves from the list of reasons too, as it does from the date.
+  // Enter saves from the list of reasons, as it does from the date.
   if (form && event.key === "Enter" && target.matches("select")) {
     event.preventDefault();
     form.requestSubmit();
