@@ -118,7 +118,7 @@ from (
     select distinct
         task.appointment_key,
         task.definition,
-        coalesce(task.subject_key, task.task_id) as subject_key
+        coalesce(task.subject_key, task.task_id)::text as subject_key
     from task
 ) as appointment
 left join last_answer
