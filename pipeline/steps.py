@@ -7,7 +7,7 @@ import contextlib
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -178,6 +178,9 @@ def _prepare_landing(settings: Settings, address: Address) -> None:
         Adoption(connection, landing(settings), sources(settings), log).prepare()
 
 
+SyncWork = Callable[[syncing.Sync, threading.Event], object]
+
+
 def sync(
     settings: Settings, address: Address, client: ChtClient, patience_seconds: float = 0
 ) -> int:
@@ -217,58 +220,85 @@ def _each_database(
     settings: Settings,
     address: Address,
     client: ChtClient,
-    work: Callable[[syncing.Sync, threading.Event], object],
-    patience_seconds: float | None,
+    work: SyncWork,
+    limit_seconds: float | None,
     quiet: bool = False,
     names: Sequence[str] | None = None,
 ) -> list[syncing.Progress]:
-    """Does `work` for all databases at the same time, each with a new connection per attempt."""
+    """Does `work` for all databases at the same time."""
     if settings.is_synced_by_couch2pg:
         raise SettingsWrong(
             "WORKLIST_SYNC is external: couch2pg copies the CHT's documents. To take over from it, "
             "stop couch2pg, remove WORKLIST_SYNC from the settings and run `worklist migrate`."
         )
-    stop = threading.Event()
     databases = settings.couch.databases if names is None else names
+    logs_error = len(databases) > 1 and not quiet
+    stop = threading.Event()
 
     def sync_database(name: str) -> syncing.Progress:
         step = StepProgress(f"sync {name}", quiet)
-        retry = Retry(patience_seconds, step.log, stop)
-        done = syncing.Progress()
-
-        def report(progress: syncing.Progress) -> None:
-            nonlocal done
-            done = progress
-            retry.succeeded()
-            step.documents(progress)
-
-        def attempt() -> None:
-            with (
-                database.translated(address),
-                database.connect(address, autocommit=True) as connection,
-            ):
-                source = settings.couch.source(name)
-                sync = syncing.Sync(client, connection, landing(settings), source, name)
-                work(replace(sync, report=report, say=step.log, progress=done), stop)
-
-        try:
-            retry(attempt)
-        except WorklistError as error:
-            if len(databases) > 1 and not stop.is_set():
-                step.log(str(error))
-            raise
-        finally:
-            step.finish(
-                f"{done.read} changes read, {done.written} documents written, "
-                f"{done.altered} altered, {done.set_aside} set aside",
-                has_changes=done.written > 0,
-            )
-        return done
+        retry = Retry(limit_seconds, step.log, stop)
+        return _DatabaseSync(settings, address, client, name, work, step, retry, logs_error).run()
 
     try:
         return run_all([partial(sync_database, name) for name in databases])
     finally:
         stop.set()
+
+
+@dataclass
+class _DatabaseSync:
+    """Does `work` for one database, each attempt with a new connection.
+
+    `logs_error` is for one of several databases, of which the command raises the first error only.
+    """
+
+    settings: Settings
+    address: Address
+    client: ChtClient
+    name: str
+    work: SyncWork
+    step: StepProgress
+    retry: Retry
+    logs_error: bool
+    done: syncing.Progress = field(default_factory=syncing.Progress)
+
+    def run(self) -> syncing.Progress:
+        try:
+            self.retry(self._attempt)
+        except WorklistError as error:
+            if self.logs_error and not self.retry.stop.is_set():
+                self.step.log(str(error))
+            raise
+        finally:
+            self.step.finish(
+                f"{self.done.read} changes read, {self.done.written} documents written, "
+                f"{self.done.altered} altered, {self.done.set_aside} set aside",
+                has_changes=self.done.written > 0,
+            )
+        return self.done
+
+    def _attempt(self) -> None:
+        with (
+            database.translated(self.address),
+            database.connect(self.address, autocommit=True) as connection,
+        ):
+            sync = syncing.Sync(
+                self.client,
+                connection,
+                landing(self.settings),
+                self.settings.couch.source(self.name),
+                self.name,
+                report=self._report,
+                say=self.step.log,
+                progress=self.done,
+            )
+            self.work(sync, self.retry.stop)
+
+    def _report(self, progress: syncing.Progress) -> None:
+        self.done = progress
+        self.retry.succeeded()
+        self.step.documents(progress)
 
 
 def changes_of_couch2pg(

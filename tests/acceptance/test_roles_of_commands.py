@@ -146,7 +146,10 @@ def test_what_an_administrator_has_to_run_is_printed_as_it_is(
         )
         done = worklist_for(owner, simulated_cht.url, home)("migrate")
         assert done.returncode == 0
-        assert f"have an administrator run this in the database {owner.database}" in done.stderr
+        assert (
+            f"have an administrator run these statements in the database {owner.database}"
+            in done.stderr
+        )
         administrator.execute(done.stdout.encode())
     again = worklist_for(owner, simulated_cht.url, home)("migrate")
     assert (again.stdout, again.returncode) == ("", 0)
