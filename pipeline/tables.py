@@ -343,12 +343,7 @@ idempotency_key = Table(
     Column("user_name", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("request_hash", LargeBinary, nullable=False),
-    Column(
-        "verification_id",
-        Uuid,
-        ForeignKey("app.verification.verification_id", deferrable=True, initially="DEFERRED"),
-        nullable=False,
-    ),
+    Column("verification_id", Uuid, ForeignKey("app.verification.verification_id"), nullable=False),
     Column("created_at", Moment, nullable=False),
     info=_granted(service=_READ_AND_WRITE),
     comment="answers accepted under a key, kept for 24 hours",

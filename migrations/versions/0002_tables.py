@@ -162,14 +162,12 @@ _ANSWERS = (
     )
     """,
     "insert into app.write_back default values",
-    # A key is claimed before the answer that it names is stored.
     """
     create table app.idempotency_key (
         user_name text not null,
         key text not null,
         request_hash bytea not null,
-        verification_id uuid not null
-            references app.verification (verification_id) deferrable initially deferred,
+        verification_id uuid not null references app.verification (verification_id),
         created_at timestamptz not null,
         primary key (user_name, key)
     )
