@@ -120,7 +120,7 @@ def test_an_older_database_is_migrated_by_its_owner_only(
     worklist: Calling, recorded_database: Address
 ) -> None:
     with connect(recorded_database, autocommit=True) as connection:
-        connection.execute("update app.alembic_version set version_num = '0001'")
+        connection.execute("update app.alembic_version set version_num = '0001_landing'")
     done = worklist[SYNC]("migrate")
     assert done.returncode == 2
     assert f"run `worklist migrate` with the account {recorded_database.user}" in done.stderr
