@@ -31,8 +31,15 @@ select
     end as standing
 from {{ ref('task') }} as task
 cross join app.today() as reading (today)
-left join {{ ref('int_task_floating') }} as floating
-    on task.task_id = floating.task_id
+left join lateral (
+    select floating.*
+    from {{ ref('int_task_floating') }} as floating
+    where
+        task.known_due_on is null
+        and floating.task_id = task.task_id
+    limit 1
+) as floating
+    on true
 cross join lateral (
     select
         coalesce(task.known_opens_on, floating.opens_on) as opens_on,
@@ -74,7 +81,8 @@ left join lateral (
     select verification.verified_by
     from {{ ref('int_verification_accepted') }} as verification
     where
-        verification.report_id = task.landed_report_id
+        task.landed_report_id is not null
+        and verification.report_id = task.landed_report_id
         and verification.round = task.landed_round
         and verification.outcome = task.landed_outcome
     limit 1
