@@ -21,6 +21,7 @@ from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
 from tests.couch2pg import Couch2pg, stored_in_the_landing
 from tests.integration.in_process_cht import InProcessCht
+from tests.waiting import wait_until
 
 SOURCE = "cht.example/medic"
 OWN, EXTERNAL = Landing(), Landing(is_written_by_couch2pg=True)
@@ -226,6 +227,18 @@ def test_secrets_that_couch2pg_lands_do_not_stay(
     }
 
 
+def waits(connection: psycopg.Connection) -> bool:
+    """Whether another session waits for a lock in this database."""
+    return bool(
+        connection.execute("""
+            select from pg_locks
+            where
+                not granted
+                and database = (select oid from pg_database where datname = current_database())
+        """).rowcount
+    )
+
+
 def read_after(connection: psycopg.Connection, column: str, watermark: Any) -> tuple[set[str], Any]:
     """What an incremental reader sees above its watermark, and its next one."""
     statement = sql.SQL("select _id, {0} from v1.couchdb where {0} > %s")
@@ -252,7 +265,7 @@ def test_a_page_that_commits_late_is_lost_to_the_clock_and_not_to_the_number(
             Couch2pg(slow).store(("late", {"n": 1}))
             early = threading.Thread(target=couch2pg.store, args=(("early", {"n": 1}),))
             early.start()
-            early.join(0.5)
+            wait_until(lambda: not early.is_alive() or waits(connection))
             seen_before, watermark = read_after(connection, column, (found or (None,))[0])
         early.join()
     seen_after, _ = read_after(connection, column, watermark)

@@ -16,6 +16,7 @@ from pipeline.database import Address, connect
 from pipeline.sync.reconcile import Counts, Reconciliation
 from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
+from tests.waiting import LONG
 
 SOURCE = "cht.example/medic"
 LANDING = Landing()
@@ -180,7 +181,7 @@ def test_large_documents_need_the_memory_of_a_few(
     hearing, said = processes.Pipe(duplex=False)
     process = processes.Process(target=weigh, args=(said, database, does_reconcile))
     process.start()
-    process.join(120)
+    process.join(LONG)
     assert process.exitcode == 0
     assert hearing.recv() <= 150 + 5 * LARGE
     assert len(ids(connection, "couchdb")) == 10

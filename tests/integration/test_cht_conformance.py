@@ -23,6 +23,7 @@ import httpx
 import pytest
 
 from testbed.simulated_cht.process import running
+from tests.waiting import LONG
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "cht-wire"
 NOT_SIMULATED = {"version", "targets of a period"}  # endpoints that nothing here calls
@@ -120,7 +121,7 @@ class Conversation:
 
     def until_allowed(self, exchange: dict[str, Any]) -> httpx.Response:
         """Repeats the request while it is refused as one too many; each refusal counts as well."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + LONG
         while time.monotonic() < deadline:
             response = self.ask(exchange)
             if response.status_code != 429:
@@ -398,7 +399,7 @@ def test_each_row_with_a_long_document_is_a_chunk_of_its_own(store: Store) -> No
     store.write(*({"_id": f"document-{number}", "text": "a" * 2_000} for number in range(50)))
     address, options = f"{store.address}/_changes", {"include_docs": "true"}
     with (
-        httpx.Client(timeout=30) as client,
+        httpx.Client(timeout=LONG) as client,
         client.stream("GET", address, params=options, auth=store.account) as answer,
     ):
         chunks = list(answer.iter_raw())
@@ -406,14 +407,14 @@ def test_each_row_with_a_long_document_is_a_chunk_of_its_own(store: Store) -> No
     assert max(chunk.count(b'"changes":[') for chunk in chunks) == 1
 
 
-def test_a_longpoll_is_answered_within_a_second_of_a_write(store: Store) -> None:
+def test_a_longpoll_is_answered_by_a_write_and_not_at_its_timeout(store: Store) -> None:
     since = store.changes()["last_seq"]
     with (
-        httpx.Client(timeout=30) as client,
+        httpx.Client(timeout=LONG) as client,
         client.stream(
             "GET",
             f"{store.address}/_changes",
-            params={"feed": "longpoll", "since": since, "timeout": 20_000},
+            params={"feed": "longpoll", "since": since, "timeout": 60_000},
             auth=store.account,
         ) as answer,
     ):
@@ -422,7 +423,7 @@ def test_a_longpoll_is_answered_within_a_second_of_a_write(store: Store) -> None
         written_at = time.monotonic()
         store.write({"_id": "new"})
         text = beginning + "".join(parts)
-        assert time.monotonic() - written_at < 1
+        assert time.monotonic() - written_at < 30
     assert [row["id"] for row in json.loads(text)["results"]] == ["new"]
 
 

@@ -12,6 +12,7 @@ from pipeline.cht.changes import End, Leaf, Part, Row
 from pipeline.cht.client import ChtClient
 from pipeline.errors import Unavailable
 from pipeline.sync.prefetch import MOST_QUEUED_BYTES, MOST_QUEUED_PARTS, Prefetch
+from tests.waiting import LONG
 
 
 class Pages(ChtClient):
@@ -56,7 +57,7 @@ def test_the_next_pages_are_read_while_one_lands() -> None:
             assert part.end is not None
             assert part.end.sequence == str(number + 1)
             if number < 2:  # still landing
-                assert pages.has_read[number + 1].wait(5)
+                assert pages.has_read[number + 1].wait(LONG)
     assert pages.was_read == 3
 
 
