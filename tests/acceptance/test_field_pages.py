@@ -135,7 +135,7 @@ def test_the_api_explains_in_true_words(page: httpx.Client, task_id: str) -> Non
     task = _tasks(page, standing)[task_id.split("~")[0]]
     told = page.get(f"/api/v1/tasks/{task['task_uuid']}").raise_for_status().json()
     expected = {
-        "repeated": "night1~missed~verify is the task for it.",
+        "repeated": "The appointment had been reported before: its task is night1~missed~verify.",
         "verified": "Round 1: not_visited, by the contact boss1 in the CHT",
     }
     assert any(expected[standing] in sentence for sentence in told["explanation"])

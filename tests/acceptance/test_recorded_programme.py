@@ -224,7 +224,7 @@ def test_a_task_and_a_document_without_one_are_explained(
         )
     assert "the patient has a date of death" in worklist.must("tasks", "explain", dead)
     assert "of form visit_verification" in worklist.must("tasks", "explain", resolved)
-    assert "does not ask documents of this type" in worklist.must("tasks", "explain", form)
+    assert "does not apply to this type" in worklist.must("tasks", "explain", form)
 
 
 def test_a_listed_patient_is_explained_by_number_and_name_and_a_stranger_is_not(
