@@ -41,18 +41,28 @@ def _address(url: str) -> Address:
 
 
 @contextmanager
-def created(at: Address, template: str = "template0") -> Iterator[Address]:
+def created(at: Address, template: str = "template0", name: str = "") -> Iterator[Address]:
     """A new database on the server; dropped afterwards, with all connections to it."""
-    name = f"worklist-test-{secrets.token_hex(6)}"
-    create = sql.SQL("create database {} template {}")
-    drop = sql.SQL("drop database {} with (force)")
-    with connect(at, autocommit=True) as connection:
-        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+    address = create(at, template, name)
     try:
-        yield replace(at, database=name)
+        yield address
     finally:
-        with connect(at, autocommit=True) as connection:
-            connection.execute(drop.format(sql.Identifier(name)))
+        drop(at, address.database)
+
+
+def create(at: Address, template: str = "template0", name: str = "") -> Address:
+    """A new database on the server, with this name or a random one."""
+    name = name or f"worklist-test-{secrets.token_hex(6)}"
+    statement = sql.SQL("create database {} template {}")
+    with connect(at, autocommit=True) as connection:
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+    return replace(at, database=name)
+
+
+def drop(at: Address, name: str) -> None:
+    statement = sql.SQL("drop database {} with (force)")
+    with connect(at, autocommit=True) as connection:
+        connection.execute(statement.format(sql.Identifier(name)))
 
 
 @contextmanager

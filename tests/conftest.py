@@ -5,15 +5,11 @@ is collected. A real PostgreSQL is given to them only by WORKLIST_TEST_POSTGRES_
 write only into databases that they create, named `worklist-test-…`.
 """
 
-import multiprocessing
+import fcntl
 import os
-import re
 import secrets
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -22,7 +18,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
 
-import httpx
 import psycopg
 import pytest
 from psycopg import sql
@@ -33,10 +28,14 @@ from pipeline.settings import Settings
 from pipeline.tables import SYNC
 from testbed import databases
 from testbed.simulated_cht.server import serve
+from tests.commands import NOW, worklist_for
 from tests.faulty_cht import FaultyDoor
+from tests.processes import PROCESSES
+from tests.waiting import LONG
 
 GIVEN_POSTGRES = os.environ.get("WORKLIST_TEST_POSTGRES_URL")
 RECORDED_FEED = Path(__file__).parent / "data" / "cht-wire" / "changes.jsonl.gz"
+_PROCESS = secrets.token_hex(6)
 _OPERATORS = ("COUCHDB_", "POSTGRES_", "WORKLIST_")
 
 for name in list(os.environ):
@@ -63,12 +62,52 @@ def _is_given(item: pytest.Item) -> bool:
 class PostgresServer:
     """A server to create databases on, and the name of a migrated one to copy."""
 
+    name: str
     maintenance: Address
     template: str
 
 
 @pytest.fixture(scope="session")
-def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], PostgresServer]]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all processes that share the tests."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@contextmanager
+def _shared_database(
+    at: Address, users: Path, fill: Callable[[Address], None]
+) -> Iterator[Address]:
+    """A database that the first process to need it makes and fills, and the last one drops.
+
+    Each holds a shared lock on the file `users`, which says the database's name.
+    """
+    with users.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        address = replace(at, database=file.read())
+        if not address.database:
+            address = databases.create(at)
+            fill(address)
+            file.write(address.database)
+            file.flush()
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield address
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            databases.drop(at, address.database)
+            file.truncate(0)
+
+
+def _migrate(address: Address) -> None:
+    migrating = engine(address)
+    with migrating.begin() as connection:
+        migrate(connection, Settings.read({}).postgres)
+    migrating.dispose()
+
+
+@pytest.fixture(scope="session")
+def _servers(shared_folder: Path) -> Iterator[Callable[[str], PostgresServer]]:
     """Each server is started when first asked for and stays to the end.
 
     pytest alone would end one whenever it turns to another parameter, which several processes
@@ -77,14 +116,10 @@ def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
     with ExitStack() as running:
 
         @cache
-        def server(which: str) -> PostgresServer:
-            maintenance = running.enter_context(_maintenance(which, tmp_path_factory))
-            address = running.enter_context(databases.created(maintenance))
-            migrating = engine(address)
-            with migrating.begin() as connection:
-                migrate(connection, Settings.read({}).postgres)
-            migrating.dispose()
-            return PostgresServer(maintenance, address.database)
+        def server(name: str) -> PostgresServer:
+            at = running.enter_context(_maintenance(name, shared_folder))
+            template = _shared_database(at, shared_folder / f"{name}-migrated", _migrate)
+            return PostgresServer(name, at, running.enter_context(template).database)
 
         yield server
 
@@ -146,17 +181,29 @@ def account(at: Address, role: str) -> Iterator[Account]:
             connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
 
 
+@contextmanager
+def temporary_database(
+    server: PostgresServer, name: str, template: str = "template0"
+) -> Iterator[Address]:
+    """A copy of the template. This process calls it the same each time: dbt parses its project
+    anew for every name that it has not seen.
+    """
+    own = f"worklist-test-{_PROCESS}-{name}"
+    with databases.created(server.maintenance, template, own) as address:
+        yield address
+
+
 @pytest.fixture
 def database(postgres_server: PostgresServer) -> Iterator[Address]:
     """A fresh, migrated database with the landing `v1.couchdb`; dropped afterwards."""
-    with databases.created(postgres_server.maintenance, postgres_server.template) as address:
+    with temporary_database(postgres_server, "migrated", postgres_server.template) as address:
         yield address
 
 
 @pytest.fixture
 def empty_database(postgres_server: PostgresServer) -> Iterator[Address]:
     """A fresh database with nothing in it; dropped afterwards."""
-    with databases.created(postgres_server.maintenance) as address:
+    with temporary_database(postgres_server, "empty") as address:
         yield address
 
 
@@ -184,30 +231,25 @@ def simulated_cht() -> Iterator[SimulatedCht]:
 
 @pytest.fixture
 def faulty_door(simulated_cht: SimulatedCht) -> Iterator[FaultyDoor]:
-    """A door before the simulated CHT."""
-    door = FaultyDoor(simulated_cht.url)
-    Thread(target=door.server.serve_forever, args=(0.02,), daemon=True).start()
-    yield door
-    door.server.shutdown()
-    door.server.server_close()
+    """A proxy of the simulated CHT that fails when told to."""
+    proxy = FaultyDoor(simulated_cht.url)
+    Thread(target=proxy.server.serve_forever, args=(0.02,), daemon=True).start()
+    yield proxy
+    proxy.server.shutdown()
+    proxy.server.server_close()
 
 
 @contextmanager
 def _simulated_cht() -> Iterator[SimulatedCht]:
-    announcing, said = _PROCESSES.Pipe()
-    process = _PROCESSES.Process(target=_simulate, args=(said,), daemon=True)
+    announcing, said = PROCESSES.Pipe()
+    process = PROCESSES.Process(target=_simulate, args=(said,), daemon=True)
     process.start()
     try:
-        assert announcing.poll(30), "the simulated CHT did not start"
+        assert announcing.poll(LONG), "the simulated CHT did not start"
         yield SimulatedCht(announcing.recv().split()[-1], process)
     finally:
         process.terminate()
         process.join()
-
-
-# Forked from a process that has imported everything already: many tests want a CHT of their own.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["testbed.simulated_cht.server", "tests.conftest"])
 
 
 def _simulate(said: Connection) -> None:
@@ -215,9 +257,9 @@ def _simulate(said: Connection) -> None:
 
 
 @contextmanager
-def _maintenance(which: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
-    url = GIVEN_POSTGRES if which == "given" else None
-    with databases.server(url, tmp_path_factory.mktemp("embedded")) as address:
+def _maintenance(name: str, shared_folder: Path) -> Iterator[Address]:
+    url = GIVEN_POSTGRES if name == "given" else None
+    with databases.server(url, shared_folder / "embedded") as address:
         if url is None:
             with connect(address, autocommit=True) as connection:
                 # what a test wrote need not outlive a power cut
@@ -226,109 +268,28 @@ def _maintenance(which: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield address
 
 
-NOW = "2026-11-20"
-
-
-@dataclass(frozen=True)
-class Worklist:
-    """The command as an operator calls it: a process of its own that knows these settings only."""
-
-    environment: Mapping[str, str]
-    folder: Path
-
-    @contextmanager
-    def serving(self) -> Iterator[str]:
-        """The service as a process of its own; where it answers. It must end cleanly."""
-        environment = {**self.environment, "WORKLIST_PORT": str(free_port())}
-        process = replace(self, environment=environment).started("serve")
-        try:
-            assert process.stderr is not None
-            announced = re.search(r"http://\S+", process.stderr.readline())
-            assert announced, "worklist serve did not start"
-            yield announced.group()
-        finally:
-            process.terminate()
-            _, said = process.communicate(timeout=20)
-        assert process.returncode == 0, said
-
-    def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*_COMMAND, *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-
-    def must(self, *arguments: str) -> str:
-        """What the command prints; the test fails when the command does."""
-        done = self(*arguments)
-        assert done.returncode == 0, f"worklist {' '.join(arguments)}: {done.stderr}"
-        return done.stdout
-
-    def started(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [*_COMMAND, *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-
-_COMMAND = (sys.executable, "-m", "pipeline.cli")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def worklist_for(address: Address, cht_url: str, folder: Path) -> Worklist:
-    """The command on this database and this CHT, at the moment of the recording."""
-    cht = httpx.URL(cht_url)
-    settings = {
-        "COUCHDB_HOST": cht.host,
-        "COUCHDB_PORT": str(cht.port),
-        "COUCHDB_USER": "worklist",
-        "COUCHDB_PASSWORD": "password",
-        "POSTGRES_HOST": address.host,
-        "POSTGRES_PORT": str(address.port),
-        "POSTGRES_USER": address.user,
-        "POSTGRES_PASSWORD": address.password,
-        "POSTGRES_DB": address.database,
-        "WORKLIST_HOME": str(folder),
-        "WORKLIST_INSTANCE": "recorded",
-        "WORKLIST_NOW": NOW,
-        "WORKLIST_PATIENCE": "1",
-    }
-    return Worklist({"PATH": os.environ["PATH"], "HOME": str(folder), **settings}, folder)
-
-
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """WORKLIST_HOME of every command; one for all, so that dbt parses its project once."""
+    """The folder of commands that use dbt: one for all, so that it parses its project once."""
     return tmp_path_factory.mktemp("worklist")
 
 
 @pytest.fixture(scope="session")
 def _recorded_templates(
-    home: Path, _accounts: Callable[[Address, str], Account]
+    home: Path, shared_folder: Path, _servers: object
 ) -> Iterator[Callable[[PostgresServer], str]]:
+    def fill(address: Address) -> None:
+        with _simulated_cht() as cht, account(address, SYNC) as (user, password):
+            worklist_for(address, cht.url, home).must("migrate")
+            own = replace(address, user=user, password=password)
+            worklist_for(own, cht.url, home).must("nightly")
+
     with ExitStack() as kept:
 
         @cache
         def template(server: PostgresServer) -> str:
-            address = kept.enter_context(databases.created(server.maintenance))
-            with _simulated_cht() as cht:
-                worklist_for(address, cht.url, home).must("migrate")
-                user, password = _accounts(server.maintenance, SYNC)
-                own = replace(address, user=user, password=password)
-                worklist_for(own, cht.url, home).must("nightly")
-            return address.database
+            users = shared_folder / f"{server.name}-recorded"
+            return kept.enter_context(_shared_database(server.maintenance, users, fill)).database
 
         yield template
 
@@ -344,20 +305,5 @@ def recorded_template(
 @pytest.fixture
 def recorded_database(postgres_server: PostgresServer, recorded_template: str) -> Iterator[Address]:
     """A fresh copy of the recorded programme as of 2026-11-20, noon in Blantyre."""
-    with recorded_copy(postgres_server, recorded_template) as address:
-        yield address
-
-
-@contextmanager
-def recorded_copy(server: PostgresServer, template: str) -> Iterator[Address]:
-    with databases.created(server.maintenance, template) as address:
+    with temporary_database(postgres_server, "recorded", recorded_template) as address:
         yield replace(address, now=NOW)
-
-
-def replaced(server: PostgresServer, database: str, template: str) -> None:
-    """Puts a copy of the template in the place of a database that `databases.created` made."""
-    drop = sql.SQL("drop database {} with (force)").format(sql.Identifier(database))
-    create = sql.SQL("create database {} template {}")
-    with connect(server.maintenance, autocommit=True) as connection:
-        connection.execute(drop)
-        connection.execute(create.format(sql.Identifier(database), sql.Identifier(template)))

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
-from tests.conftest import SimulatedCht, Worklist, worklist_for
+from tests.commands import Worklist, worklist_for
+from tests.conftest import SimulatedCht
 from tests.couch2pg import Couch2pg
 
 # What of it is SQL of ours, test_adoption.py asks both servers for.

@@ -4,14 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
-from tests.conftest import free_port
+from tests.commands import free_port
+from tests.waiting import LONG, wait_until
 
 PROJECT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ def demo(folder: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=LONG)
 
 
 def _said_until_ready(process: "subprocess.Popen[str]") -> str:
@@ -89,7 +89,7 @@ def test_one_command_shows_a_list_takes_an_answer_and_starts_again(
             assert answered.status_code == 201
             left = client.get("/api/v1/tasks?limit=200").json()["tasks"]
             assert tasks[0]["task_id"] not in {task["task_id"] for task in left}
-            assert _becomes_confirmed(client)
+            wait_until(lambda: _is_confirmed(client))
         busy = subprocess.run(
             [sys.executable, "-m", "pipeline.cli", "demo"],
             cwd=tmp_path,
@@ -108,10 +108,6 @@ def test_one_command_shows_a_list_takes_an_answer_and_starts_again(
     assert _processes_in(tmp_path) == []
 
 
-def _becomes_confirmed(client: httpx.Client) -> bool:
-    for _ in range(300):
-        (row,) = client.get("/api/v1/verifications").raise_for_status().json()["verifications"]
-        if row["delivery"] == "confirmed":
-            return True
-        time.sleep(0.2)
-    return False
+def _is_confirmed(client: httpx.Client) -> bool:
+    (row,) = client.get("/api/v1/verifications").raise_for_status().json()["verifications"]
+    return bool(row["delivery"] == "confirmed")

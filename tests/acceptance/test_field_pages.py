@@ -12,8 +12,16 @@ import pytest
 
 from pipeline.database import Address
 from tests.acceptance.test_round_trip import signed_in
-from tests.conftest import Worklist, free_port, worklist_for
-from tests.integration.field import Document, documents, missed, person, report, tasks_yml, visit
+from tests.commands import Worklist, free_port, worklist_for
+from tests.integration.field import (
+    Document,
+    documents,
+    missed,
+    person,
+    report,
+    tasks_yml,
+    visit,
+)
 
 pytestmark = pytest.mark.one_server
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import free_port
+from tests.commands import free_port
 
 PROJECT = Path(__file__).parents[2]
 pytestmark = pytest.mark.one_server

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.database import Address
-from tests.conftest import SimulatedCht, Worklist, worklist_for
+from tests.commands import Worklist, worklist_for
+from tests.conftest import SimulatedCht
 
 # Any server will do: what of it is SQL, test_odd_postgresql.py asks both servers for.
 pytestmark = pytest.mark.one_server

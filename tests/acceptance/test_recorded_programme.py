@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.database import Address, connect
 from pipeline.tables import SYNC
-from tests.conftest import Entering, Worklist, worklist_for
+from tests.commands import Worklist, worklist_for
+from tests.conftest import Entering
 from tests.integration.programme import SHIPPED
 
 COLUMNS = {
@@ -70,7 +71,7 @@ def _ledger(address: Address, site: str) -> list[tuple[Any, ...]]:
         ("deputy_matope", 108),
         ("supervisor_chifunga", 40),
         ("supervisor_lisungwi", 13),
-        ("supervisor_two_sites", 53),
+        ("supervisor_field", 53),
         ("chw_matope_1", 0),
     ],
 )

@@ -1,7 +1,6 @@
 """An answer's whole way: page, database, CHT, feed, landing, marts; every part its own process."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,26 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from pipeline.database import Address, connect
 from pipeline.tables import SERVICE, SYNC
-from tests.conftest import RECORDED_FEED, Entering, SimulatedCht, Worklist, worklist_for
+from tests.commands import Worklist, worklist_for
+from tests.conftest import RECORDED_FEED, Entering, SimulatedCht
+from tests.waiting import LONG, wait_until
 
 
 @pytest.fixture
 def worklist(
-    recorded_database: Address, as_role: Entering, simulated_cht: SimulatedCht, tmp_path: Path
+    recorded_database: Address, as_role: Entering, simulated_cht: SimulatedCht, home: Path
 ) -> Worklist:
-    return worklist_for(as_role(recorded_database, SYNC), simulated_cht.url, tmp_path)
+    return worklist_for(as_role(recorded_database, SYNC), simulated_cht.url, home)
 
 
 @pytest.fixture
 def service(
-    recorded_database: Address, as_role: Entering, simulated_cht: SimulatedCht, tmp_path: Path
+    recorded_database: Address, as_role: Entering, simulated_cht: SimulatedCht, home: Path
 ) -> Worklist:
-    return worklist_for(as_role(recorded_database, SERVICE), simulated_cht.url, tmp_path)
+    return worklist_for(as_role(recorded_database, SERVICE), simulated_cht.url, home)
 
 
 @pytest.fixture
@@ -66,12 +66,8 @@ def _delivery(client: httpx.Client, report_id: str) -> str:
     return next(str(row["delivery"]) for row in rows if row["report_id"] == report_id)
 
 
-def _becomes(client: httpx.Client, report_id: str, delivery: str) -> bool:
-    for _ in range(200):
-        if _delivery(client, report_id) == delivery:
-            return True
-        time.sleep(0.1)
-    return False
+def _wait_until(client: httpx.Client, report_id: str, delivery: str) -> None:
+    wait_until(lambda: _delivery(client, report_id) == delivery)
 
 
 def _in_the_cht(cht: SimulatedCht, report_id: str) -> httpx.Response:
@@ -104,7 +100,7 @@ def test_an_answer_leaves_the_list_reaches_the_cht_and_comes_back_confirmed(
         late = _verify(deputy, first, "three", outcome="not_visited")
         assert late.status_code == 409
         assert "supervisor_matope" in late.text
-        assert _becomes(supervisor, report_id, "sent")
+        _wait_until(supervisor, report_id, "sent")
         report = _in_the_cht(simulated_cht, report_id).json()
         assert report["form"] == "missed_appointment_verification"
         assert report["fields"]["inputs"]["task_id"] == first["task_id"]
@@ -118,7 +114,7 @@ def test_an_answer_leaves_the_list_reaches_the_cht_and_comes_back_confirmed(
         assert report["contact"]["parent"]["_id"] == first["facility_uuid"]
 
         worklist.must("sync", "--once")
-        assert _becomes(supervisor, report_id, "confirmed")
+        _wait_until(supervisor, report_id, "confirmed")
 
         worklist.must("refresh")
         assert len(_open_tasks(deputy)) == 106
@@ -222,10 +218,10 @@ def test_a_follower_sends_what_the_page_takes_and_ends_when_it_is_told(
         following = worklist.started("write-back", "--follow")
         task, *_ = _open_tasks(supervisor)
         report_id = _verify(supervisor, task, "one", outcome="visited").json()["report_id"]
-        assert _becomes(supervisor, report_id, "sent")
+        _wait_until(supervisor, report_id, "sent")
         assert _in_the_cht(simulated_cht, report_id).status_code == 200
         following.terminate()
-        _, said = following.communicate(timeout=20)
+        _, said = following.communicate(timeout=LONG)
     assert following.returncode == 0
     assert "1 sent" in said
     assert "Traceback" not in said
@@ -245,9 +241,10 @@ def test_the_page_alone_sends_each_answer_once_also_beside_other_workers(
             _verify(supervisor, task, f"key-{number}", outcome="visited").json()["report_id"]
             for number, task in enumerate(_open_tasks(supervisor)[:20])
         ]
-        assert all(_becomes(supervisor, report_id, "sent") for report_id in answered)
+        for report_id in answered:
+            _wait_until(supervisor, report_id, "sent")
     following.terminate()
-    following.communicate(timeout=20)
+    following.communicate(timeout=LONG)
     assert following.returncode == 0
     revisions = {_in_the_cht(simulated_cht, one).json()["_rev"][:2] for one in answered}
     assert revisions == {"1-"}
@@ -267,10 +264,10 @@ def test_while_the_cht_is_down_the_page_goes_on_and_sends_when_it_is_back(
         assert len(_open_tasks(supervisor)) == 107
 
         back = service.started("simulate", "--feed", str(RECORDED_FEED), "--port", port)
-        assert _becomes(supervisor, report_id, "sent")
+        _wait_until(supervisor, report_id, "sent")
         assert _in_the_cht(simulated_cht, report_id).status_code == 200
         back.terminate()
-        back.communicate(timeout=20)
+        back.communicate(timeout=LONG)
 
 
 @pytest.mark.one_server
@@ -283,17 +280,10 @@ def test_what_the_feed_did_not_tell_is_found_while_everything_is_kept_fresh(
             "delete from v1.couchdb where _id = (select min(_id) from v1.couchdb) returning _id"
         ).fetchone() or ("",)
         running = worklist.started("run")
-        assert _is_landed(connection, lost)
+        landed = "select from v1.couchdb where _id = %s"
+        wait_until(lambda: connection.execute(landed, [lost]).rowcount)
         running.terminate()
-        _, said = running.communicate(timeout=20)
+        _, said = running.communicate(timeout=LONG)
     assert running.returncode == 0
     assert "1 missing or outdated" in said
     assert "Traceback" not in said
-
-
-def _is_landed(connection: psycopg.Connection, uuid: str) -> bool:
-    for _ in range(600):
-        if connection.execute("select 1 from v1.couchdb where _id = %s", [uuid]).fetchone():
-            return True
-        time.sleep(0.1)
-    return False

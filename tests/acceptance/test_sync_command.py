@@ -1,10 +1,9 @@
 """`worklist sync` as an operator runs it: a process of its own, and servers that come and go."""
 
-import multiprocessing
 import os
 import signal
+import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -25,21 +24,17 @@ from pipeline.sync.longpoll import LongPoll
 from pipeline.sync.store import Landing
 from pipeline.tables import SYNC
 from testbed.simulated_cht.server import serve
-from tests.conftest import (
-    RECORDED_FEED,
-    Entering,
-    SimulatedCht,
-    Worklist,
-    free_port,
-    worklist_for,
-)
+from tests.commands import Worklist, free_port, worklist_for
+from tests.conftest import RECORDED_FEED, Entering, SimulatedCht
 from tests.faulty_cht import FaultyDoor
+from tests.processes import PROCESSES
+from tests.waiting import LONG, wait_until
 
 
 @contextmanager
 def cht_at(port: int) -> Iterator[str]:
     """A simulated CHT that can be stopped and started at the same address."""
-    process = multiprocessing.get_context("forkserver").Process(
+    process = PROCESSES.Process(
         target=serve,
         args=(RECORDED_FEED, "127.0.0.1", port, "password", datetime.now(UTC), print),
         daemon=True,
@@ -48,7 +43,7 @@ def cht_at(port: int) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         with ChtClient(url, "worklist", "password") as client:
-            until(lambda: answers(client))
+            wait_until(lambda: answers(client))
         yield url
     finally:
         process.kill()
@@ -62,11 +57,15 @@ def answers(client: ChtClient) -> bool:
         return False
 
 
-def until(is_true: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+def until_said(process: subprocess.Popen[str], sentence: str) -> str:
+    """What the process says up to this sentence."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if sentence in line:
+            return said
+    raise AssertionError(f"it did not say: {sentence}\n{said}")
 
 
 def write(url: str, document_id: str) -> None:
@@ -107,21 +106,20 @@ def test_following_outlives_the_cht_and_postgresql(
         following = worklist.started("sync", "--follow")
         try:
             write(url, "first")
-            until(lambda: has_landed(address, "first"))
+            wait_until(lambda: has_landed(address, "first"))
             cht.close()
-            time.sleep(0.5)
+            said = until_said(following, "cannot be reached")
             cht.enter_context(cht_at(port))
             write(url, "after the CHT was away")
-            until(lambda: has_landed(address, "after the CHT was away"))
+            wait_until(lambda: has_landed(address, "after the CHT was away"))
             database.close()
+            said += until_said(following, "does not answer")
             write(url, "while PostgreSQL was away")
             address = database.enter_context(postgres())
-            until(lambda: has_landed(address, "while PostgreSQL was away"))
+            wait_until(lambda: has_landed(address, "while PostgreSQL was away"))
         finally:
             following.send_signal(signal.SIGTERM)
-            _, said = following.communicate(timeout=10)
-    assert "cannot be reached" in said
-    assert "does not answer" in said
+            said += following.communicate(timeout=LONG)[1]
     assert "Works again." in said
     assert "Traceback" not in said
 
@@ -134,10 +132,10 @@ def test_a_frozen_cht_does_not_keep_the_command_from_ending(
     assert pid is not None
     following = worklist.started("sync", "--follow")
     try:
-        until(lambda: has_landed(database, "settings"))
+        wait_until(lambda: has_landed(database, "settings"))
         os.kill(pid, signal.SIGSTOP)
         following.send_signal(signal.SIGTERM)
-        following.communicate(timeout=10)
+        following.communicate(timeout=50)  # it would wait for an answer for a minute
     finally:
         os.kill(pid, signal.SIGCONT)
         following.kill()
@@ -245,10 +243,10 @@ def test_following_outlasts_what_passes_and_ends_when_it_is_refused(
     faulty_door.reading_faults = [503, "garbage"]
     following = doubtful.started("sync", "--follow")
     try:
-        until(lambda: has_landed(database, "settings"))
+        wait_until(lambda: has_landed(database, "settings"))
         faulty_door.reading_faults = ["html"]
         write(faulty_door.url, "behind a login page")
-        _, said = following.communicate(timeout=20)
+        _, said = following.communicate(timeout=LONG)
     finally:
         following.kill()
     assert following.returncode == 1
@@ -272,7 +270,7 @@ def test_a_cht_that_freezes_is_waited_out(
     with ChtClient(simulated_cht.url, "worklist", "password", read_seconds=0.5) as client:
         os.kill(pid, signal.SIGSTOP)
         thaw.start()
-        assert steps.sync(settings, database, client, patience_seconds=20) > 0
+        assert steps.sync(settings, database, client, patience_seconds=LONG) > 0
     said = capsys.readouterr().err
     assert "did not answer in time" in said
     assert "Works again." in said
@@ -342,7 +340,7 @@ def test_turns_with_nothing_to_do_ask_the_cht_nothing(
             steps.sync_changed(settings, database, client, waiting, changed)
             return changed.is_set()
 
-        until(turn)
+        wait_until(turn)
         turn()
         asked = len(faulty_door.requests)
         assert asked < 10
@@ -351,7 +349,7 @@ def test_turns_with_nothing_to_do_ask_the_cht_nothing(
             turn()
         assert (len(faulty_door.requests), changed.is_set()) == (asked, False)
         write(faulty_door.url, "told")
-        until(turn)
+        wait_until(turn)
     assert has_landed(database, "told")
 
 

@@ -10,7 +10,7 @@ import pytest
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address
 from pipeline.writeback import store
-from tests.conftest import Worklist, worklist_for
+from tests.commands import Worklist, worklist_for
 from tests.faulty_cht import FaultyDoor
 from tests.integration.outbox import Outbox
 

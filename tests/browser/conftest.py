@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline.database import Address
 from pipeline.tables import SERVICE
-from tests.conftest import Entering, worklist_for
+from tests.commands import worklist_for
+from tests.conftest import Entering
 from tests.integration.programme import SEVERAL
 
 _QUIET = (

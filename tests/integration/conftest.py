@@ -16,8 +16,8 @@ from pipeline.database import Address, connect
 from pipeline.database import engine as engine_of
 from pipeline.refresh import dbt
 from pipeline.tables import SERVICE
-from testbed import databases
-from tests.conftest import NOW, Entering, PostgresServer, replaced
+from tests.commands import NOW, home_of
+from tests.conftest import Entering, PostgresServer, temporary_database
 from tests.faulty_cht import FaultyDoor
 from tests.integration.field import Field
 from tests.integration.outbox import Outbox
@@ -47,22 +47,17 @@ def outbox(
         yield Outbox(database, connection, client)
 
 
-Starting = Callable[[PostgresServer, str], tuple[Address, dbt.Dbt]]
+Starting = Callable[[Address], dbt.Dbt]
 
 
 @pytest.fixture(scope="session")
 def _started_dbt(home: Path) -> Iterator[Starting]:
-    """A database to be made anew for each file, and a dbt that knows it; one of each a server.
-
-    dbt takes seconds to start, and as many to read its project for another database.
-    """
+    """A dbt for each address that keeps running: it takes seconds to start."""
     with ExitStack() as kept:
 
         @cache
-        def started(server: PostgresServer, template: str) -> tuple[Address, dbt.Dbt]:
-            address = kept.enter_context(databases.created(server.maintenance, template))
-            address = replace(address, now=NOW)
-            return address, kept.enter_context(dbt.running(address, "v1", "couchdb", home))
+        def started(address: Address) -> dbt.Dbt:
+            return kept.enter_context(dbt.running(address, "v1", "couchdb", home_of(address, home)))
 
         yield started
 
@@ -72,10 +67,10 @@ def programme(
     postgres_server: PostgresServer, recorded_template: str, _started_dbt: Starting
 ) -> Iterator[Programme]:
     """One a module: each test changes patients of its own."""
-    address, running_dbt = _started_dbt(postgres_server, recorded_template)
-    replaced(postgres_server, address.database, recorded_template)
-    with connect(address, autocommit=True) as connection:
-        yield Programme(address, connection, running_dbt)
+    with temporary_database(postgres_server, "programme", recorded_template) as copy:
+        address = replace(copy, now=NOW)
+        with connect(address, autocommit=True) as connection:
+            yield Programme(address, connection, _started_dbt(address))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from psycopg import sql
 from pipeline.database import Address, connect, engine, unsuited
 from pipeline.errors import SettingsWrong, Unavailable
 from testbed import databases
-from tests.conftest import PostgresServer, SimulatedCht, Worklist, worklist_for
+from tests.commands import Worklist, worklist_for
+from tests.conftest import PostgresServer, SimulatedCht
 
 ODD = {
     "standard_conforming_strings": "off",

@@ -13,6 +13,7 @@ from oracle.engine import Judge
 from oracle.our_answers import answers
 from pipeline.database import Address, engine, now
 from pipeline.migrate import name_instance
+from tests.commands import home_of
 from tests.integration import made_up_cases
 
 
@@ -22,7 +23,7 @@ def oracle_database(database: Address, home: Path) -> TemporaryDatabase:
     with opened.begin() as naming:
         name_instance(naming, "oracle", SOURCE, now(naming))
     opened.dispose()
-    return TemporaryDatabase(database, home)
+    return TemporaryDatabase(database, home_of(database, home))
 
 
 @pytest.mark.one_server

@@ -5,7 +5,6 @@ PostgreSQL's own counters are compared before and after, and no plans of capture
 for every statement that a refresh or a request is made of, hooks and all, as it really ran.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +24,8 @@ from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from pipeline.worklist import store
 from pipeline.worklist.records import Filters
+from tests.commands import home_of
+from tests.waiting import wait_until
 
 # Thousands of rows in each table that grows: enough that an index is the better way on every
 # PostgreSQL, if the query leaves the choice. At a thousand rows planners differ.
@@ -187,7 +188,7 @@ def _generated(
     """A generated programme, refreshed."""
     with (
         connect(address, autocommit=True) as connection,
-        dbt.running(address, "v1", "couchdb", home) as running_dbt,
+        dbt.running(address, "v1", "couchdb", home_of(address, home)) as running_dbt,
     ):
         connection.execute(
             "insert into app.instance (name, source, created_at) values ('plans', %s, now())",
@@ -303,11 +304,7 @@ def _wait_for_the_counts(connection: psycopg.Connection) -> None:
     """A session hands its counts in when it ends, ours when asked to."""
     connection.execute("select pg_stat_force_next_flush()")
     query = """
-        select count(*) from pg_stat_activity
+        select from pg_stat_activity
         where datname = current_database() and application_name = 'dbt'
     """
-    for _ in range(100):
-        if connection.execute(query).fetchone() == (0,):
-            return
-        time.sleep(0.1)
-    raise AssertionError("dbt's sessions did not end")
+    wait_until(lambda: connection.execute(query).rowcount == 0)

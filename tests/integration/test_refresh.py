@@ -8,6 +8,7 @@ import pytest
 from pipeline.database import connect
 from pipeline.errors import Conflict, Refused
 from pipeline.refresh import store
+from tests.commands import home_of
 from tests.integration.programme import AREA, DEFINITIONS, OTHER_AREA, SHIPPED, Programme
 
 # Of the recorded feed: another site, and Lisungwi's unknown patient.
@@ -39,7 +40,7 @@ def test_dbts_own_unit_tests_pass(programme: Programme) -> None:
 def test_dbts_documentation_builds(programme: Programme, home: Path) -> None:
     outcome = programme.dbt.run(["docs", "generate"], lambda *_: None)
     assert outcome.is_success, outcome.failed
-    assert (home / "dbt" / "catalog.json").exists()
+    assert (home_of(programme.address, home) / "dbt" / "catalog.json").exists()
 
 
 def test_a_rebuild_keeps_published_marts_for_their_readers_and_leaves_nothing_behind(

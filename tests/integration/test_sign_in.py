@@ -24,7 +24,7 @@ from pipeline.errors import Unavailable
 from pipeline.service.dependencies import COOKIE
 from pipeline.service.rights_refresh import RightsRefresh
 from pipeline.service.sign_in import LEFT_COOKIE
-from tests.conftest import NOW
+from tests.commands import NOW
 from tests.integration.http_clients import FORM, PASSWORD, browser, enter, signed_in
 from tests.integration.signed_in_clients import clock_of, service
 

@@ -1,6 +1,5 @@
 """Whatever happens in whatever order: in the end PostgreSQL holds what the CHT holds."""
 
-import multiprocessing
 import signal
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.rounds import ROUNDS
 
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
@@ -24,6 +24,8 @@ from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
 from tests.conftest import SimulatedCht
 from tests.integration.in_process_cht import InProcessCht
+from tests.processes import PROCESSES
+from tests.waiting import LONG, wait_until
 
 SOURCE = "cht.example/medic"
 LANDING = Landing()
@@ -55,7 +57,7 @@ class DiedError(Exception):
 
 @given(schedule=schedules, seed=st.integers(0, 99))
 @settings(
-    max_examples=80,
+    max_examples=40 * ROUNDS,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -203,17 +205,16 @@ def test_a_sync_killed_at_any_instant_loses_nothing(
     simulated_cht: SimulatedCht, database: Address, connection: psycopg.Connection
 ) -> None:
     randomness = Random(20261124)
-    processes = multiprocessing.get_context("forkserver")
     reached = set()
     with ChtClient(simulated_cht.url, "worklist", "password") as client:
         for kill in range(KILLS):
             client.bulk_docs("medic", [{"_id": f"edit-{kill}-{n}", "n": n} for n in range(30)])
-            hearing, said = processes.Pipe(duplex=False)
-            process = processes.Process(
+            hearing, said = PROCESSES.Pipe(duplex=False)
+            process = PROCESSES.Process(
                 target=sync_for_ever, args=(said, simulated_cht.url, database)
             )
             process.start()
-            assert hearing.poll(30)
+            assert hearing.poll(LONG)
             time.sleep(randomness.uniform(0, 0.3))
             process.kill()
             process.join()
@@ -232,10 +233,8 @@ def test_a_sync_killed_at_any_instant_loses_nothing(
 
 def until_free(connection: psycopg.Connection) -> None:
     """A backend notices that its client is gone a moment later."""
-    deadline = time.monotonic() + 10
-    while connection.execute("select from pg_locks where locktype = 'advisory'").fetchone():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    held = "select from pg_locks where locktype = 'advisory'"
+    wait_until(lambda: not connection.execute(held).rowcount)
 
 
 def document(name: str) -> Document:

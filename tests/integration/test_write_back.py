@@ -1,4 +1,4 @@
-"""The promises of the write-back, on a real PostgreSQL, against the simulated CHT behind a door
+"""The promises of the write-back, on a real PostgreSQL, against a simulated CHT
 that fails when told to.
 """
 

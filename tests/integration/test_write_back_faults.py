@@ -2,7 +2,6 @@
 with workers that are killed in the middle of what they do. Read from the CHT itself.
 """
 
-import multiprocessing
 import os
 import signal
 import time
@@ -33,12 +32,11 @@ from pipeline.writeback.run import WriteBack
 from tests.conftest import SimulatedCht
 from tests.faulty_proxy import FAULTS, faulty_proxy
 from tests.integration.outbox import accept
+from tests.processes import PROCESSES
+from tests.waiting import wait_until
 
 SENDER = "7166e9b0-7d60-5e79-9ef6-6f250ebaa747"
 ACCEPTED = datetime(2026, 11, 20, 8, tzinfo=UTC)
-SECONDS = 55
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["pipeline.writeback.run", "testbed.simulated_cht.server"])
 # A lease must outlast what a request can take, here no more than the longest delay.
 BACKOFF = Backoff(timedelta(seconds=2), timedelta(milliseconds=50), timedelta(milliseconds=400))
 
@@ -150,14 +148,6 @@ def waiting(connection: psycopg.Connection) -> int:
     return store.counts(connection)[State.PENDING]
 
 
-def wait_until_drained(connection: psycopg.Connection) -> None:
-    for _ in range(SECONDS * 10):
-        if not waiting(connection):
-            return
-        time.sleep(0.1)
-    pytest.fail(f"{waiting(connection)} are still waiting")
-
-
 def in_the_cht(cht: SimulatedCht) -> list[dict[str, Any]]:
     """All reports of ours, as an administrator reads them."""
     answer = httpx.get(
@@ -184,7 +174,7 @@ def test_every_accepted_verification_is_in_the_cht_exactly_once(
             time.sleep(crew.randomness.uniform(0.1, 0.4))
             crew.kill_one(is_at_work=waiting(connection) > 0)
             crew.start()
-        wait_until_drained(connection)
+        wait_until(lambda: not waiting(connection))
         assert set(FAULTS) <= set(proxy.met), proxy.met
     assert crew.killed_at_work > setting.kills // 2
 

@@ -13,11 +13,12 @@ from pipeline.cht.client import ChtClient
 from pipeline.database import connect
 from pipeline.errors import Refused, Unavailable, WorklistError
 from pipeline.sync.store import Landing
-from pipeline.writeback import outbox_commands, store
+from pipeline.writeback import outbox_commands, run, store
 from pipeline.writeback.delivery import BulkDocs
 from pipeline.writeback.rules import State
 from pipeline.writeback.sending import Summary
 from tests.integration.outbox import LANDING, Outbox
+from tests.waiting import LONG, wait_until
 
 if TYPE_CHECKING:
     from tests.faulty_cht import FaultyDoor
@@ -87,7 +88,10 @@ def test_a_report_that_the_cht_always_stumbles_over_does_not_hold_up_the_others(
     assert outbox.states()[stone] == "pending"
 
 
-def test_following_sends_at_once_what_is_accepted_and_retried(outbox: Outbox) -> None:
+def test_following_sends_at_once_what_is_accepted_and_retried(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "POLL_SECONDS", 10 * LONG)
     stop, sent = Event(), Event()
 
     def went_well(done: Summary) -> None:
@@ -99,13 +103,12 @@ def test_following_sends_at_once_what_is_accepted_and_retried(outbox: Outbox) ->
     for _ in range(3):
         sent.clear()
         outbox.accept()
-        assert sent.wait(5), "not sent at once, but at the next look"
+        assert sent.wait(LONG), "not sent before the next poll"
     report_id = outbox.accept(report_id="_nope")
-    while outbox.states()[report_id] != "refused":
-        sent.wait(0.05)
+    wait_until(lambda: outbox.states()[report_id] == "refused")
     stop.set()
     assert outbox_commands.retry(outbox.looking, [report_id]) == 1  # wakes it up
-    following.join(5)
+    following.join(LONG)
     assert not following.is_alive()
 
 
