@@ -21,7 +21,8 @@ test: check ## Check the code and run the tests
 	@$(VENV) -m pytest $(SHARED)
 
 test-long: check ## Run more rounds of the histories that are made up at random
-	@WORKLIST_TEST_ROUNDS=60 $(VENV) -m pytest tests/integration/test_refresh_histories.py
+	@WORKLIST_TEST_ROUNDS=20 $(VENV) -m pytest $(SHARED) \
+		tests/integration/test_refresh_histories.py tests/integration/test_sync_schedules.py
 
 check: ## Run the linters and the type checker
 	@sh deploy/make-env test

@@ -1,7 +1,6 @@
 """Whatever happened in whatever order: refreshing as it came gives the rows of a full rebuild."""
 
 import json
-import os
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -11,9 +10,8 @@ from hypothesis import strategies as st
 
 from tests.integration import outbox
 from tests.integration.programme import SHIPPED, Programme
+from tests.rounds import ROUNDS
 
-# `make test-long` asks for more.
-ROUNDS = int(os.environ.get("WORKLIST_TEST_ROUNDS", "5"))
 TASK = "verify-missed-appointment"
 VERIFICATION = "missed_appointment_verification"
 
@@ -312,7 +310,7 @@ def answer(
 
 @given(history=histories)
 @settings(
-    max_examples=ROUNDS,
+    max_examples=3 * ROUNDS,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # each try takes seconds
     suppress_health_check=list(HealthCheck),
