@@ -29,7 +29,7 @@ from pipeline.tables import SYNC
 from testbed import databases
 from testbed.simulated_cht.server import serve
 from tests.commands import NOW, worklist_for
-from tests.faulty_cht import FaultyDoor
+from tests.faulty_cht import FaultyCht
 from tests.processes import PROCESSES
 from tests.waiting import LONG
 
@@ -133,7 +133,7 @@ def postgres_server(
 
 
 Account = tuple[str, str]  # name and password
-Entering = Callable[[Address, str], Address]
+AsRole = Callable[[Address, str], Address]
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +151,7 @@ def _accounts(_servers: object) -> Iterator[Callable[[Address, str], Account]]:
 @pytest.fixture(scope="session")
 def as_role(
     postgres_server: PostgresServer, _accounts: Callable[[Address, str], Account]
-) -> Entering:
+) -> AsRole:
     """The address of a database as an account enters it that holds this role only."""
 
     def entered(address: Address, role: str) -> Address:
@@ -230,9 +230,9 @@ def simulated_cht() -> Iterator[SimulatedCht]:
 
 
 @pytest.fixture
-def faulty_door(simulated_cht: SimulatedCht) -> Iterator[FaultyDoor]:
+def faulty_cht(simulated_cht: SimulatedCht) -> Iterator[FaultyCht]:
     """A proxy of the simulated CHT that fails when told to."""
-    proxy = FaultyDoor(simulated_cht.url)
+    proxy = FaultyCht(simulated_cht.url)
     Thread(target=proxy.server.serve_forever, args=(0.02,), daemon=True).start()
     yield proxy
     proxy.server.shutdown()

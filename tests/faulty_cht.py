@@ -11,8 +11,8 @@ class _Server(ThreadingHTTPServer):
         """Whoever asked or the CHT behind is gone, as a test may want it."""
 
 
-class FaultyDoor:
-    """Stands before a CHT and passes everything on, but for the faults put into its script.
+class FaultyCht:
+    """A proxy of a CHT that passes everything on, but for the faults it is told.
 
     Each write takes the next of `faults`, where there is one, and each page of
     changes that is read the next of `reading_faults`: a status to answer with, `html` for a login
@@ -26,14 +26,14 @@ class FaultyDoor:
         self.requests: list[str] = []
         self.bulk_requests: list[list[str]] = []
         self._behind = httpx.Client(base_url=behind, timeout=60)
-        door = self
+        proxy = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                door._get(self)
+                proxy._get(self)
 
             def do_POST(self) -> None:
-                door._post(self, self.rfile.read(int(self.headers["Content-Length"])))
+                proxy._post(self, self.rfile.read(int(self.headers["Content-Length"])))
 
             def log_message(self, *_: object) -> None:
                 """Says nothing."""

@@ -13,7 +13,7 @@ import pytest
 from pipeline.database import Address
 from tests.acceptance.test_round_trip import signed_in
 from tests.commands import Worklist, free_port, worklist_for
-from tests.integration.field import (
+from tests.integration.two_sites import (
     Document,
     documents,
     missed,

@@ -12,7 +12,7 @@ import pytest
 from pipeline.database import Address, connect
 from pipeline.tables import SYNC
 from tests.commands import Worklist, worklist_for
-from tests.conftest import Entering
+from tests.conftest import AsRole
 from tests.integration.programme import SHIPPED
 
 COLUMNS = {
@@ -38,7 +38,7 @@ ODD = {
 
 
 @pytest.fixture
-def worklist(recorded_database: Address, as_role: Entering, home: Path) -> Worklist:
+def worklist(recorded_database: Address, as_role: AsRole, home: Path) -> Worklist:
     """On the recorded programme; the CHT is away, which no command here needs."""
     return worklist_for(as_role(recorded_database, SYNC), "http://127.0.0.1:9", home)
 
@@ -71,7 +71,7 @@ def _ledger(address: Address, site: str) -> list[tuple[Any, ...]]:
         ("deputy_matope", 108),
         ("supervisor_chifunga", 40),
         ("supervisor_lisungwi", 13),
-        ("supervisor_field", 53),
+        ("supervisor_two_sites", 53),
         ("chw_matope_1", 0),
     ],
 )

@@ -13,7 +13,7 @@ from pipeline.database import Address, connect
 from pipeline.grants import ROLES
 from pipeline.tables import ANALYST, ANALYST_PII, SERVICE, SYNC
 from tests.commands import Worklist, worklist_for
-from tests.conftest import Account, Entering, PostgresServer, SimulatedCht, account
+from tests.conftest import Account, AsRole, PostgresServer, SimulatedCht, account
 from tests.waiting import LONG, wait_until
 
 pytestmark = pytest.mark.one_server
@@ -50,7 +50,7 @@ Calling = dict[str, Worklist]
 
 @pytest.fixture
 def worklist(
-    recorded_database: Address, as_role: Entering, simulated_cht: SimulatedCht, home: Path
+    recorded_database: Address, as_role: AsRole, simulated_cht: SimulatedCht, home: Path
 ) -> Calling:
     """The command as an account of each role calls it."""
     return {

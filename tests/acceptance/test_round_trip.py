@@ -13,20 +13,20 @@ import pytest
 from pipeline.database import Address, connect
 from pipeline.tables import SERVICE, SYNC
 from tests.commands import Worklist, worklist_for
-from tests.conftest import RECORDED_FEED, Entering, SimulatedCht
+from tests.conftest import RECORDED_FEED, AsRole, SimulatedCht
 from tests.waiting import LONG, wait_until
 
 
 @pytest.fixture
 def worklist(
-    recorded_database: Address, as_role: Entering, simulated_cht: SimulatedCht, home: Path
+    recorded_database: Address, as_role: AsRole, simulated_cht: SimulatedCht, home: Path
 ) -> Worklist:
     return worklist_for(as_role(recorded_database, SYNC), simulated_cht.url, home)
 
 
 @pytest.fixture
 def service(
-    recorded_database: Address, as_role: Entering, simulated_cht: SimulatedCht, home: Path
+    recorded_database: Address, as_role: AsRole, simulated_cht: SimulatedCht, home: Path
 ) -> Worklist:
     return worklist_for(as_role(recorded_database, SERVICE), simulated_cht.url, home)
 

@@ -25,8 +25,8 @@ from pipeline.sync.store import Landing
 from pipeline.tables import SYNC
 from testbed.simulated_cht.server import serve
 from tests.commands import Worklist, free_port, worklist_for
-from tests.conftest import RECORDED_FEED, Entering, SimulatedCht
-from tests.faulty_cht import FaultyDoor
+from tests.conftest import RECORDED_FEED, AsRole, SimulatedCht
+from tests.faulty_cht import FaultyCht
 from tests.processes import PROCESSES
 from tests.waiting import LONG, wait_until
 
@@ -143,7 +143,7 @@ def test_a_frozen_cht_does_not_keep_the_command_from_ending(
 
 @pytest.fixture
 def worklist(
-    database: Address, as_role: Entering, simulated_cht: SimulatedCht, tmp_path: Path
+    database: Address, as_role: AsRole, simulated_cht: SimulatedCht, tmp_path: Path
 ) -> Worklist:
     return worklist_for(as_role(database, SYNC), simulated_cht.url, tmp_path)
 
@@ -160,9 +160,9 @@ def held(connection: psycopg.Connection) -> tuple[object, ...]:
 
 
 @pytest.fixture
-def doubtful(database: Address, faulty_door: FaultyDoor, tmp_path: Path) -> Worklist:
-    """The command with a CHT that does what `faulty_door` says."""
-    return worklist_for(database, faulty_door.url, tmp_path)
+def doubtful(database: Address, faulty_cht: FaultyCht, tmp_path: Path) -> Worklist:
+    """The command with a CHT that does what `faulty_cht` says."""
+    return worklist_for(database, faulty_cht.url, tmp_path)
 
 
 @pytest.mark.one_server
@@ -178,15 +178,15 @@ def doubtful(database: Address, faulty_door: FaultyDoor, tmp_path: Path) -> Work
 )
 def test_what_the_cht_does_wrong_is_named_and_nothing_is_half_written(
     doubtful: Worklist,
-    faulty_door: FaultyDoor,
+    faulty_cht: FaultyCht,
     connection: psycopg.Connection,
     fault: int | str,
     sentence: str,
 ) -> None:
-    faulty_door.reading_faults = [fault] * 9
+    faulty_cht.reading_faults = [fault] * 9
     done = doubtful("sync", "--once")
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"The CHT at {faulty_door.url} {sentence}" in done.stderr
+    assert f"The CHT at {faulty_cht.url} {sentence}" in done.stderr
     assert "Traceback" not in done.stderr
     assert held(connection) == (0, 0, 0)
 
@@ -218,16 +218,16 @@ def test_wrong_settings_are_named_and_nothing_is_half_written(
 
 @pytest.mark.one_server
 def test_what_passes_is_waited_out(
-    doubtful: Worklist, faulty_door: FaultyDoor, connection: psycopg.Connection
+    doubtful: Worklist, faulty_cht: FaultyCht, connection: psycopg.Connection
 ) -> None:
-    faulty_door.reading_faults = [429, 503, "half"]
+    faulty_cht.reading_faults = [429, 503, "half"]
     patient = {**doubtful.environment, "WORKLIST_PATIENCE": "30"}
     done = replace(doubtful, environment=patient)("sync", "--once")
     assert done.returncode == 0, done.stderr
     said = done.stderr
     places = [said.index(one) for one in ("sign-ins", "failed (503", "be reached", "Works again.")]
     assert places == sorted(places)
-    assert held(connection)[0] == count_of_documents(faulty_door.url)
+    assert held(connection)[0] == count_of_documents(faulty_cht.url)
 
 
 def count_of_documents(url: str) -> int:
@@ -238,14 +238,14 @@ def count_of_documents(url: str) -> int:
 
 @pytest.mark.one_server
 def test_following_outlasts_what_passes_and_ends_when_it_is_refused(
-    doubtful: Worklist, faulty_door: FaultyDoor, database: Address
+    doubtful: Worklist, faulty_cht: FaultyCht, database: Address
 ) -> None:
-    faulty_door.reading_faults = [503, "garbage"]
+    faulty_cht.reading_faults = [503, "garbage"]
     following = doubtful.started("sync", "--follow")
     try:
         wait_until(lambda: has_landed(database, "settings"))
-        faulty_door.reading_faults = ["html"]
-        write(faulty_door.url, "behind a login page")
+        faulty_cht.reading_faults = ["html"]
+        write(faulty_cht.url, "behind a login page")
         _, said = following.communicate(timeout=LONG)
     finally:
         following.kill()
@@ -328,12 +328,12 @@ def test_reconciling_and_retrying_print_their_sums(
 
 @pytest.mark.one_server
 def test_turns_with_nothing_to_do_ask_the_cht_nothing(
-    doubtful: Worklist, faulty_door: FaultyDoor, database: Address
+    doubtful: Worklist, faulty_cht: FaultyCht, database: Address
 ) -> None:
     """What `worklist run` does each second: it waits for the CHT to tell."""
     settings = Settings.read(doubtful.environment)
     changed = threading.Event()
-    with ChtClient(faulty_door.url, "worklist", "password") as client:
+    with ChtClient(faulty_cht.url, "worklist", "password") as client:
         waiting = LongPoll(client)
 
         def turn() -> bool:
@@ -342,13 +342,13 @@ def test_turns_with_nothing_to_do_ask_the_cht_nothing(
 
         wait_until(turn)
         turn()
-        asked = len(faulty_door.requests)
+        asked = len(faulty_cht.requests)
         assert asked < 10
         changed.clear()
         for _ in range(20):
             turn()
-        assert (len(faulty_door.requests), changed.is_set()) == (asked, False)
-        write(faulty_door.url, "told")
+        assert (len(faulty_cht.requests), changed.is_set()) == (asked, False)
+        write(faulty_cht.url, "told")
         wait_until(turn)
     assert has_landed(database, "told")
 

@@ -11,15 +11,15 @@ from pipeline.cht.client import ChtClient
 from pipeline.database import Address
 from pipeline.writeback import store
 from tests.commands import Worklist, worklist_for
-from tests.faulty_cht import FaultyDoor
+from tests.faulty_cht import FaultyCht
 from tests.integration.outbox import Outbox
 
 pytestmark = pytest.mark.one_server
 
 
 @pytest.fixture
-def worklist(database: Address, faulty_door: FaultyDoor, tmp_path: Path) -> Worklist:
-    return worklist_for(database, faulty_door.url, tmp_path)
+def worklist(database: Address, faulty_cht: FaultyCht, tmp_path: Path) -> Worklist:
+    return worklist_for(database, faulty_cht.url, tmp_path)
 
 
 def until(is_true: Callable[[], bool]) -> None:
@@ -44,17 +44,17 @@ def test_recovery_is_logged_once_a_report_gets_through_and_not_before(
     worklist: Worklist,
     database: Address,
     connection: psycopg.Connection,
-    faulty_door: FaultyDoor,
+    faulty_cht: FaultyCht,
 ) -> None:
-    with ChtClient(faulty_door.url) as client:
+    with ChtClient(faulty_cht.url) as client:
         outbox = Outbox(database, connection, client)
     report_id = outbox.accept()
-    faulty_door.faults = [503]
+    faulty_cht.faults = [503]
     following = worklist.started("write-back", "--follow")
     try:
         for attempts in (1, 2):
             until(lambda: outbox.row(report_id)[1] == attempts and listens(connection))  # noqa: B023
-            faulty_door.faults = [503] if attempts == 1 else []
+            faulty_cht.faults = [503] if attempts == 1 else []
             outbox.make_due()
             store.wake(connection)
         until(lambda: outbox.states()[report_id] == "sent")

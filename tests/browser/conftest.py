@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from pipeline.database import Address
 from pipeline.tables import SERVICE
 from tests.commands import worklist_for
-from tests.conftest import Entering
+from tests.conftest import AsRole
 from tests.integration.programme import SEVERAL
 
 _QUIET = (
@@ -43,7 +43,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def worklist_url(
     recorded_database: Address,
-    as_role: Entering,
+    as_role: AsRole,
     simulated_cht: Any,
     home: Path,
     request: pytest.FixtureRequest,

@@ -17,11 +17,11 @@ from pipeline.database import engine as engine_of
 from pipeline.refresh import dbt
 from pipeline.tables import SERVICE
 from tests.commands import NOW, home_of
-from tests.conftest import Entering, PostgresServer, temporary_database
-from tests.faulty_cht import FaultyDoor
-from tests.integration.field import Field
+from tests.conftest import AsRole, PostgresServer, temporary_database
+from tests.faulty_cht import FaultyCht
 from tests.integration.outbox import Outbox
 from tests.integration.programme import Programme
+from tests.integration.two_sites import TwoSites
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def cht(simulated_cht: Any) -> Iterator[ChtClient]:
 
 
 @pytest.fixture
-def engine(recorded_database: Address, as_role: Entering) -> Iterator[Engine]:
+def engine(recorded_database: Address, as_role: AsRole) -> Iterator[Engine]:
     """The recorded programme as the service reads it."""
     made = engine_of(as_role(recorded_database, SERVICE))
     yield made
@@ -41,9 +41,9 @@ def engine(recorded_database: Address, as_role: Entering) -> Iterator[Engine]:
 
 @pytest.fixture
 def outbox(
-    database: Address, connection: psycopg.Connection, faulty_door: FaultyDoor
+    database: Address, connection: psycopg.Connection, faulty_cht: FaultyCht
 ) -> Iterator[Outbox]:
-    with ChtClient(faulty_door.url, "worklist", "password") as client:
+    with ChtClient(faulty_cht.url, "worklist", "password") as client:
         yield Outbox(database, connection, client)
 
 
@@ -74,8 +74,8 @@ def programme(
 
 
 @pytest.fixture(scope="module")
-def field(programme: Programme) -> Iterator[Field]:
+def field(programme: Programme) -> Iterator[TwoSites]:
     """A small programme of two sites; each test begins it anew."""
-    made = Field(programme.address, programme.connection, programme.dbt)
+    made = TwoSites(programme.address, programme.connection, programme.dbt)
     yield made
     made.engine.dispose()

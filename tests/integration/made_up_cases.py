@@ -22,8 +22,10 @@ _MILLISECONDS = int(NOW.timestamp() * 1000)
 
 def cases(seed: int, count: int) -> Iterator[Case]:
     chance = random.Random(seed)
-    for place in range(count):
-        yield own({**_case(chance), "id": f"{seed}-{place}", "number": str(_FIRST_NUMBER + place)})
+    for position in range(count):
+        yield own(
+            {**_case(chance), "id": f"{seed}-{position}", "number": str(_FIRST_NUMBER + position)}
+        )
 
 
 def _case(chance: random.Random) -> Case:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.field import Field, missed, person, verification, visit
+from tests.integration.two_sites import TwoSites, missed, person, verification, visit
 
 pytestmark = pytest.mark.one_server
 
@@ -16,7 +16,7 @@ FIRST, SECOND, THIRD = (
 SHORT = {"events": [{"id": "missed", "days": 0, "start": 0, "end": 3}]}
 
 
-def carried(field: Field) -> dict[str, tuple[str, str]]:
+def carried(field: TwoSites) -> dict[str, tuple[str, str]]:
     """Each report's standing, and the report whose task carries its appointment."""
     return {
         source_id: (standing, field.ledger(source_id)["appointment_task_id"].partition("~")[0])
@@ -24,7 +24,7 @@ def carried(field: Field) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_the_earliest_report_carries_the_task_and_says_how_often(field: Field) -> None:
+def test_the_earliest_report_carries_the_task_and_says_how_often(field: TwoSites) -> None:
     # in another order than they were written
     field.begin(ANNA, THIRD, SECOND)
     assert field.standings() == {"night2": "open", "night3": "repeated"}
@@ -40,7 +40,7 @@ def test_the_earliest_report_carries_the_task_and_says_how_often(field: Field) -
     assert row["flags"] == []
 
 
-def test_repeats_count_once_in_lists_progress_and_workload(field: Field) -> None:
+def test_repeats_count_once_in_lists_progress_and_workload(field: TwoSites) -> None:
     field.begin(ANNA, FIRST, SECOND, THIRD)
     assert field.listed() == ["night1"]
     assert (field.progress().done_count, field.progress().asked_count) == (0, 1)
@@ -49,7 +49,7 @@ def test_repeats_count_once_in_lists_progress_and_workload(field: Field) -> None
     assert (field.progress().done_count, field.progress().asked_count) == (1, 1)
 
 
-def open_today(field: Field) -> int:
+def open_today(field: TwoSites) -> int:
     rows = field.records("supervisor_workload", "supervisor, day")
     (count,) = (
         row["open_count"]
@@ -59,7 +59,7 @@ def open_today(field: Field) -> int:
     return int(count)
 
 
-def test_what_was_answered_is_not_asked_again_the_next_night(field: Field) -> None:
+def test_what_was_answered_is_not_asked_again_the_next_night(field: TwoSites) -> None:
     field.begin(ANNA, FIRST, SECOND)
     field.answer("night1")
     field.change(THIRD)
@@ -67,7 +67,7 @@ def test_what_was_answered_is_not_asked_again_the_next_night(field: Field) -> No
     assert field.standings() == {"night1": "verified", "night2": "repeated", "night3": "repeated"}
 
 
-def test_the_window_is_that_of_all_reports_together(field: Field) -> None:
+def test_the_window_is_that_of_all_reports_together(field: TwoSites) -> None:
     field.begin(ANNA, FIRST, **SHORT)
     assert field.standings() == {"night1": "expired"}
     field.change(THIRD)
@@ -82,7 +82,7 @@ def test_the_window_is_that_of_all_reports_together(field: Field) -> None:
 @pytest.mark.parametrize("how", ["deleted", "says deleted"])
 @pytest.mark.parametrize("is_answered", [True, False])
 def test_a_withdrawn_report_hands_over_and_the_answer_is_kept(
-    field: Field, how: str, is_answered: bool
+    field: TwoSites, how: str, is_answered: bool
 ) -> None:
     field.begin(ANNA, FIRST, SECOND, THIRD)
     if is_answered:
@@ -103,7 +103,7 @@ def test_a_withdrawn_report_hands_over_and_the_answer_is_kept(
     assert field.standings()["night2"] == "repeated"
 
 
-def test_when_all_reports_are_withdrawn_nothing_is_left_to_do(field: Field) -> None:
+def test_when_all_reports_are_withdrawn_nothing_is_left_to_do(field: TwoSites) -> None:
     field.begin(ANNA, FIRST, SECOND)
     field.withdraw("night1", "night2")
     assert set(field.standings().values()) == {"withdrawn"}
@@ -112,7 +112,7 @@ def test_when_all_reports_are_withdrawn_nothing_is_left_to_do(field: Field) -> N
 
 @pytest.mark.parametrize("named", ["night1", "night2", "night3"])
 def test_an_answer_counts_whichever_report_of_the_appointment_it_names(
-    field: Field, named: str
+    field: TwoSites, named: str
 ) -> None:
     field.begin(ANNA, FIRST, SECOND, THIRD)
     field.change(verification("told", named, "not_visited", appointment_date="2026-11-01"))
@@ -121,14 +121,14 @@ def test_an_answer_counts_whichever_report_of_the_appointment_it_names(
     assert (row["verification_outcome"], row["verification_report_id"]) == ("not_visited", "told")
 
 
-def test_of_answers_to_several_reports_the_highest_round_counts(field: Field) -> None:
+def test_of_answers_to_several_reports_the_highest_round_counts(field: TwoSites) -> None:
     field.begin(ANNA, FIRST, SECOND)
     field.answer("night1", "visited")
     field.change(verification("correction", "night2", "not_visited", round_=2))
     assert field.ledger("night1")["verification_outcome"] == "not_visited"
 
 
-def test_the_task_is_open_as_long_as_one_of_its_reports_would_be(field: Field) -> None:
+def test_the_task_is_open_as_long_as_one_of_its_reports_would_be(field: TwoSites) -> None:
     field.begin(ANNA, FIRST, SECOND, THIRD, visit("came", "anna", "2026-11-17T03:00:00Z"))
     # later than two of the reports, and earlier than the third
     assert field.standings()["night1"] == "open"
@@ -138,7 +138,7 @@ def test_the_task_is_open_as_long_as_one_of_its_reports_would_be(field: Field) -
     assert field.standings() == {"night1": "resolved", "night2": "repeated", "night3": "repeated"}
 
 
-def test_two_appointments_of_a_patient_are_two_tasks(field: Field) -> None:
+def test_two_appointments_of_a_patient_are_two_tasks(field: TwoSites) -> None:
     other = missed("other", "anna", on="2026-11-08", reported="2026-11-16")
     field.begin(ANNA, FIRST, SECOND, other)
     assert field.standings() == {"night1": "open", "night2": "repeated", "other": "open"}
@@ -147,7 +147,7 @@ def test_two_appointments_of_a_patient_are_two_tasks(field: Field) -> None:
     assert field.standings()["other"] == "open"
 
 
-def test_each_event_of_an_appointment_is_a_task_of_its_own(field: Field) -> None:
+def test_each_event_of_an_appointment_is_a_task_of_its_own(field: TwoSites) -> None:
     events = [{"id": one, "days": 0, "start": 0, "end": 28} for one in ("missed", "again")]
     field.begin(ANNA, FIRST, SECOND, events=events)
     rows = field.records("missed_appointment", "task_id")
@@ -159,14 +159,16 @@ def test_each_event_of_an_appointment_is_a_task_of_its_own(field: Field) -> None
     ]
 
 
-def test_reports_without_a_readable_day_are_not_taken_for_one_appointment(field: Field) -> None:
+def test_reports_without_a_readable_day_are_not_taken_for_one_appointment(field: TwoSites) -> None:
     days: list[Any] = ["", "2026-02-30", None, "0001-01-01"]
     reports = [missed(f"r{at}", "anna", on=day) for at, day in enumerate(days * 2)]
     field.begin(ANNA, *reports)
     assert field.listed() == [f"r{at}" for at, _ in enumerate(reports)]
 
 
-def test_reports_about_an_unknown_patient_are_not_taken_for_one_appointment(field: Field) -> None:
+def test_reports_about_an_unknown_patient_are_not_taken_for_one_appointment(
+    field: TwoSites,
+) -> None:
     reports = (missed(f"r{number}", {"patient_id": "31313"}) for number in (1, 2))
     field.begin(*reports)
     assert field.listed() == ["r1", "r2"]
@@ -176,7 +178,7 @@ def test_reports_about_an_unknown_patient_are_not_taken_for_one_appointment(fiel
     assert field.ledger("r2")["patient_uuid"] == "dora"
 
 
-def test_without_an_appointment_date_each_report_asks_for_itself(field: Field) -> None:
+def test_without_an_appointment_date_each_report_asks_for_itself(field: TwoSites) -> None:
     field.begin(ANNA, FIRST, SECOND, appointmentDate=None)
     assert field.listed() == ["night1", "night2"]
     row = field.ledger("night2")
@@ -191,7 +193,7 @@ def edited(report: dict[str, Any], on: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("where", ["on the page", "in the CHT"])
 def test_an_edited_day_asks_again_and_keeps_the_old_answer_in_the_history(
-    field: Field, where: str
+    field: TwoSites, where: str
 ) -> None:
     field.begin(ANNA, FIRST)
     if where == "on the page":
@@ -215,7 +217,7 @@ def test_an_edited_day_asks_again_and_keeps_the_old_answer_in_the_history(
     assert (row["standing"], row["flags"]) == ("verified", [])
 
 
-def test_an_edited_appointment_is_answered_by_a_further_round(field: Field) -> None:
+def test_an_edited_appointment_is_answered_by_a_further_round(field: TwoSites) -> None:
     field.begin(ANNA, FIRST)
     field.answer("night1", "visited")
     field.change(edited(FIRST, "2026-11-08"))
@@ -230,7 +232,7 @@ def test_an_edited_appointment_is_answered_by_a_further_round(field: Field) -> N
 
 @pytest.mark.parametrize("said", [{}, {"appointment_date": ""}, {"appointment_date": "soon"}])
 def test_an_answer_without_a_day_counts_for_the_task_it_names(
-    field: Field, said: dict[str, Any]
+    field: TwoSites, said: dict[str, Any]
 ) -> None:
     field.begin(ANNA, FIRST)
     field.change(verification("told", "night1", **said))
@@ -239,14 +241,14 @@ def test_an_answer_without_a_day_counts_for_the_task_it_names(
     assert (row["standing"], row["flags"]) == ("verified", [])
 
 
-def test_an_answer_to_another_day_does_not_count(field: Field) -> None:
+def test_an_answer_to_another_day_does_not_count(field: TwoSites) -> None:
     field.begin(ANNA, FIRST, verification("told", "night1", appointment_date="2026-10-11"))
     row = field.ledger("night1")
     assert (row["standing"], row["flags"]) == ("open", ["appointment_changed"])
 
 
 def test_a_report_edited_to_another_appointment_leaves_the_first_to_its_repeats(
-    field: Field,
+    field: TwoSites,
 ) -> None:
     field.begin(ANNA, FIRST, SECOND, THIRD)
     field.change(verification("told", "night2", appointment_date="2026-11-01"))
@@ -258,7 +260,7 @@ def test_a_report_edited_to_another_appointment_leaves_the_first_to_its_repeats(
     assert field.ledger("night1")["report_count"] == 2
 
 
-def test_our_answer_stays_with_its_appointment_before_it_has_landed(field: Field) -> None:
+def test_our_answer_stays_with_its_appointment_before_it_has_landed(field: TwoSites) -> None:
     field.begin(ANNA, FIRST, SECOND)
     field.answer("night1")
     field.change(edited(FIRST, "2026-11-08"))
@@ -267,7 +269,7 @@ def test_our_answer_stays_with_its_appointment_before_it_has_landed(field: Field
 
 
 def test_an_answer_stays_with_its_patient_when_the_report_is_edited_to_another(
-    field: Field,
+    field: TwoSites,
 ) -> None:
     field.begin(ANNA, person("berta"), FIRST, SECOND)
     told = field.answer("night1")
@@ -283,7 +285,7 @@ def test_an_answer_stays_with_its_patient_when_the_report_is_edited_to_another(
 
 
 def test_a_report_from_the_cht_about_another_patient_than_its_task_answers_neither(
-    field: Field,
+    field: TwoSites,
 ) -> None:
     other = missed("other", "berta")
     told = verification("told", "night1", about="berta", appointment_date="2026-11-01")
@@ -291,14 +293,14 @@ def test_a_report_from_the_cht_about_another_patient_than_its_task_answers_neith
     assert field.standings() == {"night1": "open", "other": "open"}
 
 
-def test_two_events_of_one_appointment_are_not_two_appointments(field: Field) -> None:
+def test_two_events_of_one_appointment_are_not_two_appointments(field: TwoSites) -> None:
     events = [{"id": one, "days": 0, "start": 0, "end": 28} for one in ("missed", "again")]
     field.begin(ANNA, FIRST, events=events)
     rows = field.records("missed_appointment", "task_id")
     assert [row["flags"] for row in rows] == [[], []]
 
 
-def test_elements_of_one_schedule_are_not_reports_of_one_appointment(field: Field) -> None:
+def test_elements_of_one_schedule_are_not_reports_of_one_appointment(field: TwoSites) -> None:
     schedule = [
         {"due": "2026-11-10T08:00:00Z", "group": group, "type": "anc", "state": "sent"}
         for group in (1, 2)
@@ -315,7 +317,7 @@ def test_elements_of_one_schedule_are_not_reports_of_one_appointment(field: Fiel
     assert [(row["standing"], row["report_count"]) for row in rows] == [("open", 1)] * 2
 
 
-def test_a_patient_who_is_found_to_be_another_takes_the_reports_along(field: Field) -> None:
+def test_a_patient_who_is_found_to_be_another_takes_the_reports_along(field: TwoSites) -> None:
     by_code = missed("night1", {"patient_id": "55555"}, reported="2026-11-15")
     field.begin(ANNA, by_code, SECOND)
     assert field.standings() == {"night1": "open", "night2": "repeated"}

@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from tests.integration.field import (
+from tests.integration.programme import SHIPPED
+from tests.integration.two_sites import (
     FEEDS,
-    Field,
+    TwoSites,
     documents,
     missed,
     person,
     verification,
     visit,
 )
-from tests.integration.programme import SHIPPED
 
 pytestmark = pytest.mark.one_server
 
@@ -24,32 +24,32 @@ BERTA = person("berta", patient_id=CODE)
 CORA = person("cora", household="hh2", patient_id=CODE)
 
 
-def begin_with_feed(field: Field, feed: str, tasks_yml: str = SHIPPED) -> None:
+def begin_with_feed(field: TwoSites, feed: str, tasks_yml: str = SHIPPED) -> None:
     field.empty()
     field.define(tasks_yml)
     field.change(*documents(feed))
 
 
-def test_a_report_with_a_shared_code_and_a_uuid_is_about_the_uuid(field: Field) -> None:
+def test_a_report_with_a_shared_code_and_a_uuid_is_about_the_uuid(field: TwoSites) -> None:
     begin_with_feed(field, "shortcode-uuid")
     row = field.ledger("about-berta")
     assert (row["standing"], row["patient_uuid"], row["flags"]) == ("open", "pat-b", [])
     assert field.listed() == ["about-berta"]
 
 
-def test_a_visit_of_another_owner_of_the_code_closes_nothing(field: Field) -> None:
+def test_a_visit_of_another_owner_of_the_code_closes_nothing(field: TwoSites) -> None:
     begin_with_feed(field, "wrong-close")
     assert field.standings() == {"a1": "open"}
 
 
-def test_a_bare_verification_by_a_chw_closes_nothing_and_is_seen(field: Field) -> None:
+def test_a_bare_verification_by_a_chw_closes_nothing_and_is_seen(field: TwoSites) -> None:
     begin_with_feed(field, "bare-verification")
     assert field.standings() == {"t-bare": "open"}
     assert field.verification("bare")["void_reason"] in {"not_authorised", "no_outcome"}
     assert field.verification("bare")["sender_uuid"] == "chw1"
 
 
-def test_an_appointment_reported_each_night_is_one_task(field: Field) -> None:
+def test_an_appointment_reported_each_night_is_one_task(field: TwoSites) -> None:
     begin_with_feed(field, "nightly")
     assert field.standings() == {"night1": "open", "night2": "repeated", "night3": "repeated"}
     assert field.listed() == ["night1"]
@@ -61,7 +61,7 @@ def test_an_appointment_reported_each_night_is_one_task(field: Field) -> None:
 
 
 def test_appointments_in_the_years_1_and_9999_are_due_on_the_day_of_their_report(
-    field: Field,
+    field: TwoSites,
 ) -> None:
     begin_with_feed(field, "year-edge", (FEEDS / "year-edge.tasks.yml").read_text())
     for source_id in ("v-min", "v-max"):
@@ -72,7 +72,7 @@ def test_appointments_in_the_years_1_and_9999_are_due_on_the_day_of_their_report
     field.refresh("published")
 
 
-def test_a_shared_code_alone_names_nobody_and_stays_with_the_sender(field: Field) -> None:
+def test_a_shared_code_alone_names_nobody_and_stays_with_the_sender(field: TwoSites) -> None:
     field.begin(ANNA, CORA, missed("code-alone", {"patient_id": CODE}))
     row = field.ledger("code-alone")
     assert (row["standing"], row["patient_uuid"], row["place_uuid"]) == ("open", None, "site1")
@@ -86,7 +86,7 @@ HOUSES = (
 )
 
 
-def test_wherever_the_uuid_stands_it_decides_and_reaches_its_own_site(field: Field) -> None:
+def test_wherever_the_uuid_stands_it_decides_and_reaches_its_own_site(field: TwoSites) -> None:
     houses = ({**house, "place_id": CODE} for house in HOUSES)
     ways: list[tuple[dict[str, Any], dict[str, str], str]] = [
         ({"patient_id": CODE, "patient_uuid": "cora"}, {}, "cora"),
@@ -115,7 +115,7 @@ def test_wherever_the_uuid_stands_it_decides_and_reaches_its_own_site(field: Fie
 
 
 def test_a_code_is_shared_as_soon_as_a_second_owner_lands_and_until_one_gets_another(
-    field: Field,
+    field: TwoSites,
 ) -> None:
     field.begin(ANNA, missed("a1", {"patient_id": CODE}))
     assert field.ledger("a1")["patient_uuid"] == "anna"
@@ -128,20 +128,20 @@ def test_a_code_is_shared_as_soon_as_a_second_owner_lands_and_until_one_gets_ano
     assert (field.listed("sup1"), field.listed("sup2")) == ([], ["a1"])
 
 
-def test_who_was_deleted_owns_no_code(field: Field) -> None:
+def test_who_was_deleted_owns_no_code(field: TwoSites) -> None:
     field.begin(ANNA, BERTA, missed("a1", {"patient_id": CODE}))
     assert field.ledger("a1")["patient_uuid"] is None
     field.withdraw("berta")
     assert field.ledger("a1")["patient_uuid"] == "anna"
 
 
-def test_the_code_of_a_person_and_of_a_place_is_shared_too(field: Field) -> None:
+def test_the_code_of_a_person_and_of_a_place_is_shared_too(field: TwoSites) -> None:
     house = {**HOUSES[1], "place_id": CODE}
     field.begin(ANNA, house, missed("a1", {"patient_id": CODE}))
     assert "ambiguous_patient" in field.ledger("a1")["flags"]
 
 
-def test_a_visit_by_a_code_closes_the_task_while_the_code_is_one_patients(field: Field) -> None:
+def test_a_visit_by_a_code_closes_the_task_while_the_code_is_one_patients(field: TwoSites) -> None:
     field.begin(ANNA, missed("a1", "anna"), visit("came", {"patient_id": CODE}))
     assert field.standings()["a1"] == "resolved"
     field.change(BERTA)
@@ -150,26 +150,26 @@ def test_a_visit_by_a_code_closes_the_task_while_the_code_is_one_patients(field:
     assert field.standings()["a1"] == "resolved"
 
 
-def test_reports_with_a_shared_code_alone_close_nothing_of_each_other(field: Field) -> None:
+def test_reports_with_a_shared_code_alone_close_nothing_of_each_other(field: TwoSites) -> None:
     alone = {"patient_id": CODE}
     field.begin(ANNA, BERTA, missed("a1", alone), visit("came", alone))
     field.change(verification("by-hand", "", about=alone))
     assert field.standings()["a1"] == "open"
 
 
-def test_a_visit_by_uuid_and_shared_code_closes_its_own_patients_task(field: Field) -> None:
+def test_a_visit_by_uuid_and_shared_code_closes_its_own_patients_task(field: TwoSites) -> None:
     came = visit("came", {"patient_uuid": "anna", "patient_id": CODE})
     field.begin(ANNA, BERTA, missed("a1", "anna"), missed("b1", "berta"), came)
     assert field.standings() == {"a1": "resolved", "b1": "open"}
 
 
-def test_an_answer_that_names_the_task_of_an_ambiguous_patient_closes_it(field: Field) -> None:
+def test_an_answer_that_names_the_task_of_an_ambiguous_patient_closes_it(field: TwoSites) -> None:
     alone = {"patient_id": CODE}
     field.begin(ANNA, BERTA, missed("a1", alone), verification("told", "a1", about=alone))
     assert field.standings()["a1"] == "verified"
 
 
-def test_without_any_subject_nothing_closes_anything(field: Field) -> None:
+def test_without_any_subject_nothing_closes_anything(field: TwoSites) -> None:
     nobody: dict[str, Any] = {}
     field.begin(missed("a1", nobody), missed("a2", nobody), visit("came", nobody))
     assert field.standings() == {"a1": "open", "a2": "open"}

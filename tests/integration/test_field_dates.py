@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.field import (
+from tests.integration.two_sites import (
     NEXT_VISIT,
     Document,
-    Field,
+    TwoSites,
     account,
     missed,
     moment,
@@ -32,7 +32,7 @@ IMPOSSIBLE_MOMENTS = [
 class Each:
     """A report about a patient of its own for each of several values."""
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: TwoSites) -> None:
         self.field = field
 
     def begin(self, values: list[Any], made: Any, **keys: Any) -> None:
@@ -50,7 +50,7 @@ class Each:
 
 
 @pytest.fixture
-def each(field: Field) -> Each:
+def each(field: TwoSites) -> Each:
     return Each(field)
 
 
@@ -87,13 +87,13 @@ def test_a_moment_is_read_in_any_form(each: Each) -> None:
         assert "bad_reported_date" not in row["flags"], value
 
 
-def test_a_clock_two_days_ahead_is_believed(field: Field) -> None:
+def test_a_clock_two_days_ahead_is_believed(field: TwoSites) -> None:
     field.begin(ANNA, missed("a1", "anna", reported="2026-11-22"))
     row = field.ledger("a1")
     assert (f"{row['due_on']}", row["flags"]) == ("2026-11-22", [])
 
 
-def test_a_visit_dated_when_it_cannot_be_closes_nothing(field: Field) -> None:
+def test_a_visit_dated_when_it_cannot_be_closes_nothing(field: TwoSites) -> None:
     visits = (visit(f"v{at}", "anna", one) for at, one in enumerate(IMPOSSIBLE_MOMENTS))
     field.begin(ANNA, missed("a1", "anna"), *visits)
     assert field.standings() == {"a1": "open"}
@@ -109,7 +109,7 @@ def test_an_appointment_on_a_day_that_cannot_be_is_flagged(each: Each) -> None:
         assert row["days_since_appointment"] is None, value
 
 
-def test_the_day_of_an_appointment_is_read_in_any_form(field: Field) -> None:
+def test_the_day_of_an_appointment_is_read_in_any_form(field: TwoSites) -> None:
     milliseconds = moment("2026-11-01")
     forms = [milliseconds, str(milliseconds), "2026-11-01", "2026-11-01T09:00"]
     field.begin(ANNA, *(missed(f"a{at}", "anna", on=one) for at, one in enumerate(forms)))
@@ -140,7 +140,7 @@ def test_a_window_that_leaves_the_years_that_can_be_is_none(each: Each) -> None:
         assert (value, f"{row['due_on']}") == (value, "2026-11-10")
 
 
-def test_a_next_visit_after_its_report_is_in_no_future(field: Field) -> None:
+def test_a_next_visit_after_its_report_is_in_no_future(field: TwoSites) -> None:
     field.begin(ANNA, next_visit_on("v1", "anna", "2026-11-12"), **NEXT_VISIT)
     row = field.ledger("v1")
     assert (row["standing"], f"{row['due_on']}", row["flags"]) == ("open", "2026-11-15", [])
@@ -152,7 +152,7 @@ def test_an_appointment_after_its_task_is_due_is_in_the_future(each: Each) -> No
     assert flags == [[], ["future_appointment_date"]]
 
 
-def test_an_answer_counts_whatever_its_days_say(field: Field) -> None:
+def test_an_answer_counts_whatever_its_days_say(field: TwoSites) -> None:
     visited_on = ["9999-99-99", "0001-01-01", "20261101", "soon"]
     answers = [verification(f"told{at}", f"a{at}") for at, _ in enumerate(visited_on)]
     for answer, day in zip(answers, visited_on, strict=True):
@@ -183,7 +183,7 @@ def test_no_view_and_no_publication_fails_over_one_row(each: Each) -> None:
     field.refresh("published")
 
 
-def test_a_text_that_no_index_takes_is_one_row_and_stops_nothing(field: Field) -> None:
+def test_a_text_that_no_index_takes_is_one_row_and_stops_nothing(field: TwoSites) -> None:
     endless = "".join(f"{number:x}" for number in range(20_000))
     field.begin(
         ANNA,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.field import (
+from tests.integration.two_sites import (
     Document,
-    Field,
+    TwoSites,
     missed,
     person,
     report,
@@ -40,7 +40,7 @@ def follow_up(uuid: str, source: str, **said: Any) -> Document:
     return report(uuid, "referral_follow_up", "anna", inputs={"source_id": source}, **says)
 
 
-def test_the_follow_up_of_a_referral_closes_that_referral_and_no_other(field: Field) -> None:
+def test_the_follow_up_of_a_referral_closes_that_referral_and_no_other(field: TwoSites) -> None:
     others = (referral("r2", on="2026-11-08"), follow_up("f1", "r1"))
     field.begin(ANNA, referral("r1"), *others, **REFERRED)
     assert field.standings() == {"r1": "resolved", "r2": "open"}
@@ -48,7 +48,7 @@ def test_the_follow_up_of_a_referral_closes_that_referral_and_no_other(field: Fi
     assert (row["resolved_by_report"], row["resolved_by_form"]) == ("f1", "referral_follow_up")
 
 
-def test_a_follow_up_that_does_not_meet_every_condition_closes_nothing(field: Field) -> None:
+def test_a_follow_up_that_does_not_meet_every_condition_closes_nothing(field: TwoSites) -> None:
     field.begin(
         ANNA,
         referral("r1"),
@@ -62,7 +62,7 @@ def test_a_follow_up_that_does_not_meet_every_condition_closes_nothing(field: Fi
     assert field.standings() == {"r1": "open"}
 
 
-def test_a_follow_up_that_is_edited_opens_and_closes_its_referral(field: Field) -> None:
+def test_a_follow_up_that_is_edited_opens_and_closes_its_referral(field: TwoSites) -> None:
     field.begin(ANNA, referral("r1"), referral("r2", on="2026-11-08"), **REFERRED)
     field.change(follow_up("f1", "r1"))
     assert field.standings() == {"r1": "resolved", "r2": "open"}
@@ -72,7 +72,7 @@ def test_a_follow_up_that_is_edited_opens_and_closes_its_referral(field: Field) 
     assert field.standings() == {"r1": "open", "r2": "resolved"}
 
 
-def test_a_visit_on_the_day_of_the_appointment_counts(field: Field) -> None:
+def test_a_visit_on_the_day_of_the_appointment_counts(field: TwoSites) -> None:
     field.begin(ANNA, referral("r1"), follow_up("f1", "r1", visited_on="2026-11-01"), **REFERRED)
     assert field.standings() == {"r1": "resolved"}
     # the appointment moves past the visit
@@ -80,7 +80,7 @@ def test_a_visit_on_the_day_of_the_appointment_counts(field: Field) -> None:
     assert field.standings() == {"r1": "open"}
 
 
-def test_a_form_name_and_conditions_stand_side_by_side(field: Field) -> None:
+def test_a_form_name_and_conditions_stand_side_by_side(field: TwoSites) -> None:
     either = {"newerReport": ["visit_verification", ATTENDED]}
     field.begin(ANNA, referral("r1"), **{**REFERRED, "resolvedIf": either})
     field.change(follow_up("f1", "r1", attended="no"), visit("came", "anna"))
@@ -97,7 +97,7 @@ ALL_OF_THEM = {
 }
 
 
-def test_where_all_are_asked_for_one_alone_closes_nothing(field: Field) -> None:
+def test_where_all_are_asked_for_one_alone_closes_nothing(field: TwoSites) -> None:
     result = report("result", "lab_result", "anna", result="negative")
     field.begin(ANNA, missed("a1", "anna"), visit("came", "anna"), **ALL_OF_THEM)
     assert field.standings() == {"a1": "open"}
@@ -110,7 +110,7 @@ def test_where_all_are_asked_for_one_alone_closes_nothing(field: Field) -> None:
     assert field.standings() == {"a1": "open"}
 
 
-def test_a_resolver_that_names_a_patient_by_a_shared_code_closes_nothing(field: Field) -> None:
+def test_a_resolver_that_names_a_patient_by_a_shared_code_closes_nothing(field: TwoSites) -> None:
     about = {"patient_id": "55555"}
     told = follow_up("f1", "r1")
     told["fields"] = {
@@ -130,7 +130,7 @@ TRACED = {
 }
 
 
-def begin(field: Field, *more: Document, **keys: Any) -> None:
+def begin(field: TwoSites, *more: Document, **keys: Any) -> None:
     """Anna's missed appointment is confirmed, today at eight."""
     answer = verification("told", "a1", "not_visited", reason="moved")
     field.begin(ANNA, missed("a1", "anna"), answer, *more, **{**TRACED, **keys})
@@ -143,7 +143,7 @@ def traced(uuid: str, reported: str, form: str = "trace_follow_up", **said: Any)
 LATER = "2026-11-20T09:00:00Z"
 
 
-def test_whose_missed_appointment_is_confirmed_is_to_be_traced(field: Field) -> None:
+def test_whose_missed_appointment_is_confirmed_is_to_be_traced(field: TwoSites) -> None:
     begin(field)
     row = field.to_trace()["anna"]
     assert (row["task_id"], row["verification_reason"], row["chw_uuid"]) == (
@@ -159,25 +159,27 @@ def test_whose_missed_appointment_is_confirmed_is_to_be_traced(field: Field) -> 
     [("died", False), ("transferred_out", False), ("record_error", True), ("", True)],
 )
 def test_the_definition_says_for_which_reasons_nobody_goes(
-    field: Field, reason: str, is_sought: bool
+    field: TwoSites, reason: str, is_sought: bool
 ) -> None:
     begin(field, verification("told", "a1", "not_visited", reason=reason))
     assert ("anna" in field.to_trace()) == is_sought
 
 
 @pytest.mark.parametrize("form", ["trace_follow_up", "home_visit"])
-def test_a_trace_after_the_answer_takes_the_patient_off_the_sheet(field: Field, form: str) -> None:
+def test_a_trace_after_the_answer_takes_the_patient_off_the_sheet(
+    field: TwoSites, form: str
+) -> None:
     begin(field, traced("went", LATER, form))
     assert field.to_trace() == {}
     assert field.standings() == {"a1": "verified"}
 
 
-def test_another_form_is_no_trace(field: Field) -> None:
+def test_another_form_is_no_trace(field: TwoSites) -> None:
     begin(field, traced("went", LATER, "household_survey"))
     assert "anna" in field.to_trace()
 
 
-def test_a_trace_made_before_the_answer_is_shown_with_what_was_found(field: Field) -> None:
+def test_a_trace_made_before_the_answer_is_shown_with_what_was_found(field: TwoSites) -> None:
     begin(
         field,
         traced("first", "2026-11-17", found="away"),
@@ -188,7 +190,7 @@ def test_a_trace_made_before_the_answer_is_shown_with_what_was_found(field: Fiel
     assert f"{row['traced_at']:%Y-%m-%d}" == "2026-11-18"
 
 
-def test_a_later_report_that_shows_that_the_patient_came_ends_the_search(field: Field) -> None:
+def test_a_later_report_that_shows_that_the_patient_came_ends_the_search(field: TwoSites) -> None:
     begin(field)
     assert "anna" in field.to_trace()
     field.change(visit("came", "anna", LATER))
@@ -197,14 +199,14 @@ def test_a_later_report_that_shows_that_the_patient_came_ends_the_search(field: 
     assert "anna" in field.to_trace()
 
 
-def test_a_visit_ends_the_search_though_the_list_is_sent_again(field: Field) -> None:
+def test_a_visit_ends_the_search_though_the_list_is_sent_again(field: TwoSites) -> None:
     begin(field, visit("came", "anna", LATER))
     field.change(missed("a2", "anna", reported="2026-11-21"))
     assert field.standings() == {"a1": "verified", "a2": "repeated"}
     assert field.to_trace() == {}
 
 
-def test_an_answer_dated_when_it_cannot_be_is_from_when_it_landed(field: Field) -> None:
+def test_an_answer_dated_when_it_cannot_be_is_from_when_it_landed(field: TwoSites) -> None:
     begin(field)
     told = verification("told", "a1", "not_visited", reason="moved")
     field.change({**told, "reported_date": "2027-12-01T08:00:00Z"})
@@ -213,7 +215,7 @@ def test_an_answer_dated_when_it_cannot_be_is_from_when_it_landed(field: Field) 
     assert field.to_trace() == {}
 
 
-def test_a_report_that_does_not_resolve_the_definition_ends_no_search(field: Field) -> None:
+def test_a_report_that_does_not_resolve_the_definition_ends_no_search(field: TwoSites) -> None:
     attended = [{"form": "visit_verification", "if": '$.fields.attended == "yes"'}]
     begin(field, resolvedIf={"default": True, "newerReport": attended})
     field.change(visit("came", "anna", LATER, attended="no"))
@@ -222,39 +224,39 @@ def test_a_report_that_does_not_resolve_the_definition_ends_no_search(field: Fie
     assert field.to_trace() == {}
 
 
-def test_a_withdrawn_report_says_so_answered_or_not_and_ends_the_search(field: Field) -> None:
+def test_a_withdrawn_report_says_so_answered_or_not_and_ends_the_search(field: TwoSites) -> None:
     begin(field, missed("a2", "anna", on="2026-11-08"))
     field.withdraw("a1", "a2")
     assert field.standings() == {"a1": "withdrawn", "a2": "withdrawn"}
     assert field.to_trace() == {}
 
 
-def test_a_correction_to_visited_ends_the_search(field: Field) -> None:
+def test_a_correction_to_visited_ends_the_search(field: TwoSites) -> None:
     begin(field)
     field.change(verification("corrected", "a1", "visited", round_=2))
     assert field.to_trace() == {}
 
 
-def test_an_answer_visited_to_a_repeat_of_the_appointment_ends_the_search(field: Field) -> None:
+def test_an_answer_visited_to_a_repeat_of_the_appointment_ends_the_search(field: TwoSites) -> None:
     begin(field, missed("a2", "anna", reported="2026-11-19"))
     assert "anna" in field.to_trace()
     field.change(verification("corrected", "a2", "visited", round_=2))
     assert field.to_trace() == {}
 
 
-def test_an_edited_appointment_is_not_confirmed_and_nobody_is_sent(field: Field) -> None:
+def test_an_edited_appointment_is_not_confirmed_and_nobody_is_sent(field: TwoSites) -> None:
     begin(field, verification("told", "a1", "not_visited", appointment_date="2026-11-01"))
     assert "anna" in field.to_trace()
     field.change(missed("a1", "anna", on="2026-11-08"))
     assert field.to_trace() == {}
 
 
-def test_a_void_answer_sends_nobody(field: Field) -> None:
+def test_a_void_answer_sends_nobody(field: TwoSites) -> None:
     begin(field, verification("told", "a1", "not_visited", sender="chw1"))
     assert field.to_trace() == {}
 
 
-def test_a_trace_of_a_shared_code_alone_is_no_trace_of_the_patient(field: Field) -> None:
+def test_a_trace_of_a_shared_code_alone_is_no_trace_of_the_patient(field: TwoSites) -> None:
     went = report("went", "trace_follow_up", {"patient_id": "55555"}, LATER)
     begin(field, BERTA, went)
     assert "anna" in field.to_trace()

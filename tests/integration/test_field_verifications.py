@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.worklist import explanation_facts
-from tests.integration.field import Field, account, missed, person, verification
+from tests.integration.two_sites import TwoSites, account, missed, person, verification
 
 pytestmark = pytest.mark.one_server
 
@@ -22,12 +22,12 @@ PEOPLE = (
 )
 
 
-def begin(field: Field, *more: dict[str, Any], **keys: Any) -> None:
+def begin(field: TwoSites, *more: dict[str, Any], **keys: Any) -> None:
     field.begin(ANNA, MISSED, *PEOPLE, *more, **keys)
     field.withdraw("org.couchdb.user:removed1")
 
 
-def answered_by(field: Field, senders: list[str]) -> dict[str, tuple[str, str | None]]:
+def answered_by(field: TwoSites, senders: list[str]) -> dict[str, tuple[str, str | None]]:
     """What two answers of each sender come to, one that names its task and one its patient.
 
     Each is about a patient of its own: the standing of the task, and why the answer is void.
@@ -57,18 +57,18 @@ def answered_by(field: Field, senders: list[str]) -> dict[str, tuple[str, str | 
     return found
 
 
-def test_whoever_is_or_was_a_supervisor_verifies(field: Field) -> None:
+def test_whoever_is_or_was_a_supervisor_verifies(field: TwoSites) -> None:
     found = answered_by(field, ["boss1", "boss2", "gone1", "removed1"])
     assert found == dict.fromkeys(found, ("verified", None))
 
 
-def test_whoever_may_not_verify_closes_nothing_and_is_seen(field: Field) -> None:
+def test_whoever_may_not_verify_closes_nothing_and_is_seen(field: TwoSites) -> None:
     found = answered_by(field, ["chw1", "officer1", "nurse1", "nobody", "anna"])
     assert found == dict.fromkeys(found, ("open", "not_authorised"))
 
 
 @pytest.mark.parametrize("outcome", ["", "perhaps", None])
-def test_an_answer_without_an_outcome_is_none(field: Field, outcome: Any) -> None:
+def test_an_answer_without_an_outcome_is_none(field: TwoSites, outcome: Any) -> None:
     begin(field, verification("told", "a1", outcome), verification("by-hand", "", outcome))
     assert field.standings() == {"a1": "open"}
     assert field.verification("told")["void_reason"] == "no_outcome"
@@ -76,7 +76,7 @@ def test_an_answer_without_an_outcome_is_none(field: Field, outcome: Any) -> Non
     assert field.verification("by-hand")["void_reason"] == "no_outcome"
 
 
-def test_a_void_answer_does_not_replace_one_that_counts(field: Field) -> None:
+def test_a_void_answer_does_not_replace_one_that_counts(field: TwoSites) -> None:
     begin(field, verification("told", "a1", "not_visited"))
     field.change(verification("forged", "a1", "visited", sender="chw1", round_=2))
     row = field.ledger("a1")
@@ -84,14 +84,14 @@ def test_a_void_answer_does_not_replace_one_that_counts(field: Field) -> None:
     assert row["verification_report_id"] == "told"
 
 
-def test_the_rules_of_another_definition_authorise_nobody(field: Field) -> None:
+def test_the_rules_of_another_definition_authorise_nobody(field: TwoSites) -> None:
     begin(field, verification("told", "a1"), assignedTo={"roles": ["tb_nurse"]})
     assert field.standings() == {"a1": "open"}
     field.change(verification("told-again", "a1", sender="nurse1"))
     assert field.standings() == {"a1": "verified"}
 
 
-def test_a_name_written_into_a_report_proves_nothing(field: Field) -> None:
+def test_a_name_written_into_a_report_proves_nothing(field: TwoSites) -> None:
     begin(field, verification("told", "a1", sender="chw1", verified_by="sup1"))
     assert field.standings() == {"a1": "open"}
     assert field.verification("told")["verified_by"] is None
@@ -103,7 +103,7 @@ def test_a_name_written_into_a_report_proves_nothing(field: Field) -> None:
     assert (told["answered_in"], told["sender_uuid"]) == ("cht", "boss1")
 
 
-def test_our_own_answer_is_ours_before_and_after_it_lands(field: Field) -> None:
+def test_our_own_answer_is_ours_before_and_after_it_lands(field: TwoSites) -> None:
     begin(field)
     report_id = field.answer("a1")
     for _ in range(2):
@@ -114,7 +114,7 @@ def test_our_own_answer_is_ours_before_and_after_it_lands(field: Field) -> None:
         field.change(written(field, report_id))
 
 
-def written(field: Field, report_id: str) -> dict[str, Any]:
+def written(field: TwoSites, report_id: str) -> dict[str, Any]:
     """The report as it is sent to the CHT."""
     row = field.connection.execute(
         "select report from app.outbox where report_id = %s", [report_id]
@@ -123,7 +123,7 @@ def written(field: Field, report_id: str) -> dict[str, Any]:
     return dict(row[0])
 
 
-def test_our_report_edited_in_the_cht_is_not_ours_any_more(field: Field) -> None:
+def test_our_report_edited_in_the_cht_is_not_ours_any_more(field: TwoSites) -> None:
     begin(field)
     report_id = field.answer("a1", "not_visited")
     edited = written(field, report_id)
@@ -140,7 +140,7 @@ def test_our_report_edited_in_the_cht_is_not_ours_any_more(field: Field) -> None
     ]
 
 
-def test_what_we_accepted_counts_though_its_sender_has_lost_the_role(field: Field) -> None:
+def test_what_we_accepted_counts_though_its_sender_has_lost_the_role(field: TwoSites) -> None:
     begin(field)
     report_id = field.answer("a1")
     field.change(written(field, report_id), account("sup1", "boss1", "program_officer"))
@@ -148,7 +148,7 @@ def test_what_we_accepted_counts_though_its_sender_has_lost_the_role(field: Fiel
     assert field.verification(report_id)["void_reason"] is None
 
 
-def test_a_copy_that_names_our_answer_is_judged_by_its_own_sender(field: Field) -> None:
+def test_a_copy_that_names_our_answer_is_judged_by_its_own_sender(field: TwoSites) -> None:
     begin(field)
     report_id = field.answer("a1", "not_visited")
     ours = written(field, report_id)["fields"]["verification_id"]
@@ -157,7 +157,7 @@ def test_a_copy_that_names_our_answer_is_judged_by_its_own_sender(field: Field) 
     assert field.ledger("a1")["verification_outcome"] == "not_visited"
 
 
-def test_an_account_that_lands_later_makes_an_answer_count(field: Field) -> None:
+def test_an_account_that_lands_later_makes_an_answer_count(field: TwoSites) -> None:
     begin(field, person("new1", household="site1"), verification("told", "a1", sender="new1"))
     assert field.standings() == {"a1": "open"}
     field.change(account("new1", "new1", "site_supervisor"))
@@ -166,14 +166,14 @@ def test_an_account_that_lands_later_makes_an_answer_count(field: Field) -> None
     assert field.standings() == {"a1": "open"}
 
 
-def test_a_definition_may_count_our_own_answers_only(field: Field) -> None:
+def test_a_definition_may_count_our_own_answers_only(field: TwoSites) -> None:
     begin(field, verification("told", "a1"), verification("by-hand", ""), verifiedInCht=False)
     assert field.standings() == {"a1": "open"}
     field.answer("a1", follows_round=last_round(field))
     assert field.standings() == {"a1": "verified"}
 
 
-def last_round(field: Field) -> int:
+def last_round(field: TwoSites) -> int:
     row = field.connection.execute(
         "select last_round from worklist_pii.identified_task where source_id = 'a1'"
     ).fetchone()
@@ -181,7 +181,7 @@ def last_round(field: Field) -> int:
     return int(row[0])
 
 
-def test_a_verification_form_is_void_as_any_newer_report_too(field: Field) -> None:
+def test_a_verification_form_is_void_as_any_newer_report_too(field: TwoSites) -> None:
     begin(
         field,
         verification("told", "", sender="chw1"),

@@ -22,7 +22,7 @@ from pipeline.migrate import check_account, migrate
 from pipeline.refresh.store import role_to_act_as
 from pipeline.settings import Settings
 from pipeline.tables import ANALYST, ANALYST_PII, SERVICE, SYNC
-from tests.conftest import Entering
+from tests.conftest import AsRole
 from tests.integration.programme import Programme
 from tests.integration.signed_in_clients import service as made_service
 from tests.integration.signed_in_clients import visitor
@@ -118,7 +118,7 @@ def test_every_table_declares_its_privileges(recorded_database: Address) -> None
 
 @ROLES
 def test_each_role_reads_the_columns_that_are_granted_and_no_other(
-    recorded_database: Address, as_role: Entering, role: str
+    recorded_database: Address, as_role: AsRole, role: str
 ) -> None:
     with connect(as_role(recorded_database, role), autocommit=True) as connection:
         for relation in relations(connection):
@@ -135,7 +135,7 @@ def test_each_role_reads_the_columns_that_are_granted_and_no_other(
 
 @ROLES
 def test_each_role_writes_the_tables_that_are_granted_and_no_other(
-    recorded_database: Address, as_role: Entering, role: str
+    recorded_database: Address, as_role: AsRole, role: str
 ) -> None:
     with connect(as_role(recorded_database, role), autocommit=True) as connection:
         for relation in relations(connection):
@@ -198,7 +198,7 @@ def test_only_the_roles_that_need_documents_and_sessions_may_read_them(
 
 @ROLES
 def test_each_role_reads_every_row_of_its_marts(
-    recorded_database: Address, as_role: Entering, role: str
+    recorded_database: Address, as_role: AsRole, role: str
 ) -> None:
     """Functions that a view calls run with the privileges of the reader."""
     with connect(as_role(recorded_database, role), autocommit=True) as connection:
@@ -240,7 +240,7 @@ def test_the_service_shows_every_page(engine: Engine) -> None:
 
 
 def test_relations_that_dbt_rebuilds_are_readable_by_the_same_roles(
-    programme: Programme, as_role: Entering
+    programme: Programme, as_role: AsRole
 ) -> None:
     programme.connection.execute("drop materialized view worklist_build.stored_chw_task cascade")
     programme.connection.execute("drop view worklist_pii.patient cascade")
@@ -280,7 +280,7 @@ def migrated(address: Address) -> list[str]:
 
 
 def test_a_migration_restores_missing_privileges_and_revokes_excessive_ones(
-    database: Address, connection: psycopg.Connection, as_role: Entering
+    database: Address, connection: psycopg.Connection, as_role: AsRole
 ) -> None:
     connection.execute("revoke all on schema worklist_live from worklist_service")
     connection.execute("revoke all on app.session from worklist_service")

@@ -11,14 +11,14 @@ from pipeline.database import Address
 from pipeline.tables import SERVICE
 from pipeline.worklist import notes, rules, run, store
 from pipeline.worklist.records import Answer, Filters, Sent, Task, TaskNote, Viewer
-from tests.conftest import Entering
+from tests.conftest import AsRole
 from tests.integration.programme import give_two_appointments
 
 pytestmark = pytest.mark.one_server
 
 
 @pytest.fixture
-def connection(recorded_database: Address, as_role: Entering) -> Iterator[Connection]:
+def connection(recorded_database: Address, as_role: AsRole) -> Iterator[Connection]:
     engine = database.engine(as_role(recorded_database, SERVICE))
     with engine.begin() as opened:
         yield opened

@@ -17,7 +17,7 @@ from tests.integration.outbox import Outbox
 
 if TYPE_CHECKING:
     from tests.conftest import SimulatedCht
-    from tests.faulty_cht import FaultyDoor
+    from tests.faulty_cht import FaultyCht
 
 
 def test_a_report_is_sent_and_confirmed_once_it_has_landed(outbox: Outbox) -> None:
@@ -41,10 +41,10 @@ def test_writing_twice_is_harmless(outbox: Outbox) -> None:
 
 
 def test_a_lost_answer_is_looked_up_and_not_written_again(
-    outbox: Outbox, faulty_door: "FaultyDoor"
+    outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
     report_id = outbox.accept()
-    faulty_door.faults = ["lost"]
+    faulty_cht.faults = ["lost"]
     with pytest.raises(Unavailable):
         outbox.write_back()
     state, attempts, error = outbox.row(report_id)
@@ -53,14 +53,14 @@ def test_a_lost_answer_is_looked_up_and_not_written_again(
     assert "cannot be reached" in error
     outbox.make_due()
     assert outbox.write_back().sent == 1
-    assert len(faulty_door.bulk_requests) == 1
+    assert len(faulty_cht.bulk_requests) == 1
 
 
 def test_a_report_deleted_after_a_lost_answer_stays_deleted(
-    outbox: Outbox, faulty_door: "FaultyDoor"
+    outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
     report_id = outbox.accept()
-    faulty_door.faults = ["lost"]
+    faulty_cht.faults = ["lost"]
     with pytest.raises(Unavailable):
         outbox.write_back()
     outbox.delete(report_id)
@@ -81,10 +81,10 @@ def test_a_strangers_document_under_our_id_is_an_alarm_and_stays(outbox: Outbox)
 
 
 def test_what_sentinel_adds_to_a_report_does_not_alarm(
-    outbox: Outbox, faulty_door: "FaultyDoor"
+    outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
     report_id = outbox.accept()
-    faulty_door.faults = ["lost"]
+    faulty_cht.faults = ["lost"]
     with pytest.raises(Unavailable):
         outbox.write_back()
     rewritten = outbox.stored(report_id) | {"transitions": {"update_clinics": {"ok": True}}}
@@ -122,20 +122,20 @@ def test_an_account_that_may_not_write_stops_the_queue_and_burns_no_attempt(
 
 @pytest.mark.parametrize("fault", ["html", 401])
 def test_a_login_page_stops_the_queue_and_burns_no_attempt(
-    outbox: Outbox, faulty_door: "FaultyDoor", fault: int | str
+    outbox: Outbox, faulty_cht: "FaultyCht", fault: int | str
 ) -> None:
     report_id = outbox.accept()
-    faulty_door.faults = [fault]
+    faulty_cht.faults = [fault]
     with pytest.raises(Refused):
         outbox.write_back()
     assert outbox.row(report_id)[:2] == ("pending", 0)
 
 
 def test_a_cht_in_trouble_puts_reports_off_for_longer_each_time(
-    outbox: Outbox, faulty_door: "FaultyDoor"
+    outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
     report_id = outbox.accept()
-    faulty_door.faults = [503, 500, 429]
+    faulty_cht.faults = [503, 500, 429]
     pauses = []
     for _ in range(3):
         with pytest.raises(Unavailable):
@@ -152,20 +152,20 @@ def test_a_cht_in_trouble_puts_reports_off_for_longer_each_time(
 
 
 def test_rounds_of_a_task_are_written_one_after_the_other(
-    outbox: Outbox, faulty_door: "FaultyDoor"
+    outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
     first, second = outbox.accept("task"), outbox.accept("task", 2)
     other = outbox.accept("other task")
-    faulty_door.faults = [503]
+    faulty_cht.faults = [503]
     with pytest.raises(Unavailable):
         outbox.write_back()
     assert outbox.write_back() == Summary()  # the second waits although it was never tried
     outbox.make_due()
     outbox.write_back()
-    sent = [ids for ids in faulty_door.bulk_requests[1:] if first in ids or second in ids]
-    assert [len(ids) for ids in faulty_door.bulk_requests[:1]] == [2]
+    sent = [ids for ids in faulty_cht.bulk_requests[1:] if first in ids or second in ids]
+    assert [len(ids) for ids in faulty_cht.bulk_requests[:1]] == [2]
     assert [first in ids for ids in sent] == [True, False]
-    assert other in itertools.chain(*faulty_door.bulk_requests[1:])
+    assert other in itertools.chain(*faulty_cht.bulk_requests[1:])
     assert set(outbox.states().values()) == {"sent"}
 
 
@@ -215,9 +215,9 @@ def test_reports_are_counted_by_state(outbox: Outbox) -> None:
 
 
 def test_a_queue_longer_than_one_request_is_written_whole(
-    outbox: Outbox, faulty_door: "FaultyDoor"
+    outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
     report_ids = [outbox.accept() for _ in range(7)]
     assert outbox.write_back(limit=3).sent == 7
-    pages = sorted(faulty_door.bulk_requests, key=lambda ids: report_ids.index(ids[0]))
+    pages = sorted(faulty_cht.bulk_requests, key=lambda ids: report_ids.index(ids[0]))
     assert pages == [report_ids[:3], report_ids[3:6], report_ids[6:]]

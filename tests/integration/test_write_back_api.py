@@ -15,12 +15,12 @@ from tests.integration.outbox import FORM, Outbox
 
 if TYPE_CHECKING:
     from tests.conftest import SimulatedCht
-    from tests.faulty_cht import FaultyDoor
+    from tests.faulty_cht import FaultyCht
 
 
 @pytest.fixture
-def api(faulty_door: "FaultyDoor") -> Iterator[ReportApi]:
-    with ChtClient(faulty_door.url, "supervisor_matope", "password") as client:
+def api(faulty_cht: "FaultyCht") -> Iterator[ReportApi]:
+    with ChtClient(faulty_cht.url, "supervisor_matope", "password") as client:
         yield ReportApi(client, "medic")
 
 
@@ -63,17 +63,17 @@ def test_a_report_is_made_confirmed_and_known_by_the_id_that_the_cht_gave_it(
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("fault", ["lost", 500, "html"])
 def test_after_a_lost_answer_the_report_is_searched_for(
-    outbox: Outbox, api: ReportApi, faulty_door: "FaultyDoor", fault: str | int
+    outbox: Outbox, api: ReportApi, faulty_cht: "FaultyCht", fault: str | int
 ) -> None:
     outbox.accept()
-    faulty_door.faults = [fault]
+    faulty_cht.faults = [fault]
     with pytest.raises((Unavailable, Refused)):
         outbox.write_back_by(api)
     assert row(outbox)["attempts"] == 1, "the next attempt would not look first"
     outbox.make_due()
     assert outbox.write_back_by(api).sent == 1
     assert len(copies(outbox)) == 1
-    posted = [ids for ids in faulty_door.bulk_requests if not ids]
+    posted = [ids for ids in faulty_cht.bulk_requests if not ids]
     assert len(posted) == (1 if fault == "lost" else 2)
 
 

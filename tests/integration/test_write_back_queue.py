@@ -21,7 +21,7 @@ from tests.integration.outbox import LANDING, Outbox
 from tests.waiting import LONG, wait_until
 
 if TYPE_CHECKING:
-    from tests.faulty_cht import FaultyDoor
+    from tests.faulty_cht import FaultyCht
 
 
 def report_of(outbox: Outbox) -> dict[str, Any]:
@@ -29,15 +29,15 @@ def report_of(outbox: Outbox) -> dict[str, Any]:
 
 
 def test_a_queue_that_may_not_write_says_so_once_and_costs_one_small_request_a_time(
-    outbox: Outbox, faulty_door: "FaultyDoor"
+    outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
     for _ in range(5):
         outbox.accept()
-    with ChtClient(faulty_door.url, "supervisor_matope", "password") as client:
+    with ChtClient(faulty_cht.url, "supervisor_matope", "password") as client:
         for _ in range(3):
             with pytest.raises(Refused, match="Insufficient privileges"):
                 outbox.write_back(client)
-    assert [len(ids) for ids in faulty_door.bulk_requests] == [5, 1, 1]
+    assert [len(ids) for ids in faulty_cht.bulk_requests] == [5, 1, 1]
     told = report_of(outbox)
     assert "Insufficient privileges" in told["stopped_because"]
     assert told["stopped_at"] <= status.read(outbox.looking, LANDING, (), "here")["now"]
@@ -48,20 +48,20 @@ def test_a_queue_that_may_not_write_says_so_once_and_costs_one_small_request_a_t
 
 
 def test_a_day_without_a_cht_tries_one_report_now_and_then_and_not_the_queue(
-    outbox: Outbox, faulty_door: "FaultyDoor"
+    outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
     for _ in range(22):
         outbox.accept()
-    faulty_door.faults = [503] * 20
+    faulty_cht.faults = [503] * 20
     for _ in range(3):
         with pytest.raises(Unavailable):
             outbox.write_back(limit=4)
-    assert [len(ids) for ids in faulty_door.bulk_requests] == [4, 4, 4, 1, 1, 1, 1]
+    assert [len(ids) for ids in faulty_cht.bulk_requests] == [4, 4, 4, 1, 1, 1, 1]
     attempts = outbox.looking.execute(
         "select array_agg(attempts order by accepted_at) from app.outbox"
     ).fetchone()
     assert attempts == ([*[1] * 16, *[0] * 6],)
-    faulty_door.faults = []
+    faulty_cht.faults = []
     outbox.make_due()
     assert outbox.write_back().sent == 22
 
@@ -113,10 +113,10 @@ def test_following_sends_at_once_what_is_accepted_and_retried(
 
 
 def test_following_waits_where_the_cht_refuses_and_does_not_give_up(
-    outbox: Outbox, faulty_door: "FaultyDoor"
+    outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
     outbox.accept()
-    faulty_door.faults = [403]
+    faulty_cht.faults = [403]
     with pytest.raises(Unavailable):
         outbox.follow(Event(), lambda _: None)
 
@@ -193,10 +193,10 @@ def test_a_dropped_report_is_kept_with_the_reason_and_never_sent(outbox: Outbox)
 
 
 def test_a_report_dropped_while_it_was_on_its_way_counts_once_it_has_landed(
-    outbox: Outbox, faulty_door: "FaultyDoor"
+    outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
     report_id = outbox.accept()
-    faulty_door.faults = ["lost"]
+    faulty_cht.faults = ["lost"]
     with pytest.raises(Unavailable):
         outbox.write_back()
     outbox_commands.drop(outbox.looking, report_id, "it does not go through", outbox.now())

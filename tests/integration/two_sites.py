@@ -67,7 +67,7 @@ def documents(feed: str) -> list[Document]:
     return [row["doc"] for row in map(json.loads, lines) if "doc" in row]
 
 
-class Field(Programme):
+class TwoSites(Programme):
     """The small programme, in the words of its people."""
 
     def begin(self, *more: Document, **keys: Any) -> None:
