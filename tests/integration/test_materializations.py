@@ -15,7 +15,8 @@ from pipeline.database import connect, now
 from pipeline.refresh import dbt
 from pipeline.refresh import run as refreshing
 from testbed import databases
-from tests.commands import NOW, PostgresServer
+from tests.commands import NOW
+from tests.conftest import PostgresServer
 from tests.integration.programme import DEFINITIONS
 
 PERSON_DOCUMENT = """
