@@ -1,4 +1,4 @@
-{#- In the transaction of the refresh, so that rows and their moment change together. -#}
+{#- A pre-hook, so that rows and their `as_of` change in one transaction. -#}
 {% macro remember_publication() %}
     insert into {{ source('build', 'publication') }} (model, as_of, published_on)
     values ('{{ this.identifier }}', app.worklist_now(), app.today())
@@ -7,8 +7,8 @@
 {% endmacro %}
 
 {#-
-    The moment that a mart is of, and its day. They are no columns of what is stored, nor are the
-    days counted to them: these differ in every row each time, and a refresh writes what differs.
+    A mart's `as_of` and its day. They are not stored with its rows, nor are the days counted to
+    them: they would change in every row each time, and a concurrent refresh writes what changed.
 -#}
 {% macro moment_of(model) -%}
     (

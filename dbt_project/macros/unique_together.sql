@@ -1,4 +1,4 @@
-{#- Fails with the keys that more than one row has. -#}
+{#- Returns the combinations of these columns that several rows share. -#}
 {% test unique_together(model, columns) %}
     select {{ columns | join(', ') }}
     from {{ model }}

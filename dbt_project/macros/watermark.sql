@@ -1,7 +1,7 @@
 {#-
-    How far each incremental model has read. A refresh has a number (refresh_boundary), rows carry
-    the number of the refresh that wrote them, and a model that finished remembers its number in
-    the same transaction: whatever was written since is what it has to look at next time.
+    How far each incremental model has read. Each refresh has a number (refresh_boundary), and rows
+    carry the number of the refresh that wrote them. A model stores its number in the transaction
+    that refreshes it; the next time it reads what was written since.
 -#}
 {% macro create_own_tables() %}
     create table if not exists worklist_build.refresh_watermark (
@@ -39,9 +39,9 @@
 {%- endmacro %}
 
 {#-
-    Whether a row with this number was written since `model` was last refreshed. Both ends are
-    named, although the second always holds: of a range with unknown ends the planner expects one
-    row in two hundred and looks them up, of one end a third, and reads the table through.
+    Whether a row with this number was written since `model` was last refreshed. The upper bound
+    always holds, but helps the planner: it expects a range to match one row in two hundred, and uses
+    the index; a lower bound alone a third of all rows, and scans the table.
 -#}
 {% macro written_since(model, run_number) -%}
     {{ run_number }} > {{ run_before(model) }}

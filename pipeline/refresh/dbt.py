@@ -1,8 +1,8 @@
 """dbt in a process of its own, which may stay for many runs.
 
-dbt reads its settings from the environment and cannot run twice at once in one process; a child
-with an environment of its own keeps both to itself. Parent and child speak in JSON lines: a
-request is a list of dbt's arguments, answers are events and, last, the outcome.
+dbt reads its settings from the environment and cannot run twice at once in one process, hence a
+child process with its own environment. The two exchange JSON lines: a request is a list of dbt's
+arguments; the answers are events and, last, the outcome.
 """
 
 import contextlib
@@ -22,21 +22,21 @@ from pipeline.packaged_files import DBT_PROJECT
 from pipeline.refresh import store
 
 Report = Callable[[str, str, int, int], None]
-# Disks that seek at no cost, so that a few rows are looked up and not found by a scan; sorts and
-# joins of a build from nothing in memory.
-_PLANNED_FOR = "-c random_page_cost=1.1 -c work_mem=64MB"
+# Random reads are cheap on SSDs, so that a few rows are looked up by an index instead of a scan;
+# a full refresh sorts and joins in memory.
+_PLANNER_SETTINGS = "-c random_page_cost=1.1 -c work_mem=64MB"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of dbt came to; `failed` names models or tests with dbt's first line."""
+    """The result of a run; `failed` holds each failed model or test with dbt's message."""
 
     is_success: bool
     failed: tuple[tuple[str, str], ...]
 
 
 class Dbt:
-    """A dbt that waits for work."""
+    """A resident dbt process."""
 
     def __init__(self, project: Path, requests: IO[str], answers: IO[str]) -> None:
         self.project = project
@@ -44,10 +44,10 @@ class Dbt:
         self._answers = answers
 
     def run(self, arguments: list[str], report: Report) -> Outcome:
-        """Runs `dbt <arguments>`; `report` is told each model or test, how it ended, and
-        which of how many it was.
+        """Runs `dbt <arguments>`, calling `report` after each model or test with its name, status,
+        position and the total.
 
-        Raises Unavailable when the process is gone.
+        Raises Unavailable when the process has ended.
         """
         try:
             self._requests.write(json.dumps(arguments) + "\n")
@@ -111,9 +111,9 @@ def _environment(
         "PATH": os.defpath,
         "HOME": str(folder),
         "LANG": "C.UTF-8",
-        # of semaphores of a child that is killed, as one is that nobody waits for any more
+        # about semaphores, when a child is killed
         "PYTHONWARNINGS": "ignore:resource_tracker",
-        "PGOPTIONS": f"{address.options} {_PLANNED_FOR}",
+        "PGOPTIONS": f"{address.options} {_PLANNER_SETTINGS}",
         "WORKLIST_DBT_HOST": address.host,
         "WORKLIST_DBT_PORT": str(address.port),
         "WORKLIST_DBT_USER": address.user,
@@ -133,31 +133,31 @@ def _environment(
 
 
 def _serve() -> None:
-    """The child: one line in, one run of dbt, its events and outcome out."""
+    """The child process: runs dbt for each line of stdin."""
     from dbt.cli.main import dbtRunner
 
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever dbt prints must not look like an answer
+    os.dup2(2, 1)  # dbt's own output must not mix with the answers
 
-    def tell(answer: dict[str, Any]) -> None:
+    def send(answer: dict[str, Any]) -> None:
         answers.write(json.dumps(answer) + "\n")
 
     done, total = 0, 0
 
-    def follow(event: Any) -> None:
+    def on_event(event: Any) -> None:
         nonlocal done, total
         if event.info.name == "LogStartLine":
             total = event.data.total
         elif event.info.name == "NodeFinished":
             done, node = done + 1, event.data.node_info
             name, status = node.node_name, node.node_status
-            tell({"name": name, "status": status, "done": done, "total": total})
+            send({"name": name, "status": status, "done": done, "total": total})
 
     project = Path(os.environ["DBT_PROJECT_DIR"])
 
     def read_project() -> tuple[dbtRunner, str]:
         """Kept between runs: parsing takes as long as a small refresh."""
-        current, reader = project_hash(project), dbtRunner(callbacks=[follow])
+        current, reader = project_hash(project), dbtRunner(callbacks=[on_event])
         reader.manifest = cast("Any", reader.invoke(["parse"]).result)
         return reader, current
 
@@ -167,22 +167,22 @@ def _serve() -> None:
             runner, known = read_project()
         done, total = 0, 0
         result = runner.invoke(json.loads(line))
-        tell({"success": result.success, "failed": _failures(result)})
+        send({"success": result.success, "failed": _failures(result)})
 
 
 def _failures(result: Any) -> list[tuple[str, str]]:
     if result.exception is not None:
-        return [("dbt", _first_line(str(result.exception)))]
+        return [("dbt", _message(str(result.exception)))]
     nodes = getattr(result.result, "results", None) or []
     return [
-        (node.node.name, _first_line(node.message or ""))
+        (node.node.name, _message(node.message or ""))
         for node in nodes
         if node.status in {"error", "fail"}
     ]
 
 
-def _first_line(text: str) -> str:
-    """dbt's reason without the rows it may quote."""
+def _message(text: str) -> str:
+    """dbt's message without the rows that it may quote."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(lines[:2])[:300]
 

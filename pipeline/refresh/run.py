@@ -1,4 +1,4 @@
-"""One round: bring a tier up to date under the lock, and write down how it went."""
+"""Refreshes one tier under a lock, and records the result."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +10,7 @@ from pipeline.refresh import store
 from pipeline.refresh.dbt import Dbt, Report, project_hash
 
 LIVE, PUBLISHED = "tag:live", "tag:published"
-# Views change with the project only; what is stored under them is what a refresh is about.
+# Views change only with the project, so a routine refresh leaves them alone.
 LIVE_TABLES = f"{LIVE},config.materialized:incremental"
 STORED_MARTS = f"{PUBLISHED},config.materialized:concurrent_materialized_view"
 MARTS = f"{PUBLISHED},config.materialized:replaced_view"
@@ -23,10 +23,10 @@ def refresh(
     clock: Callable[[], datetime],
     report: Report,
 ) -> None:
-    """Refreshes `live` or `published`. `connection` commits by itself, so that none stays open.
+    """Refreshes `live` or `published`. `connection` is in autocommit mode.
 
-    Raises Conflict when another refresh runs, Refused with the first failing model otherwise;
-    what was good before stays readable.
+    Raises Conflict while another refresh runs, Refused with the first model that failed; readers
+    keep the last good state.
     """
     if not store.lock(connection):
         raise Conflict(
@@ -48,10 +48,10 @@ def refresh(
 
 
 def _steps(tier: str, is_known: bool) -> list[list[str]]:
-    """What dbt is asked. Broken invariants stop a publication: readers keep the last good state."""
+    """The arguments of each run of dbt. Broken invariants stop a publication."""
     if tier == "live" and is_known:
         return [["run", "--select", LIVE_TABLES]]
-    if tier == "live":  # tables of another project may be other tables
+    if tier == "live":  # a changed project may define its tables differently
         return [["run", "--select", LIVE, "--full-refresh"]]
     return [
         ["test", "--select", f"{LIVE},test_type:singular"],

@@ -1,4 +1,4 @@
-"""Writes app.refresh_run; nobody else does. And whose the schemas are that dbt fills."""
+"""Records refreshes in app.refresh_run, and finds the owner of the schemas that dbt fills."""
 
 from datetime import datetime
 
@@ -11,10 +11,10 @@ _LOCK = 7_203_581_442
 
 
 def role_to_act_as(connection: psycopg.Connection) -> str | None:
-    """The owner of what dbt builds, where that is not the account itself, so that all of it has one
-    owner, whose default privileges let the others read it. None also before the first migration.
+    """The owner of what dbt builds, or None where that is this account or nothing is migrated.
 
-    Raises SettingsWrong where the account may not act as the owner.
+    Everything has one owner, since its default privileges let the other roles read.
+    Raises SettingsWrong where the account may not act as that role.
     """
     row = connection.execute("""
         select
@@ -39,7 +39,7 @@ def role_to_act_as(connection: psycopg.Connection) -> str | None:
 
 
 def lock(connection: psycopg.Connection) -> bool:
-    """Takes the refresh lock until the connection closes; False when somebody else holds it."""
+    """Takes the refresh lock until the connection closes; False if it is already taken."""
     row = connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
     return bool(row and row[0])
 
@@ -68,7 +68,7 @@ def remember(
 
 
 def last_project_hash(connection: psycopg.Connection, tier: str) -> str | None:
-    """Which dbt project the last good run of a tier was of; None before the first."""
+    """The hash of the dbt project of a tier's last successful run; None before the first."""
     row = connection.execute(
         """
         select refresh_run.project_hash
