@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.rounds import ROUNDS
 
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
@@ -25,6 +24,7 @@ from pipeline.sync.store import Landing
 from tests.conftest import SimulatedCht
 from tests.integration.in_process_cht import InProcessCht
 from tests.processes import PROCESSES
+from tests.rounds import ROUNDS
 from tests.waiting import LONG, wait_until
 
 SOURCE = "cht.example/medic"
