@@ -1,9 +1,9 @@
 {#-
-    The one place that says whom a reference names: a contact's uuid names that contact, and a
-    shortcode the one contact that has it. A shortcode of several names nobody. A join for each way
-    to be called, since no index serves an `or` over three columns.
+    Whom each alias names: a contact's uuid names that contact, a shortcode the one contact that has
+    it. A shortcode of several names nobody. A join for each column, since no index serves an `or`
+    over three of them.
 -#}
-{% macro contacts_called(aliases) -%}
+{% macro contacts_called(aliases, contacts) -%}
     select
         answering.alias,
         case
@@ -16,12 +16,12 @@
         {{ 'union all' if not loop.first }}
         select
             {{ aliases }}.alias,
-            contact.uuid,
+            {{ contacts }}.uuid,
             {{ column == 'uuid' }} as is_uuid
         from {{ aliases }}
-        inner join contact
-            on {{ aliases }}.alias = contact.{{ column }}
-            and not contact.is_deleted
+        inner join {{ contacts }}
+            on {{ aliases }}.alias = {{ contacts }}.{{ column }}
+            and not {{ contacts }}.is_deleted
         {%- endfor %}
     ) as answering
     group by answering.alias

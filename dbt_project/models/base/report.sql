@@ -31,22 +31,12 @@ changed as (
     select staged.uuid
     from staged
     where staged.landed_number > {{ landed_before('report') }}
+    {% for column in ['subject_reference', 'second_reference', 'third_reference', 'subject_key'] -%}
     union
     select known.uuid
     from {{ this }} as known
-    where known.subject_reference = any(array(select changed_alias.alias from changed_alias))
-    union
-    select known.uuid
-    from {{ this }} as known
-    where known.second_reference = any(array(select changed_alias.alias from changed_alias))
-    union
-    select known.uuid
-    from {{ this }} as known
-    where known.third_reference = any(array(select changed_alias.alias from changed_alias))
-    union
-    select known.uuid
-    from {{ this }} as known
-    where known.subject_key = any(array(select changed_alias.alias from changed_alias))
+    where known.{{ column }} = any(array(select changed_alias.alias from changed_alias))
+    {% endfor %}
 ),
 
 {% endif -%}
@@ -70,15 +60,15 @@ fresh as (
 ),
 
 reference as (
-    select fresh.subject_reference as alias from fresh where fresh.subject_reference is not null
+    select fresh.subject_reference as alias from fresh
     union
-    select fresh.second_reference from fresh where fresh.second_reference is not null
+    select fresh.second_reference from fresh
     union
-    select fresh.third_reference from fresh where fresh.third_reference is not null
+    select fresh.third_reference from fresh
 ),
 
 called as (
-    {{ contacts_called('reference') }}
+    {{ contacts_called('reference', 'contact') }}
 )
 
 select
@@ -126,21 +116,13 @@ left join called as third_subject
 -- of what was deleted and not kept, what was known of it
 union all
 select
-    known.uuid,
-    known.form,
-    known.reported_at,
-    known.has_bad_date,
-    known.is_dated_for_the_cht,
-    known.subject_reference,
-    known.second_reference,
-    known.third_reference,
-    known.subject_uuid,
-    known.subject_key,
-    known.former_keys,
-    known.is_ambiguous,
-    known.named_task_id,
-    known.sender_uuid,
-    known.sender_place_uuid,
+    {% for column in [
+        'uuid', 'form', 'reported_at', 'has_bad_date', 'is_dated_for_the_cht', 'subject_reference',
+        'second_reference', 'third_reference', 'subject_uuid', 'subject_key', 'former_keys',
+        'is_ambiguous', 'named_task_id', 'sender_uuid', 'sender_place_uuid'
+    ] -%}
+    known.{{ column }},
+    {% endfor -%}
     true,
     known.is_flagged_deleted,
     known.is_altered,

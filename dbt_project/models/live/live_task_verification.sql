@@ -1,6 +1,5 @@
--- Which verifications stand on a task's page: those that name it or another report of the same
--- appointment, the one that counts, and those that name only its patient. Ours and those from the CHT
--- apart, and no import CTE: only then PostgreSQL looks each up by its key.
+-- Which verifications a task's page shows: those that name it or another report of the same
+-- appointment, the one that counts, and those that name only its patient.
 {% set columns = [
     'report_id', 'patient_uuid', 'appointment_on', 'round', 'outcome', 'visit_on', 'reason',
     'replaces', 'answered_in', 'void_reason', 'sender_uuid', 'verified_by', 'verified_at', 'delivery'

@@ -1,5 +1,4 @@
--- Ours the moment they are accepted, and those that only the CHT knows. No import CTE, and the id of
--- one type in both parts: only then PostgreSQL asks each part for one report.
+-- Ours the moment they are accepted, and those that only the CHT knows.
 {% for known in [ref('int_verification_accepted'), ref('int_verification_landed')] -%}
 select
     verification.report_id,

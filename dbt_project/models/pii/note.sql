@@ -1,6 +1,5 @@
--- What documents say of people in their own words: the source of a task, and each verification.
--- The id is of one type in all three parts: only then PostgreSQL asks each part for one report. What
--- is ours is looked up for each (int_verification_accepted).
+-- What documents say of people in their own words: the source of a task, and each verification. Ids are
+-- cast alike, since PostgreSQL looks a row up in each part of a union only where types agree.
 with task_source as (
     select * from {{ ref('task_source') }}
 ),
