@@ -49,7 +49,7 @@ def worklist(request: Request) -> Response:
                 context,
                 progress,
                 view.standing,
-                layout.codes([*offered, *(row.definition for row in rows)]),
+                layout.codes([*offered, *(row.definition for row in rows)]) | _priorities(rows),
             ),
             view=view,
             rows=rows,
@@ -65,6 +65,10 @@ def worklist(request: Request) -> Response:
             notice=_notice(context, request),
         )
     return HTMLResponse(page)
+
+
+def _priorities(rows: Iterable[Row]) -> set[str]:
+    return {row.task.priority_label for row in rows if row.task.priority_label}
 
 
 def _without_hidden_filter(view: View, offered: Sequence[Definition]) -> View:

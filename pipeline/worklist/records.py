@@ -50,7 +50,7 @@ class Task:
     `appointment_task_uuid` is the task that carries the appointment, its own where it is the first
     of `report_count` reports. `verification_answered_in` is `worklist`, or `cht` for an answer made
     there, which names the contact that sent it. `trace_outcome` is what a CHW found, in the words
-    of the form, since the appointment.
+    of the form, since the appointment. `title`, `icon` and `priority_…` are as in tasks.yml now.
     """
 
     task_id: str
@@ -92,6 +92,9 @@ class Task:
     verified_at: datetime | None
     verified_by: str | None
     title: str
+    icon: str | None
+    priority_level: int | None
+    priority_label: str | None
     patient_name: str | None
     patient_id: str | None
     reported_patient_uuid: str | None

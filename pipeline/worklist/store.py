@@ -315,8 +315,8 @@ def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
 
 def _detailed(chosen: Subquery, scope: CTE) -> Select[*tuple[Any, ...]]:
     """With what is looked up only for tasks that are shown: the nearest of the viewer's facilities,
-    the title as tasks.yml has it now, the latest note that was kept, who sent an answer made in the
-    CHT, and what the last trace found.
+    title, icon and priority as tasks.yml has them now, the latest note, who sent an answer made in
+    the CHT, and what the last trace found.
     """
     definition, latest = tables.task_definition.c, _last_note(chosen)
     sender, trace = _name_of(chosen.c.verification_sender_uuid), _last_trace(chosen)
@@ -326,6 +326,7 @@ def _detailed(chosen: Subquery, scope: CTE) -> Select[*tuple[Any, ...]]:
         **latest.c,
         **chosen.c,
         "title": func.coalesce(definition.title, chosen.c.definition).label("title"),
+        **{name: definition[name] for name in ("icon", "priority_level", "priority_label")},
         "appointment_task_uuid": func.app.task_uuid(chosen.c.appointment_task_id),
         "verification_sender_name": sender.c.patient_name,
         "last_note": latest.c.note,

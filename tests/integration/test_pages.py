@@ -159,6 +159,7 @@ def test_of_several_kinds_of_tasks_only_one_s_own_can_be_chosen(several: Engine)
     own = ["Verify missed NCD visit", "Check the ART visit"]
     page = supervisor.get("/").text
     assert kinds(page) == ["All task types", *own]
+    assert "<p>Check the ART visit · Missed appointment</p>" in page
     of_others = supervisor.get("/?definition=verify-tb").text
     assert shown(of_others) == shown(page)
     for told in (page, of_others):
@@ -167,6 +168,13 @@ def test_of_several_kinds_of_tasks_only_one_s_own_can_be_chosen(several: Engine)
     officer = visitor(app, several, "officer").get("/?definition=verify-tb").text
     assert set(kinds(officer)) == {"All task types", *own, "Verify missed TB visit"}
     assert '<option value="verify-tb" selected>' in officer
+
+
+def test_icon_and_priority_are_those_of_tasks_yml(matope: TestClient) -> None:
+    given = {
+        (one["icon"], one["priority_level"], one["priority_label"]) for one in open_tasks(matope)
+    }
+    assert given == {("icon-followup", 5, "Missed appointment")}
 
 
 def test_a_kind_of_task_stays_chosen_from_page_to_page_and_through_an_answer(
