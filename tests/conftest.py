@@ -88,7 +88,11 @@ def _shared_database(
         address = replace(at, database=file.read())
         if not address.database:
             address = databases.create(at)
-            fill(address)
+            try:
+                fill(address)
+            except BaseException:
+                databases.drop(at, address.database)
+                raise
             file.write(address.database)
             file.flush()
         fcntl.flock(file, fcntl.LOCK_SH)

@@ -14,6 +14,7 @@ from pipeline.database import Address, connect
 from pipeline.worklist import freshness
 from tests.browser.conftest import Look
 from tests.integration.programme import give_two_appointments
+from tests.waiting import LONG
 
 pytestmark = pytest.mark.one_server
 LAPTOP = (1280, 900)
@@ -45,7 +46,7 @@ def open_page(chromium: Browser, worklist_url: str) -> Iterator[Open]:
             has_touch=size == PHONE,
         )
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(LONG * 1000)
         page = context.new_page()
         page.on("console", heard)
         page.goto(worklist_url + path)
