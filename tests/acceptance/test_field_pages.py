@@ -112,19 +112,19 @@ def test_the_page_shows_what_is_right_of_what_the_field_sends(page: httpx.Client
     listed = _text(page, "/")
     assert "0 of" not in listed
     assert "Reported 3 times, last on 17 Nov 2026" in listed
-    assert "The appointment date cannot be read" in listed
+    assert "The appointment date is unreadable" in listed
 
     bare = _text(page, f"/tasks/{found['t-bare']['task_uuid']}")
     assert "Chw 1, in the CHT" in bare
-    assert "Does not count: it says neither visited nor not visited" in bare
+    assert "Does not count: no answer was chosen" in bare
 
     again = _tasks(page, "repeated")
     assert again.keys() == {"night2", "night3"}
-    assert "Reported again on 16 Nov 2026. Open the task of this appointment" in _text(
+    assert "Reported again on 16 Nov 2026. Open the task for this appointment" in _text(
         page, "/?standing=repeated"
     )
     refused = _text(page, f"/tasks/{again['night2']['task_uuid']}")
-    assert "answer the task of that one" in refused
+    assert "Answer the task of that report instead" in refused
 
     verified = _text(page, "/?standing=verified")
     assert "Clara" in verified
@@ -134,7 +134,7 @@ def test_the_page_shows_what_is_right_of_what_the_field_sends(page: httpx.Client
     assert "Traced on 18 Nov 2026, 10:00: Moved away" in _text(page, "/to-trace")
 
     resolved = _text(page, "/?standing=resolved")
-    assert "Closed by a report of 19 Nov 2026, 10:00: visit_verification." in resolved
+    assert "Closed by the report visit_verification of 19 Nov 2026, 10:00." in resolved
 
 
 @pytest.mark.parametrize("task_id", ["night2~missed~verify", "c1~missed~verify"])
