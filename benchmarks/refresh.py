@@ -216,8 +216,8 @@ class Results:
     figures: dict[str, float] = field(default_factory=dict)
 
     def add(self, part: str, at: Measurement, rounds: list[float]) -> None:
-        told = " ".join(f"{each:.2f}" for each in rounds)
-        self.rows.append({"part": part, "documents": f"{at.documents:,}", "seconds": told})
+        seconds = " ".join(f"{each:.2f}" for each in rounds)
+        self.rows.append({"part": part, "documents": f"{at.documents:,}", "seconds": seconds})
 
 
 def measure_live(results: Results, small: Measurement, rounds: int) -> None:
@@ -239,7 +239,7 @@ def measure_growth(results: Results, small: Measurement, large: Measurement, rou
     for one in (small, large):
         one.refresh()
     few, many = alternating(rounds, small.refresh_after_changes, large.refresh_after_changes)
-    results.add("by turns: after changes", small, few)
+    results.add("alternating: after changes", small, few)
     results.add("and", large, many)
     results.figures["growth"] = median_ratio(many, few)
 

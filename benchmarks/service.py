@@ -238,7 +238,7 @@ def service(tasks: int, supervisors: int) -> Iterator[Service]:
 def list_query(address: Address, supervisors: int) -> str:
     """The statement of the first page as a script of pgbench, for a site drawn at random.
 
-    Whatever else is a parameter stands in it as a constant.
+    All other parameters are constants in it.
     """
     asking = engine(address)
     with asking.connect() as connection:

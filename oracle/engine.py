@@ -49,8 +49,8 @@ class Judge:
             for event in self.definition["events"]
         ]
         tasks = carried(reported)
-        told = {key: self._answered(united(group), group) for key, group in tasks.items()}
-        return {one.key: told.get(one.key, REPEATED) for one in reported}
+        states = {key: self._answered(united(group), group) for key, group in tasks.items()}
+        return {one.key: states.get(one.key, REPEATED) for one in reported}
 
     def _reported(self, source: Source, event: Mapping[str, Any]) -> Reported:
         moment = dates.readable_moment(self._reported_date(source.document))
@@ -70,7 +70,7 @@ class Judge:
     # which appointment, and who answers it
 
     def _appointment(self, source: Source, event_id: str) -> tuple[str, str, date] | None:
-        """None where a report stands for itself."""
+        """None where a report is an appointment of its own."""
         return self._about_day(source, event_id, self._appointment_day(source.document))
 
     def _about_day(
@@ -85,7 +85,7 @@ class Judge:
         return subject in {contact["_id"] for contact in self.contacts}
 
     def _appointment_day(self, document: Document) -> date | None:
-        """Only definitions of ours say where it stands."""
+        """Only our own definitions have a path to it."""
         path = self.definition.get("appointmentDatePath")
         value = dates.number_of_digits(_at(document, path)) if path else None
         day = dates.readable_day(value, self.zone)
@@ -467,7 +467,7 @@ class Judge:
 
 
 class _Absent:
-    """What a path leads to where nothing stands; null is something."""
+    """The value at a path that does not exist; null exists."""
 
 
 ABSENT = _Absent()

@@ -267,7 +267,7 @@ def _start(installation: _Installation) -> int:
 
 
 def _last_port(installation: _Installation) -> int:
-    """The port of the last start, else 0: at the same address dbt need not parse anew."""
+    """The port of the last start, else 0: at the same address dbt need not parse again."""
     options = installation.data / "postmaster.opts"
     found = re.search(r'"-p" "(\d+)"', options.read_text()) if options.exists() else None
     return int(found.group(1)) if found else 0

@@ -2,7 +2,7 @@
     A materialized view that is refreshed `concurrently`, so that no reader waits: dbt's
     `materialized_view` locks readers out and ignores changed SQL. The unique index that this needs
     carries a hash of SQL, columns and indexes in its name; when they change, or something that the
-    view reads was retired, the view is retired and built anew.
+    view reads was retired, the view is retired and rebuilt.
 -#}
 {% materialization concurrent_materialized_view, adapter='postgres' %}
     {%- do raise_on_configs_except(

@@ -1,4 +1,4 @@
-{#- Rows of documents that changed; what they still are is written anew. -#}
+{#- Rows of documents that changed; the model inserts what they are now. -#}
 {% macro delete_changed_documents() %}
     {%- set documents = ref('stg_document') -%}
     {%- if is_incremental() -%}
@@ -39,7 +39,7 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- Appointments of the subjects that something changed for; those that are left are written anew. -#}
+{#- Appointments of changed subjects; the model inserts those that remain. -#}
 {% macro delete_appointments_of_changed_subjects() %}
     {%- set subjects = ref('int_subject_changed') -%}
     {%- if is_incremental() -%}

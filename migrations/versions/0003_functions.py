@@ -52,7 +52,7 @@ _READERS = (
     language sql immutable parallel safe
     as $$ select case when day between '1900-01-01' and '2199-12-31' then day end $$
     """,
-    # A number counts milliseconds; one that stands for a day before 2000 was meant as seconds.
+    # A number counts milliseconds; one before 2000 was meant as seconds.
     """
     create function app.read_day(value text, zone text) returns date
     language sql stable parallel safe

@@ -1,1 +1,1 @@
-"""The CHT at the wire: its HTTP door, the changes feed, and who its users are. No PostgreSQL."""
+"""The CHT's HTTP API: requests, the changes feed, users and sessions. No PostgreSQL."""

@@ -83,7 +83,7 @@ def last_project_hash(connection: psycopg.Connection, tier: str) -> str | None:
 
 
 def marts_read_retired(connection: psycopg.Connection) -> bool:
-    """Whether a published mart still reads a materialized view that was retired and built anew."""
+    """Whether a published mart still reads a materialized view that was retired and rebuilt."""
     row = connection.execute("""
         select exists (
             select from pg_depend

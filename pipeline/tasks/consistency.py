@@ -1,7 +1,7 @@
 """What the parts of a tasks.yml may contradict, each fine by itself. Pure.
 
-Looks at the content as it was read, so that contradictions are told beside whatever else is wrong;
-what is not of the right shape is left to those who check shapes.
+Checks the content as it was read, so that contradictions are reported with all other problems;
+values of the wrong shape are left to the schema.
 """
 
 from collections.abc import Iterator

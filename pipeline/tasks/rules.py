@@ -64,7 +64,7 @@ class Resolver(_Entry):
 
 
 def _resolver(entry: Any) -> Any:
-    """A form's code alone stands for any report of that form."""
+    """A form's code alone means any report of that form."""
     return {"form": entry} if isinstance(entry, str) else entry
 
 
@@ -186,7 +186,7 @@ def refusal(file_name: str, problems: list[Problem]) -> SettingsWrong:
 
 
 def predicates(file: File) -> list[tuple[int, str, str]]:
-    """Every predicate with its line and where it stands, however wrong the rest may be."""
+    """Every predicate with its line and key, also where the rest of the file is invalid."""
     return [
         (file.line(location), error_messages.where(location, file.content), predicate)
         for location, predicate in _predicates((), file.content)

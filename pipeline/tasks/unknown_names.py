@@ -21,7 +21,7 @@ Known = Set[tuple[Kind, str]]
 
 @dataclass(frozen=True)
 class Named:
-    """A name, and where in the file it stands."""
+    """A name and its location in the file."""
 
     kind: Kind
     name: str
@@ -59,7 +59,7 @@ def _listed(kind: Kind, listed: list[str] | None, location: Location) -> Iterato
 
 
 def _forms(value: Any, location: Location) -> Iterator[Named]:
-    """The forms of a resolver: a text in a list, or what stands at the key `form`."""
+    """The forms of a resolver: a text in a list, or the value of the key `form`."""
     parts: Iterator[tuple[int | str, Any]] = iter(())
     if isinstance(value, dict):
         parts = iter(value.items())

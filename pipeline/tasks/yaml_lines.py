@@ -27,7 +27,7 @@ class File:
     lines: dict[Location, int]
 
     def line(self, location: Location) -> int:
-        """The line of the deepest part on the way to `location` that stands in the file."""
+        """The line of `location`, or of its nearest parent in the file."""
         while location and location not in self.lines:
             location = location[:-1]
         return self.lines.get(location, 1)

@@ -14,12 +14,12 @@ from psycopg.rows import class_row
 
 from pipeline.worklist.task_explanation import Considered
 
-MOST = 10  # are told; queries give one more where there are more
+MOST = 10  # are listed; queries return one more where there are more
 
 
 @dataclass(frozen=True)
 class Patient:
-    """A contact; `place_uuid` stands right above it, `supervisors` may see tasks about it."""
+    """A contact; `place_uuid` is its parent, `supervisors` may see tasks about it."""
 
     patient_uuid: str
     patient_name: str | None

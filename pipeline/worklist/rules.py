@@ -16,7 +16,7 @@ FORM = "missed_appointment_verification"
 OUTCOMES = ("visited", "not_visited")
 NOTE_LENGTH = 2000
 HIDDEN_FIELDS = ("inputs", "verification_id", "task_id", "round", "replaces", "meta")
-# The namespace of every verification report's id; changing it would send all answers anew.
+# The namespace of every verification report's id; changing it would send all answers again.
 REPORT_NAMESPACE = UUID("8f6c1a52-3f0e-4c55-9a3d-6d0a6b1f7e24")
 _ONLINE_ROLES = {"mm-online", "admin", "_admin"}
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -234,7 +234,7 @@ def report_id(instance: str, task_id: str, round_: int) -> str:
 
 
 def request_hash(task_uuid: UUID, sent: Sent) -> bytes:
-    """SHA-256 of what an idempotency key stands for."""
+    """SHA-256 of the request that an idempotency key identifies."""
     answer = sent.answer
     parts = [str(task_uuid), answer.outcome, answer.visit_date, answer.reason, answer.note]
     return hashlib.sha256(json.dumps([*parts, sent.follows_round]).encode()).digest()

@@ -22,7 +22,7 @@ changed as (
     from staged
     where staged.landed_number > {{ landed_before('contact') }}
     union
-    -- the settings may say anew which types are people
+    -- the settings may change which types are people
     select known.uuid
     from {{ this }} as known
     left join contact_type

@@ -102,7 +102,7 @@ select
     {{ this_run() }} as run_number
 from described
 {% if is_incremental() -%}
--- what is as it was stays, so that its tasks need not be written anew
+-- unchanged rows stay, so that their tasks need not be rewritten
 where not exists (
     select from {{ this }} as known
     where

@@ -8,7 +8,7 @@
     pre_hook="{{ delete_places_that_are_none() }}",
 ) }}
 
--- Places are walked upwards from the contact documents. A parent that is not known yet stands in
+-- Places are walked upwards from the contact documents. A parent that is not known yet is in
 -- the walk too, so that its arrival finds the places that wait for it; a cycle ends the walk.
 with recursive contact as not materialized (
     select * from {{ ref('contact') }}

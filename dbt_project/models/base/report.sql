@@ -107,7 +107,7 @@ left join called as first_subject
     on fresh.subject_reference = first_subject.alias
 left join called as second_subject
     on fresh.second_reference = second_subject.alias
--- among several owners of a shortcode a known uuid decides, wherever it stands
+-- among several owners of a shortcode a known uuid in the report decides
 left join called as third_subject
     on fresh.third_reference = third_subject.alias
     and third_subject.uuid = fresh.third_reference

@@ -28,7 +28,7 @@ select
 from staged
 {% if is_incremental() -%}
 where staged.landed_number > {{ landed_before('user_account') }}
--- what is no account any more stays without a name, so that what it verified is judged anew
+-- a former account keeps a row without a name, so that its verifications are re-evaluated
 union all
 select
     known.uuid,

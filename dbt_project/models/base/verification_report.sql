@@ -73,7 +73,7 @@ left join sender_role
 left join {{ this }} as known
     on staged.report_id = known.report_id
 where staged.report_id = any(array(select changed.uuid from changed))
--- what is no verification any more stays as a deleted row, so that its task is judged anew
+-- a former verification keeps a deleted row, so that its task is re-evaluated
 union all
 select
     known.report_id,

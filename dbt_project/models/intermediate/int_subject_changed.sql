@@ -7,7 +7,7 @@ with changed_report as (
     where {{ written_since('appointment', 'report.run_number') }}
 ),
 
--- a report of the form may have changed whom it is about without being read anew
+-- a report of the form may have changed whom it is about without having changed itself
 changed_verification as (
     select verification_report.*
     from {{ ref('verification_report') }} as verification_report

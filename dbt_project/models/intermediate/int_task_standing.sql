@@ -1,4 +1,4 @@
--- Where each task stands on the day of reading: its window, what resolved it, and the answer that
+-- The standing of each task on the day of reading: its window, what resolved it, and the answer that
 -- counts. That is the highest round, ours or landed, that was not withdrawn, and of two in the same
 -- round (two installations, or one made in the CHT) the later. Ours count for the appointment that they
 -- were given for, whichever of its reports they name.

@@ -12,7 +12,7 @@ task_event as (
     select * from {{ source('app', 'task_event') }}
 ),
 
--- The empty type stands for every type, so that one join by equality finds all definitions of a
+-- The empty type means every type, so that one join by equality finds all definitions of a
 -- document. Materialized, or the planner would pair all with all and look at types last.
 asking as materialized (
     select

@@ -1,6 +1,6 @@
 {{ config(unique_key=['supervisor', 'task_id'], indexes=[{'columns': ['task_id']}]) }}
 
--- Only who sees which task; the rest stands in the ledger, once for all who see it.
+-- Only who sees which task; the task's columns are in the ledger.
 with ledger as (
     select * from {{ ref('stored_missed_appointment') }}
 ),
