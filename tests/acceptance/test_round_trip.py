@@ -211,7 +211,7 @@ def test_an_operator_works_on_the_queue(
 
 
 @pytest.mark.one_server
-def test_a_follower_sends_what_the_page_takes_and_ends_when_it_is_told(
+def test_a_follower_sends_what_the_page_takes_and_ends_at_a_signal(
     worklist: Worklist, unpermitted: Worklist, simulated_cht: SimulatedCht
 ) -> None:
     with unpermitted.serving() as url, signed_in(url, "supervisor_matope") as supervisor:

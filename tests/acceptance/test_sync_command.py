@@ -327,7 +327,7 @@ def test_reconciling_and_retrying_print_their_sums(
 
 
 @pytest.mark.one_server
-def test_turns_with_nothing_to_do_ask_the_cht_nothing(
+def test_cycles_with_nothing_to_do_ask_the_cht_nothing(
     doubtful: Worklist, faulty_cht: FaultyCht, database: Address
 ) -> None:
     """What `worklist run` does each second: it waits for the CHT to tell."""

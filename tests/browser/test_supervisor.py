@@ -129,9 +129,7 @@ def test_a_mistake_is_corrected_and_the_earlier_answer_stays_on_record(
     look(page, "corrected")
 
 
-def test_what_cannot_be_told_yet_keeps_the_note_and_the_patient(
-    open_page: Open, look: Look
-) -> None:
+def test_cannot_tell_yet_keeps_the_note_and_the_patient(open_page: Open, look: Look) -> None:
     page = open_page(LAPTOP)
     sign_in(page)
     row = rows(page).nth(1)
@@ -207,7 +205,7 @@ def test_with_a_thumb_on_a_small_phone(open_page: Open, worklist_url: str, look:
     look(page, "phone-last-tab")
 
 
-def test_of_two_supervisors_the_second_is_told_who_was_first(open_page: Open, look: Look) -> None:
+def test_of_two_supervisors_the_second_learns_who_was_first(open_page: Open, look: Look) -> None:
     first, second = open_page(LAPTOP), open_page(LAPTOP)
     sign_in(first)
     sign_in(second, "deputy_matope")
@@ -363,7 +361,7 @@ def test_every_other_state_says_honestly_what_it_is(
 
 
 @pytest.mark.parametrize("worklist_url", ["supervisor_matope"], indirect=True)
-def test_old_data_and_a_cht_that_cannot_be_reached_are_told_on_every_page(
+def test_old_data_and_a_cht_that_cannot_be_reached_are_shown_on_every_page(
     open_page: Open, worklist_url: str, recorded_database: Address, look: Look
 ) -> None:
     with connect(recorded_database, autocommit=True) as connection:

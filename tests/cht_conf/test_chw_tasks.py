@@ -151,7 +151,7 @@ def test_the_highest_round_counts_in_whatever_order_reports_arrive(tell: Tell) -
     assert tell(4, trace(), earlier, answer("not_visited", round_=2, day=1)) == "Ready"
 
 
-def test_a_correction_closes_the_task_and_another_opens_it_anew(tell: Tell) -> None:
+def test_a_correction_closes_the_task_and_another_reopens_it(tell: Tell) -> None:
     corrected = answer("visited", round_=2, day=4)
     assert tell(5, trace(), NOT_VISITED, corrected) == "Completed"
     again = answer("not_visited", "other", round_=3, day=6)
@@ -248,7 +248,7 @@ def test_two_reports_of_one_moment_give_one_task(tell: Tell) -> None:
     "earlier",
     [trace("earlier", day=-0.5, reasons="other"), {**trace("earlier", day=-0.5), "deleted": True}],
 )
-def test_a_report_that_is_not_to_be_verified_stands_for_no_other(
+def test_a_report_that_is_not_to_be_verified_does_not_count_for_another(
     tell: Tell, earlier: Report
 ) -> None:
     assert tell(4, earlier, trace(), NOT_VISITED) == "Ready"

@@ -77,7 +77,7 @@ def test_a_number_a_name_and_a_uuid_find_the_same_patient(known: Programme) -> N
         assert explained(known, other) == found
 
 
-def test_a_report_that_a_definition_refuses_is_told(known: Programme) -> None:
+def test_a_report_that_a_definition_refuses_is_reported(known: Programme) -> None:
     assert explained(known, "70002") == [
         [
             f"Chimwemwe Kalonga, number 70002, in Matope area 1 ({AREA}): contact p-refused.",
@@ -88,7 +88,7 @@ def test_a_report_that_a_definition_refuses_is_told(known: Programme) -> None:
     ]
 
 
-def test_reports_of_other_forms_and_no_reports_are_told(known: Programme) -> None:
+def test_reports_of_other_forms_and_no_reports_are_reported(known: Programme) -> None:
     assert explained(known, "70003")[0][1:] == [
         "This contact has no task.",
         "No definition applies to the reports about it (forms: delivery).",
@@ -119,7 +119,7 @@ def test_what_only_a_report_says_is_found(known: Programme, sought: str) -> None
     assert task[0] == f"r-unknown~{TASK} is Ready (open)."
 
 
-def test_a_report_without_task_that_names_an_unknown_number_is_told(known: Programme) -> None:
+def test_a_report_without_task_that_names_an_unknown_number_is_reported(known: Programme) -> None:
     assert explained(known, "70007") == [
         [
             "The report r-unknown-refused of form trace, from 2026-11-18 08:00, has no task.",
@@ -128,7 +128,7 @@ def test_a_report_without_task_that_names_an_unknown_number_is_told(known: Progr
     ]
 
 
-def test_a_report_that_names_a_number_and_is_about_another_is_told(known: Programme) -> None:
+def test_a_report_that_names_a_number_and_is_about_another_is_reported(known: Programme) -> None:
     assert explained(known, "70010x") == [
         [
             "The report r-decided of form trace, from 2026-11-18 08:00, gives the number 70010x, "

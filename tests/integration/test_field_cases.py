@@ -86,7 +86,7 @@ HOUSES = (
 )
 
 
-def test_wherever_the_uuid_stands_it_decides_and_reaches_its_own_site(field: TwoSites) -> None:
+def test_a_uuid_anywhere_in_the_report_decides_and_reaches_its_own_site(field: TwoSites) -> None:
     houses = ({**house, "place_id": CODE} for house in HOUSES)
     ways: list[tuple[dict[str, Any], dict[str, str], str]] = [
         ({"patient_id": CODE, "patient_uuid": "cora"}, {}, "cora"),

@@ -57,12 +57,12 @@ def answered_by(field: TwoSites, senders: list[str]) -> dict[str, tuple[str, str
     return found
 
 
-def test_whoever_is_or_was_a_supervisor_verifies(field: TwoSites) -> None:
+def test_a_current_or_former_supervisor_verifies(field: TwoSites) -> None:
     found = answered_by(field, ["boss1", "boss2", "gone1", "removed1"])
     assert found == dict.fromkeys(found, ("verified", None))
 
 
-def test_whoever_may_not_verify_closes_nothing_and_is_seen(field: TwoSites) -> None:
+def test_a_sender_who_may_not_verify_closes_nothing_and_is_seen(field: TwoSites) -> None:
     found = answered_by(field, ["chw1", "officer1", "nurse1", "nobody", "anna"])
     assert found == dict.fromkeys(found, ("open", "not_authorised"))
 

@@ -188,13 +188,13 @@ def test_a_column_that_a_mart_gains_reaches_it_with_the_next_publication(
     assert small.retired() == []
 
 
-def test_changed_sql_is_built_anew(small: SmallProject) -> None:
+def test_changed_sql_is_rebuilt(small: SmallProject) -> None:
     small.write("stored/stored_person.sql", f"{STORED_PERSON} where age < 18")
     small.refresh("published")
     assert small.mart() == []
 
 
-def test_what_is_built_anew_is_what_marts_show(small: SmallProject) -> None:
+def test_marts_show_what_was_rebuilt(small: SmallProject) -> None:
     small.connection.execute("update worklist_build.person_document set age = 33")
     small.connection.execute(
         "do $$ begin execute (select format('alter index worklist_build.%I rename to another', "

@@ -104,7 +104,7 @@ def test_the_rows_are_the_same_whatever_was_set_for_database_and_shell(
     assert shown == ordinary.must("tasks", "--user", "supervisor_matope", "--format", "json")
 
 
-def test_each_session_has_its_own_settings_whoever_opens_it(odd_database: Address) -> None:
+def test_each_session_has_its_own_settings(odd_database: Address) -> None:
     expected = {
         "client_encoding": "UTF8",
         "standard_conforming_strings": "on",
@@ -183,7 +183,7 @@ def test_a_server_older_than_15_is_refused() -> None:
     assert unsuited(15, "UTF8") is None
 
 
-def test_a_server_that_refuses_us_is_told_from_one_that_is_away(
+def test_a_server_that_refuses_us_differs_from_one_that_is_down(
     database: Address, postgres_server: PostgresServer
 ) -> None:
     wrong = {
@@ -224,7 +224,7 @@ def test_a_wrong_password_is_said_at_once_by_every_command(
         assert "Check POSTGRES_USER, POSTGRES_PASSWORD" in done.stderr
 
 
-def test_a_read_only_database_is_told_as_one(
+def test_a_read_only_database_is_reported_as_one(
     database: Address, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     alter(postgres_server.maintenance, database.database, {"default_transaction_read_only": "on"})

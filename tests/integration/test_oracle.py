@@ -36,7 +36,9 @@ def test_every_boundary_of_the_matrix_agrees(oracle_database: TemporaryDatabase)
 
 
 @pytest.mark.one_server
-def test_what_the_field_sends_is_told_as_it_is_foreseen(oracle_database: TemporaryDatabase) -> None:
+def test_what_the_field_sends_is_derived_as_it_is_foreseen(
+    oracle_database: TemporaryDatabase,
+) -> None:
     made_up = list(made_up_cases.cases(seed=1, count=250))
     found = list(answers(oracle_database, made_up, lambda _text: None))
     assert len(found) == len(made_up)

@@ -101,7 +101,7 @@ def test_whom_to_trace_follows_an_answer_at_once(matope: TestClient) -> None:
     assert matope.get("/to-trace?area=elsewhere").status_code == 200
 
 
-def test_titles_and_reasons_are_told_in_the_cht_s_own_words(
+def test_titles_and_reasons_are_shown_in_the_cht_s_own_words(
     matope: TestClient, recorded_database: Address
 ) -> None:
     run(recorded_database, "update app.task_definition set title = 'task.verify.title'")
@@ -239,7 +239,7 @@ def test_a_language_is_chosen_on_the_page_and_kept(matope: TestClient) -> None:
         assert led.headers["location"] == "/"
 
 
-def test_why_an_answer_is_refused_is_told_in_the_language_of_the_page(matope: TestClient) -> None:
+def test_why_an_answer_is_refused_is_given_in_the_language_of_the_page(matope: TestClient) -> None:
     excluded = open_tasks(matope, standing="excluded")[0]
     matope.cookies.set(COOKIE, "fr")
     refused = answer(matope, excluded, outcome="visited")

@@ -174,7 +174,7 @@ def test_over_https_the_cookie_is_this_host_s_and_sent_over_https_only(app: Fast
     assert me(visitor)["user_name"] == "supervisor_matope"
 
 
-def test_signing_in_anew_gives_a_new_token_and_ends_the_old_session(
+def test_signing_in_again_gives_a_new_token_and_ends_the_old_session(
     app: FastAPI, matope: TestClient
 ) -> None:
     before = browser(app)

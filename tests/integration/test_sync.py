@@ -242,7 +242,7 @@ def test_a_crash_between_landing_and_commit_loses_nothing(
     assert (set(landed(connection)), sequence(connection)) == ({"a", "b", "c"}, "3")
 
 
-def test_a_second_sync_is_told_who_holds_the_first(
+def test_a_second_sync_learns_who_holds_the_first(
     feed: ScriptedFeed, sync: Callable[..., Progress], database: Address
 ) -> None:
     with connect(database) as first:

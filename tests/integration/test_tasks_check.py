@@ -44,7 +44,7 @@ def complaints(connection: psycopg.Connection, predicate: str, text: str = TEXT)
         ("'$.fields.visit == 1 && $.age > $limit'", 'variable $"limit" has no value'),
     ],
 )
-def test_a_predicate_that_cannot_be_evaluated_is_told_with_line_and_key(
+def test_a_predicate_that_cannot_be_evaluated_is_reported_with_line_and_key(
     connection: psycopg.Connection, predicate: str, reason: str
 ) -> None:
     told = complaints(connection, predicate)
@@ -53,7 +53,7 @@ def test_a_predicate_that_cannot_be_evaluated_is_told_with_line_and_key(
     assert "write a comparison" in told
 
 
-def test_what_postgresql_sees_is_told_beside_everything_else(
+def test_what_postgresql_sees_is_reported_with_everything_else(
     connection: psycopg.Connection,
 ) -> None:
     text = TEXT.replace("start: 0", "start: -1").replace("Africa/Blantyre", "Malawi")

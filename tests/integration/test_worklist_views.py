@@ -156,7 +156,7 @@ def test_a_patient_s_several_appointments_are_found_together(
         }
 
 
-def test_a_patient_s_reports_are_told_without_the_task_s_own(
+def test_a_patient_s_reports_are_listed_without_the_task_s_own(
     connection: Connection, matope: Viewer
 ) -> None:
     resolved = store.tasks(connection, matope, filters=Filters(standing="resolved"))[0]

@@ -169,7 +169,7 @@ def test_rounds_of_a_task_are_written_one_after_the_other(
     assert set(outbox.states().values()) == {"sent"}
 
 
-def test_a_report_deleted_in_the_cht_is_withdrawn_whoever_synced_it(outbox: Outbox) -> None:
+def test_a_report_deleted_in_the_cht_is_withdrawn(outbox: Outbox) -> None:
     confirmed, sent = outbox.accept(), outbox.accept()
     outbox.write_back()
     outbox.sync()

@@ -78,7 +78,7 @@ def test_after_a_lost_answer_the_report_is_searched_for(
 
 
 @pytest.mark.usefixtures("form")
-def test_copies_that_the_cht_made_are_told_and_the_first_counts(
+def test_copies_that_the_cht_made_are_reported_and_the_first_counts(
     outbox: Outbox, api: ReportApi
 ) -> None:
     report_id = outbox.accept()

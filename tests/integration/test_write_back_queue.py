@@ -231,7 +231,7 @@ def test_it_is_confirmed_by_a_landing_that_is_keyed_by_id_alone(outbox: Outbox) 
     assert outbox.states() == {report_id: "confirmed"}
 
 
-def test_a_landing_that_was_made_anew_is_compared_from_its_beginning(outbox: Outbox) -> None:
+def test_a_landing_that_was_recreated_is_compared_from_its_beginning(outbox: Outbox) -> None:
     report_id = outbox.accept()
     outbox.write_back()
     outbox.sync()

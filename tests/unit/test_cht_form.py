@@ -241,7 +241,7 @@ def test_its_properties_are_those_that_cht_conf_knows() -> None:
     assert (properties["context"]["person"], properties["context"]["place"]) == (True, False)
 
 
-def test_the_readme_names_every_file_and_both_ways() -> None:
+def test_the_readme_names_every_file_and_both_channels() -> None:
     readme = (FOLDER / "README.md").read_text()
     shipped = [path for path in FOLDER.rglob("*") if path.is_file() and path.suffix != ".md"]
     for path in shipped:

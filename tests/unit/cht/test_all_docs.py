@@ -57,7 +57,7 @@ def test_an_answer_that_breaks_off_is_never_taken_for_a_whole_one(
         read([body[: place % len(body)]], part_bytes)
 
 
-def test_an_answer_that_somebody_wrote_anew_on_one_line_is_read_too() -> None:
+def test_an_answer_that_somebody_rewrote_on_one_line_is_read_too() -> None:
     body = HEAD + b",".join(ROWS[:3]) + b"\r\n]}"
     (part,) = read([body.replace(b"\r\n", b"")], 1)
     assert [bytes(row.id) for row in part.rows] == [b'"a"', b'"gone"']

@@ -65,7 +65,7 @@ def test_a_page_that_breaks_off_is_never_taken_for_a_whole_one(place: int, part_
 
 
 @given(places=st.lists(st.integers(0, 10**6), max_size=6))
-def test_a_page_that_somebody_wrote_anew_on_one_line_is_read_too(places: list[int]) -> None:
+def test_a_page_that_somebody_rewrote_on_one_line_is_read_too(places: list[int]) -> None:
     body = page(DOCUMENTS[:2][:1], b'{"results":[\n').replace(b"\n", b"").replace(b"\r", b"")
     (part,) = read(cut(body, places), 1)
     assert [bytes(row.doc) for row in part.rows] == DOCUMENTS[:1]

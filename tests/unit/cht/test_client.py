@@ -75,7 +75,7 @@ def test_a_server_that_is_away_is_unavailable(failure: Exception, words: str) ->
         client(fail).session()
 
 
-def test_who_asks_through_a_closed_door_is_told_so_and_not_to_try_again() -> None:
+def test_a_request_with_a_closed_client_says_so_and_is_not_retried() -> None:
     asking = answering(200, json={})
     asking.close()
     with pytest.raises(ClientClosed, match="client was closed") as told:
@@ -83,7 +83,7 @@ def test_who_asks_through_a_closed_door_is_told_so_and_not_to_try_again() -> Non
     assert not isinstance(told.value, Unavailable | Refused)
 
 
-def test_a_fault_of_our_own_is_not_taken_for_a_closed_door() -> None:
+def test_a_fault_of_our_own_is_not_taken_for_a_closed_client() -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise RuntimeError("ours")
 
@@ -166,7 +166,7 @@ def test_the_session_of_one_user_is_never_sent_for_another() -> None:
     assert sent == [None, None]
 
 
-def test_a_missing_document_and_a_deleted_one_are_told_apart() -> None:
+def test_a_missing_document_and_a_deleted_one_are_distinguished() -> None:
     deleted = answering(404, json={"error": "not_found", "reason": "deleted"})
     missing = answering(404, json={"error": "not_found", "reason": "missing"})
     no_database = answering(404, json={"error": "not_found", "reason": "Database does not exist."})

@@ -188,7 +188,7 @@ def test_an_account_is_gone_by_either_way() -> None:
     assert asked_again(FORBIDDEN, documented(inactive=True)) is None
 
 
-def test_whoever_does_not_know_our_account_takes_nothing_away() -> None:
+def test_an_unauthorized_service_account_takes_no_rights_away() -> None:
     with pytest.raises(Unauthorized):
         asked_again(httpx.Response(401, json={"error": "unauthorized"}), NOT_THERE)
     page = httpx.Response(200, html="<title>Sign in to the network</title>")

@@ -73,7 +73,7 @@ def test_reading_goes_no_further_ahead_than_memory_allows(size: int, most: int) 
         assert sum(1 for _ in parts) == 18
 
 
-def test_what_goes_wrong_in_reading_is_told_after_what_came_before() -> None:
+def test_what_goes_wrong_in_reading_is_reported_after_what_came_before() -> None:
     with reading(Pages(5, broken=2)) as ahead:
         parts = iter(ahead)
         assert [next(parts).rows, next(parts).rows] == [1, 1]

@@ -66,7 +66,7 @@ def test_a_resolver_may_ask_for_more_than_a_form_alone_or_together_with_others()
     assert rows[4]["visit_path"] == ["fields", "day"]
 
 
-def test_what_a_resolver_says_wrong_is_told_with_its_line() -> None:
+def test_what_a_resolver_says_wrong_is_reported_with_its_line() -> None:
     text = SMALL + "    resolvedIf:\n      newerReport:\n        - {from: visit}\n"
     assert _complaints(text) == [
         "tasks.yml:13: task verify: resolvedIf.newerReport.0.form is missing; write a form's code",
@@ -86,7 +86,7 @@ def test_what_tracing_leaves_out_is_the_follow_up_form_and_nobody_sent_to_the_de
     assert row["is_verified_in_cht"] is True
 
 
-def test_every_error_is_told_at_once_with_line_key_and_what_to_write_instead() -> None:
+def test_every_error_is_reported_at_once_with_line_key_and_what_to_write_instead() -> None:
     text = SMALL.replace("title: Verify", "titel: Verify").replace("start: 0", "start: -1")
     text = text.replace("Africa/Blantyre", "Malawi").replace("days: 0, ", "")
     assert _complaints(text) == [

@@ -34,7 +34,7 @@ GAVE_NONE = [
 ]
 
 
-def test_a_patient_without_a_task_is_told_what_was_asked_and_refused() -> None:
+def test_a_patient_without_a_task_is_explained_by_what_was_asked_and_refused() -> None:
     household = Considered("p1", "households", "contact", "person", False, True, False)
     assert explain_patient(ANNA, 0, [REFUSED], [household]) == [
         "Anna, number 48074, in Matope 1 (h1): contact p1.",
@@ -49,7 +49,7 @@ def test_with_tasks_only_what_gave_none_is_added() -> None:
     assert explain_patient(ANNA, 1, [REFUSED, asked], [])[1:] == GAVE_NONE
 
 
-def test_a_report_that_names_the_number_of_several_or_is_about_another_is_told() -> None:
+def test_a_report_that_names_the_number_of_several_or_is_about_another_is_reported() -> None:
     sentences = explain_patient(ANNA, 0, [OF_NOBODY, OF_ANOTHER], [])
     assert sentences[-2:] == [
         "The report r2 of form trace, from 2026-11-03 08:00, gives only the number 48074, "
@@ -58,7 +58,7 @@ def test_a_report_that_names_the_number_of_several_or_is_about_another_is_told()
     ]
 
 
-def test_of_a_number_without_a_contact_only_reports_without_a_task_are_told() -> None:
+def test_of_a_number_without_a_contact_only_reports_without_a_task_are_reported() -> None:
     other = replace(OF_NOBODY, report_uuid="r4", is_form_asked=False, has_task=False)
     assert explain_number("48074", [replace(REFUSED, patient_uuid=None), OF_NOBODY, other]) == [
         *GAVE_NONE,
@@ -67,7 +67,7 @@ def test_of_a_number_without_a_contact_only_reports_without_a_task_are_told() ->
     ]
 
 
-def test_a_contact_without_name_number_and_place_is_told_of_all_the_same() -> None:
+def test_a_contact_without_name_number_and_place_is_explained_too() -> None:
     bare = Patient("p1", None, None, None, None, [])
     assert explain_patient(bare, 0, [], []) == [
         "No name: contact p1.",

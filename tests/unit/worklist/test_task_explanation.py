@@ -153,7 +153,7 @@ def test_what_decided_is_named(changes: dict[str, Any], sentence: str) -> None:
     assert sentence in explain(replace(OPEN, **changes))
 
 
-def test_a_document_that_gave_no_task_is_told_why() -> None:
+def test_a_document_that_gave_no_task_is_explained() -> None:
     named = Considered("r1", "missed", "report", "trace", False, True, False)
     other = replace(named, definition="households", is_type_named=False)
     fresh = replace(named, definition="new", is_asked=True)

@@ -167,7 +167,7 @@ def test_an_answer_that_cannot_be_meant_is_refused_by_field(field: str, answer: 
     assert refusal.value.field == field
 
 
-def test_the_second_of_two_supervisors_is_told_who_was_first_and_when() -> None:
+def test_the_second_of_two_supervisors_learns_who_was_first_and_when() -> None:
     with pytest.raises(rules.AlreadyVerified, match=r"by deputy_matope at 2026-11-20T08:30"):
         rules.check_follows(0, [answered(1)])
 
@@ -286,5 +286,5 @@ def test_every_leaf_of_a_report_about_nobody_known_is_a_string() -> None:
         (replace(SUPERVISOR, contact_uuid=None, is_programme_wide=True), ["contact"]),
     ],
 )
-def test_an_account_is_told_exactly_what_it_lacks(viewer: Viewer, missing: list[str]) -> None:
+def test_an_account_is_shown_exactly_what_it_lacks(viewer: Viewer, missing: list[str]) -> None:
     assert rules.missing(viewer, {"site_supervisor"}) == missing

@@ -95,7 +95,7 @@ def test_each_answer_for_one_report_has_its_meaning(written: WriteResult, state:
     assert decision.state == state
 
 
-def test_a_conflict_is_decided_by_the_document_that_stands_there() -> None:
+def test_a_conflict_is_decided_by_the_document_that_is_stored() -> None:
     assert after_writing(WriteResult(error="conflict")) is None
 
 
@@ -105,7 +105,7 @@ def test_a_refusal_keeps_the_chts_own_words() -> None:
     assert decision.reason == "forbidden: Only reviewers"
 
 
-def test_of_several_copies_the_first_counts_whoever_asks() -> None:
+def test_of_several_copies_the_first_counts_for_every_worker() -> None:
     ours = Stored(DocumentState.PRESENT, "1-a", REPORT)
     decision = after_searching(
         REPORT, [("b", ours), ("a", ours), ("0", Stored(DocumentState.DELETED))]
@@ -119,7 +119,7 @@ def test_what_was_found_and_then_deleted_is_withdrawn() -> None:
     assert after_searching(REPORT, found).state == State.WITHDRAWN
 
 
-def test_the_api_is_given_no_id_and_the_sender_by_his_id_alone() -> None:
+def test_the_api_is_given_no_id_and_the_sender_by_id_alone() -> None:
     report = REPORT | {"contact": {"_id": "sup-1", "parent": {"_id": "site-1"}}}
     body = for_the_api(report, "their-id")
     assert "_id" not in body
