@@ -80,27 +80,39 @@ def _shared_database(
 ) -> Iterator[Address]:
     """A database that the first process to need it makes and fills, and the last one drops.
 
-    Each holds a shared lock on the file `users`, which says the database's name.
+    Whoever uses it holds a shared lock on the file `users`, which says the database's name.
     """
     with users.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        address = replace(at, database=file.read())
-        if not address.database:
-            address = databases.create(at)
-            try:
-                fill(address)
-            except BaseException:
-                databases.drop(at, address.database)
-                raise
-            file.write(address.database)
-            file.flush()
-        fcntl.flock(file, fcntl.LOCK_SH)
+        with _only_here(users):
+            fcntl.flock(file, fcntl.LOCK_SH)
+            file.seek(0)
+            address = replace(at, database=file.read())
+            if not address.database:
+                address = _filled(databases.create(at), at, fill)
+                file.write(address.database)
+                file.flush()
         yield address
-        with suppress(BlockingIOError):
+        with _only_here(users), suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             databases.drop(at, address.database)
             file.truncate(0)
+
+
+@contextmanager
+def _only_here(path: Path) -> Iterator[None]:
+    """One process at a time."""
+    with path.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _filled(address: Address, at: Address, fill: Callable[[Address], None]) -> Address:
+    try:
+        fill(address)
+    except BaseException:
+        databases.drop(at, address.database)
+        raise
+    return address
 
 
 def _migrate(address: Address) -> None:

@@ -41,8 +41,7 @@ CHANGED_KINDS = ["data_record", "task", "target", "person", "household"]
 COPIED_KINDS = ["data_record", "task"]
 _UP = "idx_tup_fetch"
 SMALL = 500  # rows of a table that may be read through
-TIMES_UNTIL_PLANNED = 11  # five until psycopg prepares a statement, five until it has one plan
-ASKED = 2_000  # rows that a request may look up in one table, by a supervisor with 200 tasks
+ASKED = 3_000  # rows that a request may look up in one table, by a supervisor with 200 tasks
 
 
 def test_a_refresh_after_few_changes_reads_no_large_table_through(
