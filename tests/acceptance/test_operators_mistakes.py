@@ -94,7 +94,7 @@ def test_another_landing_than_at_the_first_migration_is_refused_by_each_command(
     for command in ("migrate", "sync", "refresh", "status"):
         sentence = refused(mistaken, command)
         assert sentence.endswith(
-            "set POSTGRES_SCHEMA=v1 and POSTGRES_TABLE=couchdb again, or use a database of its own."
+            "set POSTGRES_SCHEMA=v1 and POSTGRES_TABLE=couchdb again, or use a new database."
         )
     worklist.must("sync")
 
