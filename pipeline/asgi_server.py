@@ -50,7 +50,8 @@ def address(listening: socket.socket) -> str:
 def run(
     app: ASGIApp, sockets: Sequence[socket.socket], trusted_proxies: Sequence[str] = ()
 ) -> None:
-    """In this process."""
+    """In this process, which a signal ends with exit code 0."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn repeats the signal once it has stopped
         uvicorn.Server(_config(app, trusted_proxies)).run(sockets=list(sockets))
 

@@ -87,7 +87,7 @@ def test_an_installed_worklist_runs_the_demo_and_the_night(
             assert done.returncode == 0, errors
         status = _started(environment, operators_folder, "status", "--json", **settings)
         report = json.loads(status.communicate(timeout=60)[0])
-        assert report["needs_a_person"] == []
+        assert report["needs_attention"] == []
     finally:
         demo.terminate()
         demo.communicate(timeout=60)
