@@ -6,9 +6,7 @@ import platform
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from pipeline.terminal import print_table
 
 Figures = Mapping[str, float]
 Rows = Sequence[Mapping[str, str]]
@@ -39,25 +37,18 @@ def print_report(
     title: str, legs: Rows, figures: Figures, not_judged: Collection[str] = ()
 ) -> None:
     """`not_judged` are figures whose target does not apply to this run."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"{title}\n{_machine()}", highlight=False)
-    console.print(_table(legs))
-    console.print(
-        _table([_judgement(name, figures[name], name not in not_judged) for name in figures])
-    )
+    print(f"{title}\n{_machine()}\n")
+    print_table(legs, list(legs[0]))
+    print()
+    judged = [_judgement(name, figures[name], name not in not_judged) for name in figures]
+    print_table(judged, list(judged[0]))
+    print()
     print(json.dumps(figures))
 
 
 def _machine() -> str:
     cores, python = len(os.sched_getaffinity(0)), sys.version.split()[0]
     return f"{platform.system()} {platform.machine()}, {cores} cores, Python {python}"
-
-
-def _table(rows: Rows) -> Table:
-    table = Table(*rows[0], box=box.SIMPLE)
-    for row in rows:
-        table.add_row(*row.values())
-    return table
 
 
 def _judgement(name: str, value: float, is_judged: bool) -> dict[str, str]:
