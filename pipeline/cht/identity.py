@@ -10,8 +10,8 @@ import httpx
 from pipeline.cht.client import ChtClient, Session
 from pipeline.cht.http import Unauthorized, as_json, error_reason
 from pipeline.errors import Refused
+from pipeline.online_users import is_online
 
-_ONLINE_ROLES = frozenset({"mm-online", "admin", "_admin"})
 COOKIE = "AuthSession"
 _COOKIE_TEXT = re.compile(r"[A-Za-z0-9_.~+/=%-]+")
 
@@ -31,7 +31,10 @@ class Identity:
     roles: tuple[str, ...]
     facility_uuids: tuple[str, ...]
     contact_uuid: str | None
-    is_online: bool
+
+    @property
+    def is_online(self) -> bool:
+        return is_online(self.roles)
 
 
 def sign_in(client: ChtClient, name: str, password: str, address: str) -> Identity:
@@ -64,10 +67,6 @@ def recognise(client: ChtClient, cookie: str, address: str) -> Identity:
     if session.name is None:
         raise Unauthorized("The CHT does not know this session: sign in again.")
     return _own_identity(client, session.name, session.roles, headers)
-
-
-def is_online(roles: tuple[str, ...]) -> bool:
-    return not _ONLINE_ROLES.isdisjoint(roles)
 
 
 def check_account(client: ChtClient, database: str) -> None:
@@ -149,13 +148,11 @@ def _ask_for_settings(client: ChtClient, name: str, headers: dict[str, str]) -> 
 
 
 def _identity(name: str, user: dict[str, Any]) -> Identity:
-    roles = tuple(user.get("roles") or ())
     return Identity(
         user_name=name,
-        roles=roles,
+        roles=tuple(user.get("roles") or ()),
         facility_uuids=_uuids(user.get("place", user.get("facility_id"))),
         contact_uuid=next(iter(_uuids(user.get("contact", user.get("contact_id")))), None),
-        is_online=is_online(roles),
     )
 
 
@@ -164,7 +161,7 @@ def _intersection(known: Identity, reported: Identity) -> Identity:
     roles = tuple(role for role in known.roles if role in reported.roles)
     places = tuple(place for place in known.facility_uuids if place in reported.facility_uuids)
     contact = known.contact_uuid if known.contact_uuid == reported.contact_uuid else None
-    return Identity(known.user_name, roles, places, contact, is_online(roles))
+    return Identity(known.user_name, roles, places, contact)
 
 
 def _uuids(value: object) -> tuple[str, ...]:

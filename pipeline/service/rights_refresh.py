@@ -14,7 +14,7 @@ import sqlalchemy
 from pipeline.cht.http import Unauthorized, WebPage
 from pipeline.cht.identity import Identity
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
-from pipeline.worklist import rules, sessions
+from pipeline.worklist import sessions
 from pipeline.worklist.sessions import Due, Session
 
 AskRights = Callable[[Identity], Identity | None]
@@ -66,13 +66,7 @@ class RightsRefresh:
     def _renew(self, due: Due) -> None:
         known = due.known
         answer = self._ask(
-            Identity(
-                known.user_name,
-                known.roles,
-                known.facility_uuids,
-                known.contact_uuid,
-                rules.is_online(known.roles),
-            )
+            Identity(known.user_name, known.roles, known.facility_uuids, known.contact_uuid)
         )
         with self._engine.begin() as connection:
             if answer is None:

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID, uuid5
 
 from pipeline.errors import Conflict, Refused
+from pipeline.online_users import is_online
 from pipeline.translatable import gettext_noop
 from pipeline.worklist.records import Answer, Definition, KnownVerification, Sent, Task, Viewer
 
@@ -18,7 +19,6 @@ NOTE_LENGTH = 2000
 HIDDEN_FIELDS = ("inputs", "verification_id", "task_id", "round", "replaces", "meta")
 # The namespace of every verification report's id; changing it would send all answers again.
 REPORT_NAMESPACE = UUID("8f6c1a52-3f0e-4c55-9a3d-6d0a6b1f7e24")
-_ONLINE_ROLES = {"mm-online", "admin", "_admin"}
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EARLIEST_VISIT = date(2000, 1, 1)
 
@@ -87,11 +87,6 @@ class AlreadyVerified(Conflict):
         when = standing.verified_at.isoformat(timespec="minutes") if standing.verified_at else "?"
         super().__init__(f"Already verified by {standing.by or '?'} at {when}.")
         self.standing = standing
-
-
-def is_online(roles: Iterable[str]) -> bool:
-    """As the CHT has it; everybody else works on a phone."""
-    return not _ONLINE_ROLES.isdisjoint(roles)
 
 
 def viewer(

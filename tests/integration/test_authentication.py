@@ -21,7 +21,7 @@ def test_a_cht_that_hangs_holds_up_eight_sign_ins_and_the_ninth_is_refused(engin
     def hangs(name: str, _password: str, _address: str) -> Identity:
         waiting.release()
         is_over.wait(20)
-        return Identity(name, (), (), None, True)
+        return Identity(name, (), (), None)
 
     signing_in = Authentication(engine, clock_of(engine), hangs)
 

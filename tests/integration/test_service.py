@@ -406,7 +406,7 @@ def test_before_the_first_refresh_it_is_alive_but_not_ready(database: Address) -
 
     def let_in(name: str, password: str, address: str) -> Identity:
         assert (password, address) == (PASSWORD, "testclient")
-        return Identity(name, ("site_supervisor", "mm-online"), ("site",), "contact", True)
+        return Identity(name, ("site_supervisor", "mm-online"), ("site",), "contact")
 
     visitor = signed_in(service(empty, let_in), "anybody")
     assert visitor.get("/health").status_code == 200

@@ -30,7 +30,6 @@ MATOPE = Identity(
     roles=("site_supervisor", "mm-online"),
     facility_uuids=("9f11d489-6182-5d77-9f70-85b208b801b2",),
     contact_uuid="7166e9b0-7d60-5e79-9ef6-6f250ebaa747",
-    is_online=True,
 )
 
 
@@ -178,7 +177,7 @@ def test_without_can_view_users_the_document_may_take_away_and_never_give() -> N
     assert asked_again(FORBIDDEN, more) == MATOPE
     less = documented(roles=["mm-online"], facility_id=None, contact_id="another")
     found = asked_again(NOT_THERE, less)
-    assert found == Identity("supervisor_matope", ("mm-online",), (), None, True)
+    assert found == Identity("supervisor_matope", ("mm-online",), (), None)
 
 
 def test_an_account_is_gone_by_either_way() -> None:
