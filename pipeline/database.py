@@ -46,6 +46,7 @@ _PASSING = re.compile(
     "too many|connection slots|starting up|shutting down|in recovery|not yet accepting|trop de",
     re.IGNORECASE,
 )
+_FAILED_ATTEMPT = re.compile(".* failed: (.*)")
 _NOT_POSTGRESQL = re.compile("invalid response to SSL negotiation|expected authentication request")
 
 
@@ -193,7 +194,7 @@ def translated(address: Address) -> Iterator[None]:
 
 def _sorted(address: Address, error: psycopg.Error) -> WorklistError | None:
     """By what to do about it; None for what is a mistake of ours."""
-    reason = (error.diag.message_primary or str(error)).strip().partition("\n")[0]
+    reason = error.diag.message_primary or _reason_for_failed_connection(error)
     match error:
         case psycopg.errors.UndefinedTable():
             return SettingsWrong(
@@ -213,6 +214,13 @@ def _sorted(address: Address, error: psycopg.Error) -> WorklistError | None:
         case psycopg.OperationalError():
             return Unavailable(f"{address.location} does not answer: {reason or 'no reason given'}")
     return None
+
+
+def _reason_for_failed_connection(error: psycopg.Error) -> str:
+    """What libpq says of its last attempt, without the address, which our messages begin with."""
+    said = str(error).strip()
+    *_, reason = _FAILED_ATTEMPT.findall(said) or [said.partition("\n")[0]]
+    return str(reason).removeprefix("FATAL:").strip()
 
 
 def now(connection: psycopg.Connection | sqlalchemy.Connection) -> datetime:
