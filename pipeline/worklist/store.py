@@ -17,16 +17,17 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
-    Subquery,
     Text,
     all_,
     any_,
+    column,
     desc,
     false,
     func,
     literal,
     or_,
     select,
+    table,
     true,
     tuple_,
 )
@@ -50,6 +51,14 @@ from pipeline.worklist.records import (
 
 Columns = ReadOnlyColumnCollection[str, Any]
 _task = marts.identified_task.c
+# The CTEs that `_detailed` puts before its statement, which so is composed only once.
+_chosen = table("chosen", *(column(known.name, known.type) for known in _task))
+_nearest = table(
+    "scope",
+    column("place_uuid", Text),
+    column("facility_uuid", Text),
+    column("facility_name", Text),
+)
 _UNKNOWN_DAYS = 2**31 - 1
 _LAST_NAME = "\U0010ffff"
 _FIELDS = tuple(Task.__dataclass_fields__)
@@ -72,7 +81,10 @@ def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str
         )
     ).one_or_none()
     if row is None:
-        raise Refused(f"The CHT's data holds no user {user_name!r}; names are lower case.")
+        raise Refused(
+            f"No user named {user_name!r} is in the data synced from the CHT. "
+            "User names are in lower case."
+        )
     if row.is_active is False:
         return rules.viewer(user_name, (), (), None, ())
     return rules.viewer(
@@ -98,7 +110,7 @@ def _scope(viewer: Viewer) -> CTE:
 
 
 def _select_visible(
-    viewer: Viewer, scope: CTE, *columns: ColumnElement[Any]
+    viewer: Viewer, scope: CTE, *columns: ColumnElement[Any] | FromClause
 ) -> Select[*tuple[Any, ...]]:
     """Of the tasks that a viewer may see: every query about tasks starts here."""
     query = select(*columns).select_from(marts.identified_task)
@@ -145,12 +157,11 @@ def list_statement(
     """What `tasks` executes; `begin` is the position after which the list begins, if any."""
     scope = _scope(viewer)
     position = _position(_task, order)
-    page = _select_visible(viewer, scope, *_task).where(*_conditions(filters))
+    page = _select_visible(viewer, scope, marts.identified_task).where(*_conditions(filters))
     if begin:
         values = (literal(value, of.type) for value, of in zip(begin, position, strict=True))
         page = page.where(tuple_(*position) > tuple_(*values))
-    shown = page.order_by(*position).limit(limit).subquery("page")
-    return _detailed(shown, scope).order_by(*_position(shown.c, order))
+    return _detailed(page.order_by(*position).limit(limit), scope, order)
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
@@ -205,14 +216,11 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
     if not patients:
         return {}
     scope = _scope(viewer)
-    of_them = (
-        _select_visible(viewer, scope, *_task)
-        .where(*_has_standing("open"), _task.patient_uuid == any_(_texts(sorted(patients))))
-        .subquery("of_them")
+    of_them = _select_visible(viewer, scope, marts.identified_task).where(
+        *_has_standing("open"), _task.patient_uuid == any_(_texts(sorted(patients)))
     )
-    query = _detailed(of_them, scope).order_by(*_position(of_them.c, "due"))
     by_patient: dict[str, list[Task]] = {}
-    for task in _tasks(connection, query):
+    for task in _tasks(connection, _detailed(of_them, scope, "due")):
         by_patient.setdefault(task.patient_uuid or "", []).append(task)
     return by_patient
 
@@ -292,8 +300,8 @@ def task_to_answer(
 
 def _one(viewer: Viewer, task_uuid: UUID) -> Select[*tuple[Any, ...]]:
     scope = _scope(viewer)
-    task = _select_visible(viewer, scope, *_task).where(_task.task_uuid == task_uuid)
-    return _detailed(task.subquery("task"), scope)
+    task = _select_visible(viewer, scope, marts.identified_task)
+    return _detailed(task.where(_task.task_uuid == task_uuid), scope)
 
 
 def _tasks(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Task]:
@@ -313,27 +321,34 @@ def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
     return select(note).where(note.c.report_uuid == report_uuid).limit(1).lateral("note_of_report")
 
 
-def _detailed(chosen: Subquery, scope: CTE) -> Select[*tuple[Any, ...]]:
-    """With what is looked up only for tasks that are shown: the nearest of the viewer's facilities,
-    title, icon and priority as tasks.yml has them now, the latest note, who sent an answer made in
-    the CHT, and what the last trace found.
+def _detailed(
+    chosen: Select[*tuple[Any, ...]], scope: CTE, order: str = "missed"
+) -> Select[*tuple[Any, ...]]:
+    """The chosen tasks, in one of ORDERS, with what is looked up only for tasks that are shown."""
+    return _DETAILED.add_cte(scope, chosen.cte(_chosen.name)).order_by(*_position(_chosen.c, order))
+
+
+def _select_detailed() -> Select[*tuple[Any, ...]]:
+    """From the CTEs `chosen` and `scope`, with the nearest of the viewer's facilities, title, icon
+    and priority as tasks.yml has them now, the latest note, who sent an answer made in the CHT, and
+    what the last trace found.
     """
-    definition, latest = tables.task_definition.c, _last_note(chosen)
-    sender, trace = _name_of(chosen.c.verification_sender_uuid), _last_trace(chosen)
+    task, definition = _chosen.c, tables.task_definition.c
+    latest, sender, trace = _last_note(), _name_of(task.verification_sender_uuid), _last_trace()
     columns = {
-        **scope.c,
+        **_nearest.c,
         **trace.c,
         **latest.c,
-        **chosen.c,
-        "title": func.coalesce(definition.title, chosen.c.definition).label("title"),
+        **task,
+        "title": func.coalesce(definition.title, task.definition).label("title"),
         **{name: definition[name] for name in ("icon", "priority_level", "priority_label")},
-        "appointment_task_uuid": func.app.task_uuid(chosen.c.appointment_task_id),
+        "appointment_task_uuid": func.app.task_uuid(task.appointment_task_id),
         "verification_sender_name": sender.c.patient_name,
         "last_note": latest.c.note,
     }
     return select(*(columns[name] for name in _FIELDS)).select_from(
-        chosen.outerjoin(scope, scope.c.place_uuid == chosen.c.place_uuid)
-        .outerjoin(tables.task_definition, definition.name == chosen.c.definition)
+        _chosen.outerjoin(_nearest, _nearest.c.place_uuid == task.place_uuid)
+        .outerjoin(tables.task_definition, definition.name == task.definition)
         .outerjoin(latest, true())
         .outerjoin(sender, true())
         .outerjoin(trace, true())
@@ -350,16 +365,16 @@ def _name_of(contact_uuid: ColumnElement[str]) -> FromClause:
     )
 
 
-def _last_trace(chosen: Subquery) -> FromClause:
+def _last_trace() -> FromClause:
     """Since the appointment, or where its day is unknown since it was reported."""
     known = marts.patient_trace.c
-    day_began = func.app.local_midnight(chosen.c.appointment_on, func.app.programme_zone())
-    since = func.coalesce(day_began, chosen.c.reported_at)
+    day_began = func.app.local_midnight(_chosen.c.appointment_on, func.app.programme_zone())
+    since = func.coalesce(day_began, _chosen.c.reported_at)
     return (
         select(known.traced_at, known.trace_outcome)
         .where(
-            known.patient_uuid == chosen.c.patient_uuid,
-            known.definition == chosen.c.definition,
+            known.patient_uuid == _chosen.c.patient_uuid,
+            known.definition == _chosen.c.definition,
             known.traced_at >= since,
         )
         .order_by(known.traced_at.desc(), known.report_uuid)
@@ -368,15 +383,18 @@ def _last_trace(chosen: Subquery) -> FromClause:
     )
 
 
-def _last_note(chosen: Subquery) -> FromClause:
+def _last_note() -> FromClause:
     known = tables.task_note.c
     return (
         select(known.note, known.noted_by, known.noted_at)
-        .where(known.task_id == chosen.c.task_id)
+        .where(known.task_id == _chosen.c.task_id)
         .order_by(known.noted_at.desc(), known.note_id)
         .limit(1)
         .lateral("latest_note")
     )
+
+
+_DETAILED = _select_detailed()
 
 
 def _position(task: Columns, order: str) -> tuple[ColumnElement[Any], ...]:
