@@ -94,6 +94,10 @@ def sync(couch: Couch, address: Address, _: int) -> Callable[[], int]:
     return lambda: Sync(client, connection, LANDING, SOURCE, couch.database).once().written
 
 
+# What a read costs depends on the server's pace: the simulated CHT is several times faster.
+OF_COUCHDB = {"ratio_to_bare_read", "cpu_to_curl"}
+# A real CouchDB takes the cores that landing needs.
+OF_SIMULATION = {"ratio_to_bare_landing"}
 LEGS = {"bare read": bare_read, "curl": curl, "bare landing": bare_landing, "sync": sync}
 
 
@@ -167,13 +171,12 @@ def main() -> None:
         raise SystemExit("curl is missing: install it (Debian: apt-get install curl).")
     legs, is_simulated = measure(given.documents, given.rounds)
     figures = figures_of(legs, given.documents)
-    elsewhere = "ratio_to_bare_read" if is_simulated else "ratio_to_bare_landing"
     print_report(
         f"Sync of {given.documents:,} documents from "
         f"{'the simulated CHT' if is_simulated else 'a real CouchDB'}, {given.rounds} rounds",
         [_row(name, done, given.documents) for name, done in legs.items()],
         figures,
-        not_judged={elsewhere},
+        not_judged=OF_COUCHDB if is_simulated else OF_SIMULATION,
     )
 
 
