@@ -448,8 +448,19 @@ def status_command(settings: Settings, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="A recorded changes feed. Default: an invented programme.",
 )
-@click.option("--port", type=int, default=5984, show_default=True, help="Port on 127.0.0.1.")
-@click.option("--password", default="password", help="Password of every user.", show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5984,
+    show_default=True,
+    help="Port on 127.0.0.1; 0 for any free one.",
+)
+@click.option(
+    "--password",
+    default="password",
+    show_default=True,
+    help="Password of the users; that of the administrator medic is always `password`.",
+)
 @click.pass_obj
 def simulate_command(settings: Settings, feed: Path | None, port: int, password: str) -> None:
     """Start a simulated CHT to try things out."""

@@ -435,5 +435,6 @@ def read_tasks_file(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not in UTF-8"
         raise SettingsWrong(
-            f"{path} cannot be read ({reason}): set WORKLIST_TASKS to your tasks.yml."
+            f"{path} cannot be read ({reason}): name another file, or set WORKLIST_TASKS "
+            "to your tasks.yml."
         ) from error

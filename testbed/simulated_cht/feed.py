@@ -46,7 +46,8 @@ def read(path: Path) -> Iterator[StoredDocument]:
     except ValueError as error:
         raise SettingsWrong(f"{path}, line {number}: not a row of a changes feed.") from error
     except (OSError, EOFError, zlib.error) as error:
-        raise SettingsWrong(f"{path} cannot be read: {error}.") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SettingsWrong(f"{path} cannot be read ({reason}): give another file.") from error
     if line is None or line.last_seq is None:
         raise SettingsWrong(f"{path} ends too early: the line with last_seq is missing.")
 

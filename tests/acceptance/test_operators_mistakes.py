@@ -109,6 +109,18 @@ def test_another_name_for_the_instance_is_not_taken_and_the_old_one_is_named(
     assert "set WORKLIST_INSTANCE=recorded, or use another database" in done.stderr
 
 
+def test_a_simulated_cht_takes_no_port_that_does_not_exist(worklist: Worklist) -> None:
+    done = worklist("simulate", "--port", "65536")
+    assert done.returncode == 2
+    assert "'--port': 65536 is not in the range" in done.stderr
+
+
+def test_a_file_of_tasks_that_cannot_be_read_is_named(worklist: Worklist, tmp_path: Path) -> None:
+    done = worklist("tasks", "check", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{tmp_path} cannot be read (Is a directory): name another file")
+
+
 def test_a_misspelt_setting_is_warned_of(worklist: Worklist) -> None:
     slip = replace(worklist, environment={**worklist.environment, "WORKLIST_PROXY": "::1"})
     done = slip("status")

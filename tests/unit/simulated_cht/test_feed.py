@@ -73,5 +73,8 @@ def test_a_file_that_cannot_be_unpacked_is_refused(tmp_path: Path, content: byte
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(SettingsWrong, match="nothing-here"):
+    with pytest.raises(
+        SettingsWrong,
+        match=r"nothing-here\.jsonl cannot be read \(No such file or directory\): give",
+    ):
         list(feed.read(tmp_path / "nothing-here.jsonl"))
