@@ -87,7 +87,7 @@ def sentence(details: ErrorDetails, content: Any) -> str:
         case "missing":
             return f"{subject} is missing{instead}"
         case "extra_forbidden":
-            return f"{subject} is not a known key{_nearest_key(key)}"
+            return f"{subject} {_unknown_key(key)}"
         case "string_type":
             return f"{subject} must be text, in quotes if necessary{instead}"
         case "list_type" | "too_short":
@@ -100,8 +100,10 @@ def sentence(details: ErrorDetails, content: Any) -> str:
     return f"{subject}: {message[0].lower()}{message[1:]}{instead}"
 
 
-def _nearest_key(key: str) -> str:
+def _unknown_key(key: str) -> str:
     if key in _ONLY_IN_TASKS_JS:
-        return f"; {_ONLY_IN_TASKS_JS[key]}"
+        return f"is not a known key; {_ONLY_IN_TASKS_JS[key]}"
+    if key in _EXAMPLES:
+        return "is a key that does not belong here; move it or leave it out"
     near = difflib.get_close_matches(key, _EXAMPLES, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f"is not a known key; did you mean {near[0]}?" if near else "is not a known key"

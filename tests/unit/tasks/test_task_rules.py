@@ -86,6 +86,15 @@ def test_what_tracing_leaves_out_is_the_follow_up_form_and_nobody_sent_to_the_de
     assert row["is_verified_in_cht"] is True
 
 
+def test_a_key_in_the_wrong_place_is_not_suggested_in_place_of_itself() -> None:
+    assert _complaints(SMALL + "    label: Urgent\n    modifyContent: none\n") == [
+        "tasks.yml:11: task verify: label is a key that does not belong here; move it or leave it"
+        " out",
+        "tasks.yml:12: task verify: modifyContent is not a known key; the answer's form is always"
+        " the same; leave it out",
+    ]
+
+
 def test_every_error_is_reported_at_once_with_line_key_and_what_to_write_instead() -> None:
     text = SMALL.replace("title: Verify", "titel: Verify").replace("start: 0", "start: -1")
     text = text.replace("Africa/Blantyre", "Malawi").replace("days: 0, ", "")
