@@ -76,7 +76,7 @@ def _void(counts: dict[str, int]) -> list[str]:
 def _source(source: dict[str, Any], moment: datetime) -> list[str]:
     reached = (
         f"sync {source['source']}: {source['documents']:,} documents, "
-        f"last synced {_age(source['updated_at'], moment)}, "
+        f"{_last('synced', source['updated_at'], moment)}, "
         f"{source['pending'] or 0:,} changes pending, "
         f"{source['altered']} altered, {source['set_aside']} set aside"
     )
@@ -118,14 +118,15 @@ def _stopped(since: datetime | None, reason: str | None) -> list[str]:
 def _tier(tier: str, run: dict[str, Any] | None, moment: datetime) -> str:
     if run is None:
         return f"refresh {tier}: never run"
-    good = _age(run["succeeded_at"], moment) if run["succeeded_at"] else "never"
     failed = f"; the last run failed in {run['failed_model']}" if run["failed_model"] else ""
-    return f"refresh {tier}: last succeeded {good}{failed}"
+    return f"refresh {tier}: {_last('succeeded', run['succeeded_at'], moment)}{failed}"
 
 
-def _age(then: datetime | None, moment: datetime) -> str:
-    if then is None:
-        return "never"
+def _last(what: str, then: datetime | None, moment: datetime) -> str:
+    return f"last {what} {_age(then, moment)}" if then else f"never {what}"
+
+
+def _age(then: datetime, moment: datetime) -> str:
     seconds = max(int((moment - then).total_seconds()), 0)
     for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:

@@ -36,6 +36,14 @@ def test_failing_syncs_need_attention_until_something_lands(connection: psycopg.
     assert attention(connection) == []
 
 
+def test_what_never_succeeded_is_told_from_what_did(connection: psycopg.Connection) -> None:
+    sync_store.note_failure(connection, LANDING, SOURCE, "away", THEN)
+    refresh_store.remember(connection, "live", THEN, THEN, "contact", "hash")
+    shown = status.text(status.read(connection, LANDING, [SOURCE], "here")).splitlines()
+    assert f"sync {SOURCE}: 0 documents, never synced, 0 changes pending" in shown[2]
+    assert "refresh live: never succeeded; the last run failed in contact" in shown
+
+
 def test_a_document_that_was_set_aside_needs_attention(connection: psycopg.Connection) -> None:
     sync_store.save_progress(connection, LANDING, SOURCE, "1-a", 0, THEN)
     connection.execute(
