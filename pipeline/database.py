@@ -81,7 +81,7 @@ def _escaped(option: str) -> str:
 
 def connect(address: Address, *, autocommit: bool = False) -> psycopg.Connection:
     """Raises Unavailable with the address when nobody answers, SettingsWrong when the server
-    refuses us or cannot hold a worklist.
+    refuses the connection or cannot hold a worklist.
     """
     conninfo = _conninfo(address)
     with translated(address):
@@ -121,7 +121,7 @@ def _refusal(address: Address, conninfo: str, error: psycopg.OperationalError) -
     """
     said = str(error)
     if _NOT_POSTGRESQL.search(said):
-        return f"{address.location}: what answers there is not PostgreSQL. Check POSTGRES_PORT."
+        return f"{address.location}: the server there is not PostgreSQL. Check POSTGRES_PORT."
     if error.pgconn and error.pgconn.needs_password:
         return f"{address.location} asks for a password: set POSTGRES_PASSWORD."
     reason = said.rpartition("FATAL:")[2].partition("\n")[0].strip()
@@ -130,8 +130,8 @@ def _refusal(address: Address, conninfo: str, error: psycopg.OperationalError) -
     if PGconn.ping(conninfo.encode()) != Ping.OK:
         return None
     return (
-        f"{address.location} refuses us: {reason}. Check POSTGRES_USER, POSTGRES_PASSWORD and "
-        "POSTGRES_DB."
+        f"{address.location} refuses the connection: {reason}. Check POSTGRES_USER, "
+        "POSTGRES_PASSWORD and POSTGRES_DB."
     )
 
 
@@ -149,8 +149,9 @@ def unsuited(version: int, encoding: str) -> str | None:
         )
     if encoding != "UTF8":
         return (
-            f"is encoded as {encoding}, which cannot hold what a CHT holds: set POSTGRES_DB to a "
-            "database that is made with `create database … encoding 'UTF8' template template0`."
+            f"has the encoding {encoding}, which lacks characters that a CHT's documents contain: "
+            "set POSTGRES_DB to a database created with `create database … encoding 'UTF8' "
+            "template template0`."
         )
     return None
 

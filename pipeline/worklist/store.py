@@ -82,8 +82,7 @@ def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str
     ).one_or_none()
     if row is None:
         raise Refused(
-            f"No user named {user_name!r} is in the data synced from the CHT. "
-            "User names are in lower case."
+            f"There is no user {user_name!r} in the CHT's data; user names are in lower case."
         )
     if row.is_active is False:
         return rules.viewer(user_name, (), (), None, ())

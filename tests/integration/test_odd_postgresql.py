@@ -166,7 +166,7 @@ def test_a_database_that_is_not_utf8_is_refused_before_anything_is_written(
     with encoded(postgres_server, encoding) as address:
         done = worklist_for(address, "http://127.0.0.1:1", tmp_path)("migrate")
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert f"is encoded as {encoding}" in done.stderr
+        assert f"has the encoding {encoding}" in done.stderr
         with psycopg.connect(
             host=address.host,
             port=address.port,
@@ -187,9 +187,13 @@ def test_a_server_that_refuses_us_differs_from_one_that_is_down(
     database: Address, postgres_server: PostgresServer
 ) -> None:
     wrong = {
-        "refuses us: password authentication failed": replace(database, password="guessed"),
+        "refuses the connection: password authentication failed": replace(
+            database, password="guessed"
+        ),
         "asks for a password: set POSTGRES_PASSWORD": replace(database, password=""),
-        'refuses us: database "nope" does not exist': replace(database, database="nope"),
+        'refuses the connection: database "nope" does not exist': replace(
+            database, database="nope"
+        ),
     }
     for said, address in wrong.items():
         with pytest.raises(SettingsWrong, match=said):
