@@ -53,7 +53,7 @@
 {% macro is_current(existing, index) %}
     {%- if existing is none or not existing.is_materialized_view %}{{ return(false) }}{% endif -%}
     {%- set found = run_query(
-        "select from pg_indexes where schemaname = '" ~ this.schema
+        "select 1 from pg_indexes where schemaname = '" ~ this.schema
         ~ "' and tablename = '" ~ this.identifier ~ "' and indexname = '" ~ index ~ "'"
     ) -%}
     {{ return(found | length > 0 and not reads_retired(existing)) }}

@@ -23,7 +23,7 @@
 {#- Whether this materialized view still reads a relation that was retired since it was built. -#}
 {% macro reads_retired(relation) %}
     {%- set found = run_query(
-        "select from pg_depend
+        "select 1 from pg_depend
         inner join pg_rewrite on pg_depend.objid = pg_rewrite.oid
         inner join pg_class on pg_depend.refobjid = pg_class.oid
         where

@@ -81,10 +81,11 @@ def test_an_installed_worklist_runs_the_demo_and_the_night(
             "COUCHDB_PORT": cht.group(1),
             "COUCHDB_USER": "worklist",
         }
-        for command in ("migrate", "nightly"):
+        for command in ("migrate", "nightly", "publish"):
             done = _started(environment, operators_folder, command, **settings)
             _, errors = done.communicate(timeout=300)
             assert done.returncode == 0, errors
+            assert "Warning" not in errors
         status = _started(environment, operators_folder, "status", "--json", **settings)
         report = json.loads(status.communicate(timeout=60)[0])
         assert report["needs_attention"] == []
