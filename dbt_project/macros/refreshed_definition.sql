@@ -6,7 +6,7 @@
     from {{ source('app', 'task_definition') }} as task_definition
 {% endmacro %}
 
-{#- What came of definitions that tasks.yml has no more. -#}
+{#- Deletes the rows of definitions that tasks.yml no longer contains. -#}
 {% macro delete_dropped_definitions() %}
     {%- set changed_definitions = ref('int_definition_changed') -%}
     {%- if is_incremental() -%}
@@ -19,7 +19,7 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- What came of events that a definition, changed or dropped since, has no more. -#}
+{#- Deletes the rows of events that a changed or dropped definition no longer contains. -#}
 {% macro delete_dropped_events() %}
     {%- set changed_definitions = ref('int_definition_changed') -%}
     {%- if is_incremental() -%}

@@ -1,6 +1,6 @@
 -- Patients whose appointments something changed for since `appointment` was last refreshed, now or
 -- before: a report, a task's source or definition, a verification. Where the patient is unknown, the
--- reference that nobody answers to, else the task.
+-- reference where no contact matches it, else the task.
 with changed_report as (
     select report.*
     from {{ ref('report') }} as report
