@@ -57,14 +57,14 @@ Flag = Literal[
 Order = Literal["missed", "due", "name", "area"]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Name = Annotated[Text, Field(max_length=1000)]
-Limit = Annotated[int, Field(ge=1, le=200, description="at most so many rows")]
+Limit = Annotated[int, Field(ge=1, le=200, description="maximum number of rows")]
 KEY = r"^[!-~]{1,200}$"
 Key = Annotated[
     str,
     Header(
         alias="Idempotency-Key",
         pattern=KEY,
-        description="yours, new for every answer, the same when you repeat one; 24 hours",
+        description="chosen by you: new for every answer, the same for a retry within 24 hours",
     ),
 ]
 MOST_AT_ONCE = 100
@@ -95,7 +95,7 @@ class Me:
         list[rules.Missing], Field(description="what the account lacks in the CHT to verify")
     ]
     progress: Progress
-    as_of: Annotated[datetime | None, Field(description="the moment of the derived tables")]
+    as_of: Annotated[datetime | None, Field(description="the time that the tasks are derived from")]
 
 
 class TaskQuery(BaseModel):
@@ -104,11 +104,11 @@ class TaskQuery(BaseModel):
     standing: Standing | None = Field(
         None, description="`open` where neither this nor `state` is given"
     )
-    state: State | None = Field(None, description="as the CHT has it")
+    state: State | None = Field(None, description="state in the CHT's terms")
     definition: Name = Field("", description="name in tasks.yml")
     place_uuid: Name = Field("", description="this place and all below it")
     area_uuid: Name = Field("", description="the CHW's area")
-    reason: Name = Field("", description="of a verification not_visited")
+    reason: Name = Field("", description="the reason for not_visited")
     flag: Flag | None = None
     is_overdue: bool = Field(False, description="only where the due day has passed")
     q: Text = Field("", max_length=100, description="name, shortcode or phone")
@@ -116,7 +116,7 @@ class TaskQuery(BaseModel):
         "missed", description="most days since the appointment, due day, name, CHW's area"
     )
     limit: Limit = PAGE_LENGTH
-    after: UUID | None = Field(None, description="the `next` of the page before")
+    after: UUID | None = Field(None, description="`next` of the previous page")
 
     @property
     def filters(self) -> Filters:
@@ -136,19 +136,21 @@ class TaskQuery(BaseModel):
 @dataclass(frozen=True)
 class TaskPage:
     tasks: list[Task]
-    next: Annotated[UUID | None, Field(description="give it as `after` to read on; null: the end")]
+    next: Annotated[
+        UUID | None, Field(description="pass it as `after` for the next page; null at the end")
+    ]
 
 
 @dataclass(frozen=True)
 class TaskWithHistory:
     task: Task
-    reasons: Annotated[tuple[str, ...], Field(description="what not_visited may name")]
+    reasons: Annotated[tuple[str, ...], Field(description="the reasons allowed with not_visited")]
     why_not: Annotated[
-        str | None, Field(description="the rule against answering it; null if you may")
+        str | None, Field(description="the rule that keeps you from answering it; null if you may")
     ]
     history: Annotated[
         list[KnownVerification],
-        Field(description="all answers, newest first; those with a void_reason answer nothing"),
+        Field(description="all answers, newest first; those with a void_reason do not count"),
     ]
     notes: Annotated[list[TaskNote], Field(description="why it was not answered, newest first")]
     patient_reports: Annotated[
@@ -161,7 +163,9 @@ class TaskWithHistory:
 @dataclass(frozen=True)
 class VerificationPage:
     verifications: list[KnownVerification]
-    next: Annotated[str | None, Field(description="give it as `after` to read on; null: the end")]
+    next: Annotated[
+        str | None, Field(description="pass it as `after` for the next page; null at the end")
+    ]
 
 
 class AnswerSent(BaseModel):
@@ -177,7 +181,7 @@ class AnswerSent(BaseModel):
         0,
         ge=0,
         le=2_000_000_000,
-        description="the task's `last_round` as you read it: 0 answers, more corrects",
+        description="the task's `last_round` as you read it: 0 to answer, more to correct",
     )
 
     @property
@@ -234,9 +238,9 @@ class Outcome:
     """What became of one of many: `status` is what it would have been alone."""
 
     task_uuid: UUID
-    status: Annotated[int, Field(description="201 where it is safe")]
+    status: Annotated[int, Field(description="201 if it was stored")]
     verification: Accepted | None
-    problem: Annotated[dict[str, Any] | None, Field(description="as RFC 9457 has it")]
+    problem: Annotated[dict[str, Any] | None, Field(description="as in RFC 9457")]
 
 
 @dataclass(frozen=True)
