@@ -1,7 +1,5 @@
 """`worklist write-back` as an operator runs it."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -13,6 +11,7 @@ from pipeline.writeback import store
 from tests.commands import Worklist, worklist_for
 from tests.faulty_cht import FaultyCht
 from tests.integration.outbox import Outbox
+from tests.waiting import LONG, wait_until
 
 pytestmark = pytest.mark.one_server
 
@@ -20,13 +19,6 @@ pytestmark = pytest.mark.one_server
 @pytest.fixture
 def worklist(database: Address, faulty_cht: FaultyCht, tmp_path: Path) -> Worklist:
     return worklist_for(database, faulty_cht.url, tmp_path)
-
-
-def until(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def listens(connection: psycopg.Connection) -> bool:
@@ -53,14 +45,14 @@ def test_recovery_is_logged_once_a_report_gets_through_and_not_before(
     following = worklist.started("write-back", "--follow")
     try:
         for attempts in (1, 2):
-            until(lambda: outbox.row(report_id)[1] == attempts and listens(connection))  # noqa: B023
+            wait_until(lambda: outbox.row(report_id)[1] == attempts and listens(connection))  # noqa: B023
             faulty_cht.faults = [503] if attempts == 1 else []
             outbox.make_due()
             store.wake(connection)
-        until(lambda: outbox.states()[report_id] == "sent")
+        wait_until(lambda: outbox.states()[report_id] == "sent")
     finally:
         following.terminate()
-        _, logged = following.communicate(timeout=20)
+        _, logged = following.communicate(timeout=LONG)
     failed, worked, sent = logged.splitlines()
     assert failed.endswith("(503: scripted). Retrying in 1 s.")
     assert worked == "write back: Works again."

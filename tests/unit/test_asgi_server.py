@@ -18,8 +18,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline import asgi_server
+from tests.waiting import LONG, wait_until
 
-PATIENCE = 60.0
 WORKERS = 2
 
 
@@ -35,7 +35,7 @@ async def pid(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     if scope["path"] == "/hang":
-        time.sleep(60)
+        time.sleep(2 * LONG)
     await PlainTextResponse(str(os.getpid()))(scope, receive, send)
 
 
@@ -64,7 +64,7 @@ def started(target: Callable[..., None], *arguments: Any) -> Iterator[tuple[Base
     )
     process.start()
     try:
-        assert heard.poll(PATIENCE)
+        assert heard.poll(LONG)
         yield process, heard.recv()
     finally:
         process.terminate()
@@ -86,25 +86,16 @@ def test_only_a_trusted_proxy_says_who_the_client_is(
 ) -> None:
     with started(serve, proxies) as (_, address):
         headers = {"X-Forwarded-For": told, "X-Forwarded-Proto": "https"}
-        assert httpx.get(address, headers=headers, timeout=PATIENCE).text == believed
+        assert httpx.get(address, headers=headers, timeout=LONG).text == believed
 
 
 def pids_of_workers(address: str, besides: Sequence[int] = ()) -> set[int]:
     """Once all of them have answered, each on a connection of its own."""
     answered: set[int] = set()
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + LONG
     while len(answered - set(besides)) < WORKERS - len(besides) and time.monotonic() < until:
-        answered.add(int(httpx.get(address, timeout=PATIENCE).text))
+        answered.add(int(httpx.get(address, timeout=LONG).text))
     return answered
-
-
-def are_gone(pids: set[int]) -> bool:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        if not any(is_there(pid) for pid in pids):
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def is_there(pid: int) -> bool:
@@ -119,7 +110,7 @@ def test_a_worker_that_dies_is_started_again_and_the_other_goes_on() -> None:
     with started(serve_with_workers) as (_, address):
         killed, other = sorted(pids_of_workers(address))
         os.kill(killed, signal.SIGKILL)
-        assert are_gone({killed})
+        wait_until(lambda: not is_there(killed))
         assert killed not in pids_of_workers(address, besides=[other])
         assert is_there(other)
 
@@ -131,7 +122,7 @@ def test_a_signal_ends_all_workers(sign: signal.Signals) -> None:
         assert process.pid is not None
         for _ in range(3):  # those after the first do not disturb it
             os.kill(process.pid, sign)
-        process.join(PATIENCE)
+        process.join(LONG)
         assert process.exitcode == 0
         assert not any(is_there(pid) for pid in pids)
 
@@ -141,10 +132,9 @@ def test_a_worker_that_hangs_is_killed_in_time() -> None:
         pids = pids_of_workers(address)
         with pytest.raises(httpx.ReadTimeout):
             httpx.get(f"{address}/hang", timeout=0.5)
-        start = time.monotonic()
         process.terminate()
-        process.join(PATIENCE)
-        assert time.monotonic() - start < 10
+        process.join(LONG)
+        assert process.exitcode == 0
         assert not any(is_there(pid) for pid in pids)
 
 
@@ -152,4 +142,4 @@ def test_workers_do_not_outlive_a_parent_that_is_killed() -> None:
     with started(serve_with_workers) as (process, address):
         pids = pids_of_workers(address)
         process.kill()
-        assert are_gone(pids)
+        wait_until(lambda: not any(is_there(pid) for pid in pids))
