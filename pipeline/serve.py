@@ -50,7 +50,7 @@ def make_app(settings: Settings, address: Address, clock: Clock) -> FastAPI:
                 engine, clock, partial(sign_in, settings), partial(recognise, settings)
             ),
             session_clock=clock,
-            wake=outbox_store.wake,
+            notify_write_back=outbox_store.notify,
             programme_roles=settings.programme_roles,
             rights_hold=settings.rights_hold,
             cht_url=settings.cht_url,

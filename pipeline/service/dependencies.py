@@ -27,7 +27,7 @@ LastSync = Callable[[sqlalchemy.Connection], datetime | None]
 class Dependencies:
     """Made once, by the composition root.
 
-    `wake` tells the write-back of a new report, and `session_clock` is the time of sessions.
+    `notify_write_back` is called for each new report, and `session_clock` is the time of sessions.
     `rights_hold` is how long rights last without the CHT, `refusal_seconds` how long a refused
     sign-in takes, and `cht_url` the CHT's address for people.
     """
@@ -35,7 +35,7 @@ class Dependencies:
     engine: sqlalchemy.Engine
     authentication: Authentication
     session_clock: Callable[[], datetime]
-    wake: Callable[[psycopg.Connection], None]
+    notify_write_back: Callable[[psycopg.Connection], None]
     programme_roles: tuple[str, ...] = ()
     rights_hold: timedelta = timedelta(hours=12)
     cht_url: str | None = None
@@ -56,8 +56,8 @@ class Context:
     dependencies: Dependencies
 
     def accept(self, task_uuid: UUID, sent: Sent) -> Verification:
-        """Raises as `run.accept`. The write-back is woken at the commit; until that is on the disk
-        PostgreSQL lets no other transaction with a notification commit.
+        """Raises as `run.accept`. The write-back is notified at the commit; until that is on the
+        disk PostgreSQL lets no other transaction with a notification commit.
         """
         verification = run.accept(
             self.connection,
@@ -67,7 +67,7 @@ class Context:
             now=self.now,
             verification_id=self.dependencies.new_id(),
         )
-        self.dependencies.wake(driver(self.connection))
+        self.dependencies.notify_write_back(driver(self.connection))
         return verification
 
     def add_note(self, task_uuid: UUID, text: str, key: str) -> TaskNote:

@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 
 from pipeline.errors import Refused
 from pipeline.writeback.rules import State
-from pipeline.writeback.store import wake
+from pipeline.writeback.store import notify
 
 COLUMNS = (
     "report_id",
@@ -115,7 +115,7 @@ def retry(connection: psycopg.Connection, report_ids: list[str]) -> int:
         """,
         {"ids": report_ids, "is_named": bool(report_ids), "states": _NOT_SENT},
     ).rowcount
-    wake(connection)
+    notify(connection)
     return changed
 
 

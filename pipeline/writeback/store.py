@@ -51,7 +51,7 @@ class Settled:
     withdrawn: int = 0
 
 
-def wake(connection: psycopg.Connection) -> None:
+def notify(connection: psycopg.Connection) -> None:
     """Notifies the listening workers when the transaction commits."""
     connection.execute("select pg_notify(%s, '')", (CHANNEL,))
 

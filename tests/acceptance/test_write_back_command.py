@@ -48,7 +48,7 @@ def test_recovery_is_logged_once_a_report_gets_through_and_not_before(
             wait_until(lambda: outbox.row(report_id)[1] == attempts and listens(connection))  # noqa: B023
             faulty_cht.faults = [503] if attempts == 1 else []
             outbox.make_due()
-            store.wake(connection)
+            store.notify(connection)
         wait_until(lambda: outbox.states()[report_id] == "sent")
     finally:
         following.terminate()

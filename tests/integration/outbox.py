@@ -42,7 +42,7 @@ class Outbox:
         accepted_at = ACCEPTED + timedelta(seconds=self.accepted)
         task = task or f"source-{self.accepted}~verify~verify-missed-appointment"
         accept(self.looking, report(report_id, verification_id, task, round_), accepted_at)
-        store.wake(self.looking)
+        store.notify(self.looking)
         return report_id
 
     def write_back(self, client: ChtClient | None = None, limit: int = 500) -> Summary:

@@ -14,7 +14,7 @@ from pipeline.service.app import build
 from pipeline.service.authentication import Authentication, no_cht_sessions
 from pipeline.service.dependencies import COOKIE, Dependencies
 from pipeline.worklist import sessions, store
-from pipeline.writeback.store import wake
+from pipeline.writeback.store import notify
 
 SITE = "http://worklist.test"
 PROGRAMME_ROLES = ("program_officer",)
@@ -34,7 +34,7 @@ def service(
     """What is not given is as in Dependencies."""
     session_clock = session_clock or clock_of(engine)
     authentication = Authentication(engine, session_clock, sign_in, recognise)
-    given = {"wake": wake, "programme_roles": PROGRAMME_ROLES, **more}
+    given = {"notify_write_back": notify, "programme_roles": PROGRAMME_ROLES, **more}
     return build(Dependencies(engine, authentication, session_clock, **given))
 
 

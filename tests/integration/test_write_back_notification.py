@@ -1,4 +1,4 @@
-"""Write-backs hear of an answer when it can be sent."""
+"""An accepted answer notifies the write-backs."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -58,7 +58,7 @@ def test_without_a_notification_there_is_no_answer(
     def fails(_: psycopg.Connection) -> None:
         raise psycopg.OperationalError
 
-    supervisor = visitor(service(engine, wake=fails), engine, "supervisor_matope")
+    supervisor = visitor(service(engine, notify_write_back=fails), engine, "supervisor_matope")
     [task] = supervisor.get("/api/v1/tasks", params={"limit": 1}).json()["tasks"]
     answered = supervisor.post(
         f"/api/v1/tasks/{task['task_uuid']}/verification",
