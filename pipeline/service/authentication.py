@@ -44,7 +44,7 @@ class Authentication:
         self._slots = BoundedSemaphore(_AT_ONCE)
 
     def by_password(self, name: str, password: str, address: str) -> Identity:
-        """Raises TooManyFailures, PasswordChangeRequired, Refused, or that it cannot tell now."""
+        """Raises TooManyFailures, PasswordChangeRequired, Refused, Unavailable or SettingsWrong."""
         limits = {
             f"name {name.lower()}": FAILURES_OF_A_NAME,
             f"address {address}": FAILURES_OF_AN_ADDRESS,

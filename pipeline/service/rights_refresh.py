@@ -40,15 +40,13 @@ class RightsRefresh:
         self._is_answered = True
 
     def follow(self, stop: threading.Event) -> None:
-        """At once, since rights may be old that nobody asked for while the service was down; then
-        again and again.
-        """
+        """At once, since rights may have changed while the service was down, and then regularly."""
         while not stop.is_set():
             self.once()
             stop.wait(_SECONDS_BETWEEN_ROUNDS)
 
     def once(self) -> None:
-        """Asks for every session that is due; ends when the CHT answers for nobody."""
+        """Asks for every session that is due; stops at an error that concerns all users."""
         while due := self._claim():
             for one in due:
                 try:
@@ -57,7 +55,7 @@ class RightsRefresh:
                     self._warn_once(error)
                     return
                 except Refused as error:
-                    _LOG.warning("The CHT refuses to say what a user may do: %s", error)
+                    _LOG.warning("The CHT refuses to report a user's rights: %s", error)
 
     def _claim(self) -> list[Due]:
         with self._engine.begin() as connection:
@@ -75,13 +73,13 @@ class RightsRefresh:
                 sessions.renew(connection, due, session_of(answer))
         if not self._is_answered:
             self._is_answered = True
-            _LOG.warning("The CHT answers again what users may do.")
+            _LOG.warning("The CHT reports users' rights again.")
 
     def _warn_once(self, error: WorklistError) -> None:
         if self._is_answered:
             self._is_answered = False
             _LOG.warning(
-                "The CHT does not answer what users may do; their last known rights hold: %s", error
+                "The CHT does not report users' rights; the last known ones apply: %s", error
             )
 
 
