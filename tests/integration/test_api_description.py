@@ -1,4 +1,4 @@
-"""Whatever is sent to the API: it answers as it describes itself, and is never at fault."""
+"""Whatever is sent to the API, it answers as its description says, and never with a 5xx."""
 
 from itertools import product
 from typing import Any

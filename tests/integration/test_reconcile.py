@@ -1,4 +1,4 @@
-"""What the feed does not tell is found by comparing, and repaired."""
+"""What the changes feed does not contain is found by comparing, and repaired."""
 
 from typing import Any
 

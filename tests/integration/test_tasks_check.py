@@ -1,4 +1,4 @@
-"""A tasks.yml that PostgreSQL could not evaluate is told of before the night."""
+"""`worklist tasks check` finds what PostgreSQL cannot evaluate before the nightly run does."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The way in by `POST /api/v1/report`, with an account that has no `can_edit`."""
+"""The write-back by `POST /api/v1/report`, with an account that has no `can_edit`."""
 
 from collections.abc import Iterator
 from datetime import timedelta

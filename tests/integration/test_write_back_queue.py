@@ -1,4 +1,4 @@
-"""What stops the queue, what a person does with it, and what status tells of it."""
+"""What stops the queue, what operators can do about it, and what `status` shows of it."""
 
 from _thread import interrupt_main
 from contextlib import suppress

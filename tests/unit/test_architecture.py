@@ -1,4 +1,4 @@
-"""The laws of the house that a machine can hold us to."""
+"""Rules of the architecture: who imports what, who reads the environment, who commits."""
 
 import ast
 from pathlib import Path
@@ -40,7 +40,7 @@ MAY_IMPORT = {
 }
 
 
-# Packages beside the pipeline: what they may import of it.
+# Other packages: what they may import of the pipeline.
 BESIDE = {
     "oracle": {"database", "migrate", "refresh", "settings", "tasks"},
     "testbed": {"asgi_server", "database", "embedded", "errors", "migrate", "settings"},
@@ -51,12 +51,12 @@ def _modules() -> list[Path]:
     return sorted(path for path in PIPELINE.rglob("*.py") if path != PIPELINE / "__init__.py")
 
 
-def _room(path: Path) -> str:
+def _part(path: Path) -> str:
     return path.relative_to(PIPELINE).parts[0].removesuffix(".py")
 
 
-def _imported_rooms(path: Path) -> set[str]:
-    rooms = set()
+def _imported_parts(path: Path) -> set[str]:
+    parts = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
         if isinstance(node, ast.Import):
@@ -65,22 +65,22 @@ def _imported_rooms(path: Path) -> set[str]:
             names = [f"pipeline.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
-        rooms |= {name.split(".")[1] for name in names if name.startswith("pipeline.")}
-    return rooms
+        parts |= {name.split(".")[1] for name in names if name.startswith("pipeline.")}
+    return parts
 
 
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PIPELINE)))
-def test_a_room_imports_only_the_rooms_it_may(path: Path) -> None:
-    room = _room(path)
-    if room in {"cli", "steps", "serve"}:
+def test_a_part_imports_only_the_parts_it_may(path: Path) -> None:
+    part = _part(path)
+    if part in {"cli", "steps", "serve"}:
         return
-    assert _imported_rooms(path) - {room} <= MAY_IMPORT[room]
+    assert _imported_parts(path) - {part} <= MAY_IMPORT[part]
 
 
 @pytest.mark.parametrize("package", sorted(BESIDE))
 def test_a_package_beside_the_pipeline_imports_what_it_may(package: str) -> None:
     for path in (PROJECT / package).rglob("*.py"):
-        assert _imported_rooms(path) <= BESIDE[package], path
+        assert _imported_parts(path) <= BESIDE[package], path
 
 
 @pytest.mark.parametrize("package", sorted(BESIDE))

@@ -121,7 +121,7 @@ def test_an_old_cht_is_asked_for_the_users_settings(
     )
     identity = sign_in_to(cht)
     assert (identity.facility_uuids, identity.contact_uuid) == (expected, "sup-1")
-    assert identity.roles == MATOPE.roles, "whoever may edit documents must not choose his roles"
+    assert identity.roles == MATOPE.roles, "editors of documents must not choose their own roles"
 
 
 def test_an_administrator_without_a_user_document_is_somebody_without_a_place() -> None:

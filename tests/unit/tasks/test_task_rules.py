@@ -1,4 +1,4 @@
-"""What tasks.yml may say, and how it is told what is wrong."""
+"""What tasks.yml may say, and how errors in it are reported."""
 
 from pathlib import Path
 
