@@ -145,7 +145,7 @@ def test_the_facility_of_a_task_is_the_nearest_of_the_viewer_s_own(connection: C
 
 
 def test_an_unknown_user_is_refused_by_name(connection: Connection) -> None:
-    with pytest.raises(Refused, match="No user named 'nobody'"):
+    with pytest.raises(Refused, match="no user 'nobody'"):
         viewer(connection, "nobody")
 
 
