@@ -91,7 +91,6 @@ class HttpClient:
                 auth=account,
                 headers={**headers, "Accept": "application/json"},
                 follow_redirects=False,
-                trust_env=False,
                 transport=transport or Urllib3Transport(trusted),
             )
         except httpx.InvalidURL as error:

@@ -49,7 +49,6 @@ class Urllib3Transport(httpx.BaseTransport):
                 headers=dict(request.headers.items()),
                 timeout=urllib3.Timeout(connect=limits["connect"], read=limits["read"]),
                 retries=False,
-                redirect=False,
                 preload_content=False,
                 decode_content=False,
             )
@@ -67,7 +66,7 @@ class _Body(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         with _translated():
-            while piece := self._response.read(_PIECE_BYTES, decode_content=False):
+            while piece := self._response.read(_PIECE_BYTES):
                 yield piece
         self._is_read = True
 
