@@ -126,16 +126,16 @@ class ChtClient:
 
     def pending(self, database: str, since: str | None) -> int | None:
         """How many changes are left after `since`; after `now` there are none."""
-        return self._read_changes(database, {"limit": "0"} | _since(since))[1].pending
+        return self._read_changes(database, {"limit": "0"} | _since(since)).pending
 
     def last_sequence(self, database: str) -> str:
         """The feed's end as it is now."""
-        return self._read_changes(database, {"limit": "0", "since": "now"})[1].sequence
+        return self._read_changes(database, {"limit": "0", "since": "now"}).sequence
 
-    def wait_for_change(self, database: str, since: str | None, seconds: float) -> bool:
+    def wait_for_change(self, database: str, since: str | None, seconds: float) -> None:
         """Returns as soon as there is a change after `since`, or after `seconds` without one."""
         query = {"feed": "longpoll", "limit": "1", "timeout": str(int(seconds * 1000))}
-        return self._read_changes(database, query | _since(since), seconds)[0] > 0
+        self._read_changes(database, query | _since(since), seconds)
 
     def bulk_docs(
         self, database: str, documents: Sequence[Mapping[str, Any] | msgspec.Raw]
@@ -219,15 +219,13 @@ class ChtClient:
             except msgspec.DecodeError as error:
                 raise self.http.unreadable() from error
 
-    def _read_changes(
-        self, database: str, query: dict[str, str], longer_seconds: float = 0
-    ) -> tuple[int, End]:
-        """How many rows there were, and the page's end."""
-        count, end = 0, End(0)
+    def _read_changes(self, database: str, query: dict[str, str], longer_seconds: float = 0) -> End:
+        """The page's end."""
+        end = End(0)
         with self._streamed_changes(database, query, longer_seconds) as parts:
             for part in parts:
-                count, end = count + len(part.rows), part.end or end
-        return count, end
+                end = part.end or end
+        return end
 
     @contextmanager
     def _streamed_changes(
