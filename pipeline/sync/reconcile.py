@@ -94,13 +94,7 @@ class Reconciliation:
         with self.client.documents(self.database, ids) as parts:
             for found in parts:
                 self._land(found)
-                self._purge(
-                    [
-                        one.landed_id
-                        for one in differences
-                        if one.cht_id in found.unknown and one.is_landed
-                    ]
-                )
+                self._purge([one.landed_id for one in differences if one.cht_id in found.unknown])
                 del found  # frees a large document before the next is read
 
     def _land(self, found: Found) -> None:

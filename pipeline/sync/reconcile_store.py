@@ -21,16 +21,13 @@ class Difference:
 
     cht_id: str
     landed_id: str
-    is_landed: bool
 
 
 def begin_listing(connection: psycopg.Connection) -> None:
     connection.execute("""
         drop table if exists pg_temp.listed, pg_temp.difference;
         create temporary table listed (_id text, cht_id bytea, revision text);
-        create temporary table difference (
-            _id text, cht_id bytea, is_landed boolean, is_stale boolean
-        )
+        create temporary table difference (_id text, cht_id bytea, is_stale boolean)
     """)
 
 
@@ -60,11 +57,10 @@ def find_differences(connection: psycopg.Connection, landing: Landing, source: s
     connection.execute(
         sql.SQL(
             """
-            insert into pg_temp.difference (_id, cht_id, is_landed, is_stale)
+            insert into pg_temp.difference (_id, cht_id, is_stale)
             select
                 coalesce(landed._id, listed._id),
                 coalesce(listed.cht_id, convert_to(landed._id, 'UTF8')),
-                landed._id is not null,
                 listed._id is not null or not landed.is_deleted
             from pg_temp.listed as listed
             full join (
@@ -116,11 +112,11 @@ def take_differences(
             where difference.is_stale = %(is_stale)s
             limit %(count)s
         ))
-        returning cht_id, _id, is_landed
+        returning cht_id, _id
         """,
         {"is_stale": is_stale, "count": count},
     ).fetchall()
-    return [Difference(cht_id.decode(), landed_id, landed) for cht_id, landed_id, landed in rows]
+    return [Difference(cht_id.decode(), landed_id) for cht_id, landed_id in rows]
 
 
 def purge(
