@@ -14,7 +14,7 @@ def add(connection: Connection, task_id: str, note: TaskNote) -> TaskNote | None
     )
     is_it = task_note.c.note_id == note.note_id
     for known in _notes(connection, is_it, task_note.c.task_id == task_id):
-        if (known.note, known.noted_by) == (note.note, note.noted_by):
+        if known.note == note.note:
             return known
     return None
 
