@@ -166,6 +166,11 @@ def test_the_session_of_one_user_is_never_sent_for_another() -> None:
     assert sent == [None, None]
 
 
+def test_a_document_without_a_result_leaves_all_of_them_open() -> None:
+    with pytest.raises(Unavailable, match="did not answer for every document"):
+        answering(201, content=CONFLICT).bulk_docs("medic", [{"_id": "a"}, {"_id": "b"}])
+
+
 def test_a_missing_document_and_a_deleted_one_are_distinguished() -> None:
     deleted = answering(404, json={"error": "not_found", "reason": "deleted"})
     missing = answering(404, json={"error": "not_found", "reason": "missing"})

@@ -99,6 +99,29 @@ def test_a_password_that_must_be_changed_first_does_not_sign_in(answer: httpx.Re
         sign_in_to(Cht(**{"POST /medic/login": answer}))
 
 
+def test_a_cht_that_opens_no_session_signs_nobody_in() -> None:
+    cht = Cht()
+    del cht.answers["POST /_session"].headers["set-cookie"]
+    with pytest.raises(Refused, match="opened no session"):
+        sign_in_to(cht)
+
+
+def test_a_name_is_one_part_of_an_address_whatever_it_contains() -> None:
+    session = {"ok": True, "name": "a/b?c", "roles": ["_admin"]}
+    cht = Cht(
+        **{
+            "POST /_session": httpx.Response(200, json=session),
+            "GET /api/v2/users/a/b?c": httpx.Response(404, json={"error": "not_found"}),
+            "GET /medic/org.couchdb.user:a/b?c": httpx.Response(200, json={}),
+        }
+    )
+    assert sign_in_to(cht).user_name == "a/b?c"
+    assert [one.url.raw_path for one in cht.asked[-2:]] == [
+        b"/api/v2/users/a%2Fb%3Fc",
+        b"/medic/org.couchdb.user:a%2Fb%3Fc",
+    ]
+
+
 def test_several_places_are_all_kept() -> None:
     users = "GET /api/v2/users/supervisor_matope"
     identity = sign_in_to(Cht(**{users: recorded("who am I: two facilities")}))

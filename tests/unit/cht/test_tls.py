@@ -15,6 +15,7 @@ import pytest
 from pipeline import serve as serving
 from pipeline import steps
 from pipeline.cht.client import ChtClient
+from pipeline.cht.http import WebPage
 from pipeline.errors import SettingsWrong
 from pipeline.settings import Settings
 
@@ -166,4 +167,11 @@ def test_a_port_that_wants_tls_is_refused_by_the_name_of_the_setting(
 ) -> None:
     client = ChtClient("http://cht.example", transport=httpx.MockTransport(lambda _: answer))
     with client, pytest.raises(SettingsWrong, match="COUCHDB_SECURE=true"):
+        client.session()
+
+
+def test_a_redirect_of_a_port_with_tls_is_no_wrong_port() -> None:
+    login = httpx.Response(302, headers={"location": "https://cht.example/medic/login"})
+    client = ChtClient("https://cht.example", transport=httpx.MockTransport(lambda _: login))
+    with client, pytest.raises(WebPage):
         client.session()
