@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline import asgi_server
+from pipeline.errors import SettingsWrong
 from tests.waiting import LONG, wait_until
 
 WORKERS = 2
@@ -86,7 +88,27 @@ def test_only_a_trusted_proxy_says_who_the_client_is(
 ) -> None:
     with started(serve, proxies) as (_, address):
         headers = {"X-Forwarded-For": told, "X-Forwarded-Proto": "https"}
-        assert httpx.get(address, headers=headers, timeout=LONG).text == believed
+        answer = httpx.get(address, headers=headers, timeout=LONG)
+        assert answer.text == believed
+        assert "server" not in answer.headers
+
+
+def test_a_port_that_was_just_left_can_be_had_again() -> None:
+    with asgi_server.listen("127.0.0.1", 0, "") as listening:
+        host, port = listening.getsockname()
+        with socket.create_connection((host, port)), listening.accept()[0] as served:
+            served.shutdown(socket.SHUT_WR)  # who ends a connection first keeps its port busy
+    with asgi_server.listen(host, port, "") as again:
+        assert again.getsockname() == (host, port)
+
+
+def test_a_port_that_cannot_be_had_is_refused_with_the_reason_and_what_to_do() -> None:
+    with asgi_server.listen("127.0.0.1", 0, "") as listening:
+        host, port = listening.getsockname()
+        with pytest.raises(SettingsWrong, match=f"Port {port} on {host} is taken: set another"):
+            asgi_server.listen(host, port, "set another.")
+    with pytest.raises(SettingsWrong, match=r"192\.0\.2\.1 cannot be used \(.+\): set another"):
+        asgi_server.listen("192.0.2.1", 0, "set another.")
 
 
 def pids_of_workers(address: str, besides: Sequence[int] = ()) -> set[int]:
