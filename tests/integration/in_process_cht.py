@@ -16,12 +16,13 @@ from testbed.simulated_cht.database import CouchRefusal, Database
 class InProcessCht:
     """The feed and the documents of one `Database`, as the client asks for them.
 
-    `cut_after` cuts the next page of changes off after so many bytes, `cut_documents` the next
-    answer with documents in its middle.
+    `roles` are those of the account. `cut_after` cuts the next page of changes off after so many
+    bytes, `cut_documents` the next answer with documents in its middle.
     """
 
     def __init__(self, seed: int = 1, replays: float = 0.0) -> None:
         self.medic = Database("medic", Random(seed), replays=replays)
+        self.roles = ["mm-online"]
         self.cut_after: int | None = None
         self.cut_documents = False
 
@@ -75,7 +76,7 @@ class InProcessCht:
         query = request.url.params
         match request.url.path.rsplit("/", 1)[-1]:
             case "_session":
-                context = {"name": "a", "roles": ["mm-online"]}
+                context = {"name": "a", "roles": self.roles}
                 return httpx.Response(200, json={"userCtx": context})
             case "_changes":
                 return self._changes(query)

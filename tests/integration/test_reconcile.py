@@ -7,10 +7,11 @@ import pytest
 
 from pipeline.cht.row_stream import PART_BYTES
 from pipeline.database import Address, connect
-from pipeline.errors import Conflict, Unavailable
+from pipeline.errors import Conflict, Refused, Unavailable
 from pipeline.sync import store
 from pipeline.sync.reconcile import Counts, Reconciliation
 from pipeline.sync.retry_set_aside import retry
+from pipeline.sync.rules import set_aside_key
 from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
 from tests.integration.in_process_cht import InProcessCht
@@ -18,6 +19,7 @@ from tests.integration.in_process_cht import InProcessCht
 SOURCE = "cht.example/medic"
 LANDING = Landing()
 ALTERED = "al\x00tered"
+LONG = "long" * 600
 
 
 @pytest.fixture
@@ -55,9 +57,9 @@ def sync(cht: InProcessCht, database: Address, said: list[str] | None = None) ->
         return Sync(cht.client(), connection, LANDING, SOURCE, "medic", 3, say=say).once()
 
 
-def reconciled(cht: InProcessCht, database: Address) -> Counts:
+def reconciled(cht: InProcessCht, database: Address, landing: Landing = LANDING) -> Counts:
     with connect(database, autocommit=True) as connection:
-        return Reconciliation(cht.client(), connection, LANDING, SOURCE, "medic").once()
+        return Reconciliation(cht.client(), connection, landing, SOURCE, "medic").once()
 
 
 def rows(connection: psycopg.Connection) -> dict[str, tuple[Any, ...]]:
@@ -101,16 +103,43 @@ def test_rows_that_are_missing_stale_or_alive_by_mistake_are_repaired(
 def test_a_purge_leaves_nothing_of_what_was_purged_living_or_deleted(
     landed: InProcessCht, database: Address, connection: psycopg.Connection
 ) -> None:
+    landed.put(LONG, n=1)
+    sync(landed, database)
+    connection.execute(
+        "insert into v1.couchdb_set_aside values (%s, %s, 'later', 'cannot be stored', now())",
+        (SOURCE, set_aside_key(LONG.encode())),
+    )
     before = rows(connection)
-    for purged in ("d", "gone", ALTERED):
+    for purged in ("d", "gone", ALTERED, LONG):
         landed.medic.purge(purged)
-    assert reconciled(landed, database) == Counts(listed=4, purged=3)
+    assert reconciled(landed, database) == Counts(listed=4, purged=4)
     after = rows(connection)
-    for one in ("d", "gone", "al\ufffdtered"):
+    for one in ("d", "gone", "al\ufffdtered", LONG):
         assert after[one][:3] == (None, True, None)
         assert after[one][3] > max(row[3] for row in before.values())
     assert connection.execute("select count(*) from v1.couchdb_altered").fetchone() == (0,)
+    kept = connection.execute("select id_bytes from v1.couchdb_set_aside").fetchall()
+    assert kept == [(b"half",)]
     assert reconciled(landed, database) == Counts(listed=4)
+
+
+def test_what_deleted_documents_held_is_erased_when_it_is_not_to_be_kept(
+    landed: InProcessCht, database: Address, connection: psycopg.Connection
+) -> None:
+    assert rows(connection)["gone"][2] is not None
+    reconciled(landed, database, Landing(keeps_deleted_content=False))
+    assert rows(connection)["gone"][2] is None
+
+
+def test_an_account_that_sees_only_some_documents_purges_none(
+    landed: InProcessCht, database: Address, connection: psycopg.Connection
+) -> None:
+    before = rows(connection)
+    landed.roles = ["chw"]
+    landed.medic.purge("a")
+    with pytest.raises(Refused, match="offline account"):
+        reconciled(landed, database)
+    assert rows(connection) == before
 
 
 def test_a_restored_database_is_noticed_and_what_is_still_right_is_not_written_again(

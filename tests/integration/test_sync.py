@@ -360,6 +360,8 @@ def test_a_wrong_account_or_database_is_named_and_leaves_no_trace(
     ):
         sync(client, name)
     assert (landed(connection), sequence(connection)) == ({}, None)
+    [(failure,)] = connection.execute("select reason from v1.couchdb_sync_failure").fetchall()
+    assert words in failure
 
 
 def test_a_login_page_in_place_of_data_leaves_no_trace(

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,6 +123,16 @@ def test_user_settings_pass_through_untouched() -> None:
 def test_a_login_token_whose_id_is_the_secret_does_not_land() -> None:
     batch = prepare([row("token:login:70ke", {}), row("token:login:b", {}, deleted=True)])
     assert (batch.documents, batch.withheld) == ([], 2)
+
+
+@pytest.mark.parametrize(("text", "is_altered"), [("nul \0", True), ("plain", False)])
+def test_a_document_that_was_set_aside_is_still_known_to_be_altered(
+    text: str, is_altered: bool
+) -> None:
+    (prepared,) = prepare([row("a", {"_id": "a", "t": text})]).documents
+    again = rules.from_set_aside(bytes(prepared.content))
+    assert again is not None
+    assert (again.id, again.is_altered) == (b"a", is_altered)
 
 
 def test_ids_too_long_for_an_index_keep_different_keys() -> None:
