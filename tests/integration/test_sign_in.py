@@ -16,11 +16,11 @@ from starlette.testclient import TestClient
 from pipeline import database
 from pipeline.cht import identity
 from pipeline.cht.client import ChtClient
-from pipeline.cht.http import Unauthorized
+from pipeline.cht.http import Unauthorized, WebPage
 from pipeline.cht.identity import COOKIE as CHT_COOKIE
 from pipeline.cht.identity import Identity
 from pipeline.database import Address
-from pipeline.errors import Unavailable
+from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.service.dependencies import COOKIE
 from pipeline.service.rights_refresh import RightsRefresh
 from pipeline.service.sign_in import LEFT_COOKIE
@@ -185,6 +185,33 @@ def test_signing_in_again_gives_a_new_token_and_ends_the_old_session(
     assert before.get("/api/v1/me").status_code == 401
 
 
+def test_blanks_around_a_name_do_not_matter(nobody: TestClient) -> None:
+    assert enter(nobody, " supervisor_matope ").status_code == 303
+    assert me(nobody)["user_name"] == "supervisor_matope"
+
+
+def test_signing_in_forgets_the_keys_of_yesterday_s_answers_and_no_others(
+    app: FastAPI, matope: TestClient, recorded_database: Address
+) -> None:
+    keys = "select key from app.idempotency_key order by key"
+    for number, task in enumerate(matope.get("/api/v1/tasks?limit=2").json()["tasks"]):
+        answer = matope.post(
+            f"/api/v1/tasks/{task['task_uuid']}/verification",
+            json={"outcome": "visited"},
+            headers={"Idempotency-Key": f"key-{number}"},
+        )
+        assert answer.status_code == 201
+    with database.connect(recorded_database, autocommit=True) as connection:
+        connection.execute(
+            "update app.idempotency_key set created_at = created_at - interval '25 hours' "
+            "where key = 'key-0'"
+        )
+        signed_in(app, "deputy_matope")
+        assert connection.execute(keys).fetchall() == [("key-0",), ("key-1",)]
+        signed_in(app, "supervisor_matope")
+        assert connection.execute(keys).fetchall() == [("key-1",)]
+
+
 def test_a_wrong_name_and_a_wrong_password_get_the_same_refusal(nobody: TestClient) -> None:
     for name in ("supervisor_matope", "nobody", "", "a\0b", "ä" * 500):
         answer = enter(nobody, name, "wrong")
@@ -210,8 +237,8 @@ def test_a_refusal_takes_as_long_for_a_known_name_as_for_an_unknown_one(
 def test_guessing_is_stopped_before_the_cht_is_asked(
     app: FastAPI, nobody: TestClient, clock: Clock
 ) -> None:
-    for _ in range(5):
-        assert enter(nobody, "supervisor_matope", "wrong").status_code == 401
+    for name in ("supervisor_matope", "Supervisor_Matope") * 2 + ("SUPERVISOR_MATOPE",):
+        assert enter(nobody, name, "wrong").status_code == 401
     stopped = enter(nobody, "supervisor_matope")
     assert (stopped.status_code, stopped.headers["retry-after"]) == (429, "10")
     assert signed_in(app, "supervisor_chifunga")  # from the same address
@@ -332,6 +359,20 @@ def test_invented_cht_sessions_do_not_use_up_the_attempts_of_an_address(app: Fas
     assert signed_in(app, "supervisor_matope")
 
 
+def test_a_cht_session_that_came_too_soon_after_failures_signs_in_later(
+    app: FastAPI, nobody: TestClient, cht: Cht, clock: Clock
+) -> None:
+    for number in range(4):
+        visitor = browser(app)
+        visitor.cookies.set(CHT_COOKIE, f"made-up-{number}")
+        visitor.get("/sign-in")
+    nobody.cookies.set(CHT_COOKIE, cht.session_of("supervisor_matope"))
+    assert nobody.get("/sign-in").status_code == 429
+    clock.seconds = 10
+    assert nobody.get("/sign-in").status_code == 303
+    assert me(nobody)["user_name"] == "supervisor_matope"
+
+
 # Staying signed in
 
 
@@ -385,6 +426,22 @@ def test_all_sessions_of_a_deleted_account_end(
     assert matope.get("/api/v1/me").status_code == 401
     assert other.get("/api/v1/me").status_code == 401
     assert me(deputy)["missing"] == []
+
+
+def test_a_session_of_an_account_that_is_back_goes_on(
+    app: FastAPI, matope: TestClient, engine: Engine, clock: Clock, moment: Callable[[], Any]
+) -> None:
+    """Begun after the CHT was asked about the account, and before it answered."""
+    begun = list[TestClient]()
+
+    def gone(_: Identity) -> None:
+        clock.seconds = 6 * MINUTE
+        begun.append(signed_in(app, "supervisor_matope"))
+
+    clock.seconds = 5 * MINUTE
+    RightsRefresh(engine, gone, moment).once()
+    assert matope.get("/api/v1/me").status_code == 401
+    assert [me(visitor)["user_name"] for visitor in begun] == ["supervisor_matope"]
 
 
 def test_a_document_that_others_may_write_never_gives_a_right(
@@ -463,15 +520,24 @@ def test_several_processes_ask_once_and_no_request_waits(
     assert me(deputy)["missing"] == []
 
 
+@pytest.mark.parametrize("error", [Unavailable, SettingsWrong, Unauthorized, WebPage])
 def test_a_cht_that_answers_for_nobody_is_asked_again_after_a_minute(
-    app: FastAPI, matope: TestClient, engine: Engine, clock: Clock, moment: Callable[[], Any]
+    app: FastAPI,
+    matope: TestClient,
+    engine: Engine,
+    clock: Clock,
+    moment: Callable[[], Any],
+    caplog: pytest.LogCaptureFixture,
+    error: type[WorklistError],
 ) -> None:
     signed_in(app, "deputy_matope")
-    asked = list[str]()
+    asked, is_away = list[str](), True
 
     def ask(known: Identity) -> Identity:
         asked.append(known.user_name)
-        raise Unavailable("The CHT is away.")
+        if is_away:
+            raise error("The CHT is away.")
+        return known
 
     rights = RightsRefresh(engine, ask, moment)
     for seconds, count in ((5 * MINUTE, 1), (5 * MINUTE + 30, 1), (6 * MINUTE, 2)):
@@ -479,6 +545,69 @@ def test_a_cht_that_answers_for_nobody_is_asked_again_after_a_minute(
         rights.once()
         assert len(asked) == count
     assert me(matope)["missing"] == []
+    is_away = False
+    clock.seconds = 8 * MINUTE
+    rights.once()
+    assert [record.getMessage().partition(" answer")[0] for record in caplog.records] == [
+        "The CHT does not",
+        "The CHT",
+    ]
+
+
+def test_a_user_about_whom_the_cht_says_nothing_does_not_hold_up_the_others(
+    app: FastAPI, matope: TestClient, engine: Engine, clock: Clock, moment: Callable[[], Any]
+) -> None:
+    deputy = signed_in(app, "deputy_matope")
+
+    def ask(known: Identity) -> Identity:
+        if known.user_name == "supervisor_matope":
+            raise Refused("The CHT does not allow this.")
+        return replace(known, roles=("mm-online",))
+
+    clock.seconds = 5 * MINUTE
+    RightsRefresh(engine, ask, moment).once()
+    assert me(matope)["missing"] == []
+    assert me(deputy)["missing"] == ["role"]
+
+
+def test_the_cht_is_not_asked_about_sessions_that_have_ended(
+    matope: TestClient, engine: Engine, clock: Clock, moment: Callable[[], Any]
+) -> None:
+    asked = list[Identity]()
+
+    def ask(known: Identity) -> Identity:
+        asked.append(known)
+        return known
+
+    assert me(matope)["missing"] == []
+    clock.seconds = 2 * HOUR
+    RightsRefresh(engine, ask, moment).once()
+    assert asked == []
+
+
+def test_the_next_sign_in_deletes_sessions_that_have_ended(
+    app: FastAPI, matope: TestClient, engine: Engine, clock: Clock
+) -> None:
+    assert me(matope)["missing"] == []
+    clock.seconds = 2 * HOUR
+    signed_in(app, "deputy_matope")
+    with engine.connect() as connection:
+        left = connection.execute(text("select user_name from app.session")).fetchall()
+    assert left == [("deputy_matope",)]
+
+
+def test_of_the_requests_of_five_minutes_one_writes(
+    matope: TestClient, engine: Engine, clock: Clock
+) -> None:
+    def used() -> Any:
+        with engine.connect() as connection:
+            return connection.execute(text("select used_at from app.session")).scalar_one()
+
+    begun = used()
+    for minutes, passed in ((4, 0), (5, 5), (9, 5), (10, 10)):
+        clock.seconds = minutes * MINUTE
+        assert me(matope)["missing"] == []
+        assert used() - begun == timedelta(minutes=passed)
 
 
 def test_a_late_answer_does_not_undo_a_later_one(
