@@ -51,6 +51,12 @@ class Answered(Programme):
                 verification_id=uuid4(),
             )
 
+    def note(self, task: Task, text: str) -> None:
+        with self._open() as connection:
+            viewer = store.viewer(connection, SUPERVISOR, ())
+            now = database.now(connection)
+            run.note(connection, viewer, task.task_uuid, text, note_id=uuid4(), now=now)
+
     def _open(self) -> Any:
         return self.engine.begin()
 
@@ -167,6 +173,16 @@ def test_a_round_is_numbered_past_what_another_installation_has_written(
     assert programme.task(task).verification_outcome == "not_visited"
 
 
+def test_a_void_answer_is_no_round_that_a_correction_follows(programme: Answered) -> None:
+    task = programme.tasks()[0]
+    first = programme.accept(task)
+    programme.save(landed(task, "void-2", round_=2, outcome=""))
+    programme.refresh()
+    assert [one[:2] for one in programme.history(task)] == [("void-2", 2), (first.report_id, 1)]
+    correction = programme.accept(task, follows_round=1, outcome="not_visited")
+    assert (correction.round, correction.replaces) == (2, first.report_id)
+
+
 def test_a_round_is_numbered_past_one_that_was_deleted_in_the_cht(programme: Answered) -> None:
     task = programme.tasks()[0]
     programme.save(landed(task, "deleted-1"))
@@ -215,6 +231,7 @@ def test_a_report_withdrawn_in_the_cht_opens_its_task_and_the_next_answer_replac
             {"id": task.task_id},
         )
     assert programme.task(task).standing == "open"
+    programme.note(task, "The register is away.")
     again = programme.accept(task, follows_round=1)
     assert (again.round, again.replaces) == (2, None)
 

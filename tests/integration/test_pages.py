@@ -251,6 +251,7 @@ def test_why_an_answer_is_refused_is_given_in_the_language_of_the_page(matope: T
 @pytest.mark.parametrize(
     ("hours", "words"),
     [
+        (-1, "CHT data as of 12:00."),
         (5, "CHT data as of 07:00."),
         (20, "CHT data as of 19 Nov 2026, 16:00."),
         (30, "This data is out of date: it shows the CHT as of 19 Nov 2026, 06:00."),

@@ -171,6 +171,18 @@ def test_a_repeated_post_gives_the_same_answer_and_another_is_refused(matope: Te
     assert verify(matope, task_uuid, "key", outcome="not_visited").status_code == 422
 
 
+def test_a_note_s_key_belongs_to_its_user(app: FastAPI, matope: TestClient) -> None:
+    task_uuid = open_tasks(matope, limit=1)[0]["task_uuid"]
+    for visitor in (matope, signed_in(app, "deputy_matope")):
+        noted = visitor.post(
+            f"/api/v1/tasks/{task_uuid}/note",
+            json={"note": "the register is away"},
+            headers={"Idempotency-Key": "the-same"},
+        )
+        assert noted.status_code == 201
+    assert len(matope.get(f"/api/v1/tasks/{task_uuid}").json()["notes"]) == 2
+
+
 def test_an_invalid_answer_names_the_field(matope: TestClient) -> None:
     task_uuid = open_tasks(matope, limit=1)[0]["task_uuid"]
     wrong: list[tuple[str, dict[str, object]]] = [

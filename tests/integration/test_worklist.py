@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -345,6 +346,30 @@ def test_a_key_is_forgotten_after_a_day(connection: Connection) -> None:
     moment = database.now(connection) + answers.KEY_LIVES + timedelta(seconds=1)
     with pytest.raises(rules.AlreadyVerified):
         accept(connection, task, key="one", moment=moment)
+
+
+def test_a_key_that_is_used_again_after_a_day_counts_from_then(connection: Connection) -> None:
+    one, other = store.tasks(connection, viewer(connection, "supervisor_matope"), limit=2)
+    accept(connection, one, key="one")
+    moment = database.now(connection) + answers.KEY_LIVES + timedelta(seconds=1)
+    second = accept(connection, other, key="one", moment=moment)
+    assert accept(connection, other, key="one", moment=moment + timedelta(hours=1)) == second
+
+
+def test_a_repeated_request_gives_its_answer_whatever_became_of_the_rights(
+    connection: Connection,
+) -> None:
+    task, matope = first_task(connection), viewer(connection, "supervisor_matope")
+    first = accept(connection, task, key="one", answer=Answer("visited"))
+    again = run.accept(
+        connection,
+        replace(matope, contact_uuid=None),
+        task.task_uuid,
+        Sent(Answer("visited"), 0, "one"),
+        now=database.now(connection),
+        verification_id=uuid4(),
+    )
+    assert again == first
 
 
 def test_a_refused_answer_stores_nothing(engine: Engine) -> None:
