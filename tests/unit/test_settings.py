@@ -35,6 +35,9 @@ def test_rights_hold_for_twelve_hours_and_never_longer_than_a_session() -> None:
         ("WORKLIST_PROXIES", "*"),
         ("WORKLIST_PROXIES", "10.0.0.1, proxy.example.org"),
         ("WORKLIST_PROXIES", "10.0.0.1/8"),
+        ("WORKLIST_KEEP_DELETED", "perhaps"),
+        ("WORKLIST_PORT", "0"),
+        ("WORKLIST_PORT", "65536"),
         ("WORKLIST_CHT_URL", "cht.example.org"),
         ("WORKLIST_CHT_URL", "javascript:alert(1)"),
         ("WORKLIST_CHT_URL", "https://medic:password@cht.example.org"),
@@ -69,6 +72,26 @@ def test_a_host_may_have_blanks_around_it_and_be_an_ipv6_address() -> None:
         assert (couch.url, couch.source("medic")) == ("http://[::1]:5984", "::1/medic")
     assert Settings.read({"POSTGRES_HOST": "  "}).postgres.host is None
     assert Settings.read({"POSTGRES_HOST": "/run/postgresql"}).postgres.host == "/run/postgresql"
+
+
+@pytest.mark.parametrize(
+    ("written", "is_kept"),
+    [("", True), ("true", True), ("YES", True), ("1", True), ("false", False), ("no", False)],
+)
+def test_what_deleted_documents_held_is_kept_unless_that_is_refused(
+    written: str, is_kept: bool
+) -> None:
+    assert Settings.read({"WORKLIST_KEEP_DELETED": written}).keeps_deleted_content is is_kept
+
+
+def test_the_reports_are_in_medic_or_else_in_the_first_database() -> None:
+    assert Settings.read({"COUCHDB_DBS": "medic-sentinel medic"}).couch.medic == "medic"
+    assert Settings.read({"COUCHDB_DBS": "first, second"}).couch.medic == "first"
+
+
+def test_what_is_left_out_of_the_cht_is_as_in_cht_sync() -> None:
+    couch = Settings.read({"COUCHDB_PASSWORD": ""}).couch
+    assert (couch.url, couch.user, couch.password) == ("http://localhost:5984", "medic", "password")
 
 
 def test_a_password_is_taken_as_it_is() -> None:

@@ -41,6 +41,12 @@ def test_what_is_left_out_means_what_it_means_in_the_cht() -> None:
     assert [row["event"] for row in rules.event_rows(definition)] == ["0"]
 
 
+def test_the_default_form_is_that_of_the_first_report_action() -> None:
+    text = SMALL.replace("{form: answer}", "{type: contact, form: person}, {form: answer}")
+    rows = rules.resolver_rows(rules.parse(text).tasks[0])
+    assert [(row["form"], row["is_default"]) for row in rows] == [("answer", True)]
+
+
 def test_given_resolved_if_counts_the_default_only_when_it_is_named() -> None:
     text = SMALL + "    resolvedIf: {newerReport: [visit]}\n"
     rows = rules.resolver_rows(rules.parse(text).tasks[0])
@@ -117,6 +123,8 @@ def test_every_error_is_reported_at_once_with_line_key_and_what_to_write_instead
             "    resolvedIf: {cleared: true}\n    actions",
             "which only scheduled_tasks can be",
         ),
+        ("{form: answer}", "{type: report}, {form: answer}", "resolvedIf asks for the default"),
+        ("{form: answer}", "{type: contact, form: answer}", "resolvedIf asks for the default"),
         ("    actions", "    resolvedIf: {}\n    actions", "never resolves the task"),
         ("name: verify", "name: a~b", "3: task a~b: name cannot be 'a~b'; write a name without"),
         ("appliesTo: reports", "appliesTo: people", "write reports, contacts or scheduled_tasks"),
