@@ -8,6 +8,7 @@ from pipeline import status
 from pipeline.refresh import store as refresh_store
 from pipeline.sync import store as sync_store
 from pipeline.sync.store import Landing
+from pipeline.writeback import store as outbox_store
 from tests.integration.outbox import Outbox
 
 LANDING = Landing()
@@ -62,6 +63,15 @@ def test_a_refresh_that_failed_needs_attention_until_one_succeeds(
     assert attention(connection) == ["The last published refresh failed in open_task."]
     later = THEN.replace(hour=3)
     refresh_store.remember(connection, "published", later, later, None, "hash")
+    assert attention(connection) == []
+
+
+def test_a_write_back_that_is_stopped_needs_attention_until_it_sends(
+    connection: psycopg.Connection,
+) -> None:
+    outbox_store.stop(connection, "It may not write.", THEN)
+    assert attention(connection) == ["Sending to the CHT fails: It may not write."]
+    outbox_store.resume(connection)
     assert attention(connection) == []
 
 
