@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -157,7 +158,7 @@ def test_a_name_that_many_have_is_not_listed_without_end(known: Programme) -> No
     assert choice[-1].startswith("There are more")
 
 
-@pytest.mark.parametrize("sought", ["7000", "%", "no such name", " "])
+@pytest.mark.parametrize("sought", ["7000", "%", "no such name", " ", f"{UUID(int=7)}x"])
 def test_what_is_not_known_is_refused_without_repeating_it(known: Programme, sought: str) -> None:
     with pytest.raises(Refused) as refused:
         explained(known, sought)

@@ -11,6 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from pipeline.database import Address, connect, engine, unsuited
 from pipeline.errors import SettingsWrong, Unavailable
@@ -118,6 +120,26 @@ def test_each_session_has_its_own_settings(odd_database: Address) -> None:
         for name, value in expected.items():
             assert plain.execute(f"show {name}").fetchone() == (value,)
             assert pooled.exec_driver_sql(f"show {name}").scalar_one() == value
+    pool.dispose()
+
+
+def test_a_role_may_have_any_name(database: Address) -> None:
+    name = f"{database.database} \\ 'role'"
+    with connect(database, autocommit=True) as connection:
+        connection.execute(sql.SQL("create role {}").format(sql.Identifier(name)))
+        try:
+            with connect(replace(database, role=name)) as acting:
+                assert acting.execute("select current_user::text").fetchone() == (name,)
+        finally:
+            connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+
+
+def test_an_error_does_not_repeat_what_a_statement_was_given(database: Address) -> None:
+    pool = engine(database)
+    divide = text("select 1 / 0 where :name <> ''")
+    with pytest.raises(DBAPIError) as failed, pool.connect() as connection:
+        connection.execute(divide, {"name": "Grace Banda"})
+    assert "Grace" not in str(failed.value)
     pool.dispose()
 
 

@@ -131,6 +131,19 @@ def test_a_login_page_stops_the_queue_and_burns_no_attempt(
     assert outbox.row(report_id)[:2] == ("pending", 0)
 
 
+def test_what_has_landed_is_confirmed_while_nothing_can_be_sent(
+    outbox: Outbox, faulty_cht: "FaultyCht"
+) -> None:
+    sent = outbox.accept()
+    outbox.write_back()
+    outbox.sync()
+    outbox.accept()
+    faulty_cht.faults = ["html"]
+    with pytest.raises(Refused):
+        outbox.write_back()
+    assert outbox.row(sent)[0] == "confirmed"
+
+
 def test_a_cht_in_trouble_puts_reports_off_for_longer_each_time(
     outbox: Outbox, faulty_cht: "FaultyCht"
 ) -> None:
