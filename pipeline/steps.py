@@ -269,14 +269,20 @@ class _DatabaseSync:
         except WorklistError as error:
             if self.logs_error and not self.retry.stop.is_set():
                 self.step.log(str(error))
+            if self.done.read:
+                self._finish()
+            else:
+                self.step.close()
             raise
-        finally:
-            self.step.finish(
-                f"{self.done.read} changes read, {self.done.written} documents written, "
-                f"{self.done.altered} altered, {self.done.set_aside} set aside",
-                has_changes=self.done.written > 0,
-            )
+        self._finish()
         return self.done
+
+    def _finish(self) -> None:
+        self.step.finish(
+            f"{self.done.read} changes read, {self.done.written} documents written, "
+            f"{self.done.altered} altered, {self.done.set_aside} set aside",
+            has_changes=self.done.written > 0,
+        )
 
     def _attempt(self) -> None:
         with (

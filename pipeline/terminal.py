@@ -149,8 +149,12 @@ class StepProgress:
             self.log(f"{name}: {status}")
         self._show(done, total, f"{done} of {total}, last {name}", f"{done} of {total}")
 
-    def finish(self, result: str, *, has_changes: bool = False) -> None:
+    def close(self) -> None:
+        """Ends the step without a line."""
         _BARS.remove(self._step)
+
+    def finish(self, result: str, *, has_changes: bool = False) -> None:
+        self.close()
         if not self._quiet or has_changes:
             self.log(f"{result} ({time.monotonic() - self._started:.1f} s)")
 

@@ -9,7 +9,7 @@ import httpx
 
 from pipeline.cht.client import ChtClient, Session
 from pipeline.cht.http import Unauthorized, as_json, error_reason
-from pipeline.errors import Refused
+from pipeline.errors import Refused, SettingsWrong
 from pipeline.online_users import is_online
 
 COOKIE = "AuthSession"
@@ -70,14 +70,17 @@ def recognise(client: ChtClient, cookie: str, address: str) -> Identity:
 
 
 def check_account(client: ChtClient, database: str) -> None:
-    """Refuses an account or a database to which the CHT would look empty."""
-    session = client.session()
+    """SettingsWrong for an account or a database to which the CHT would look empty."""
+    try:
+        session = client.session()
+    except Unauthorized as error:
+        raise SettingsWrong(f"{error} Check COUCHDB_USER and COUCHDB_PASSWORD.") from error
     if session.name is None:
-        raise Refused(
+        raise SettingsWrong(
             f"{client.http.label} sees an anonymous user: set COUCHDB_USER and COUCHDB_PASSWORD."
         )
     if not is_online(session.roles):
-        raise Refused(
+        raise SettingsWrong(
             f"{session.name} is an offline account of the CHT (its roles: "
             f"{', '.join(session.roles) or 'none'}). The CHT shows such an account only a few "
             "documents, and the sync would take them for all. Use an account with the role "

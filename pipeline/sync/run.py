@@ -61,9 +61,9 @@ class Sync:
     def once(self) -> Progress:
         """Reads to the end of the feed, and returns how far it got.
 
-        Raises Conflict when another process syncs this source, Refused when the account would not
-        see everything, SettingsWrong when there is no such database, Unavailable when the CHT
-        does not answer: committed pages stay, and the next sync continues after them. The failure
+        Raises Conflict when another process syncs this source, SettingsWrong when the account
+        would not see everything or there is no such database, Unavailable when the CHT does not
+        answer: committed pages stay, and the next sync continues after them. The failure
         and its time are stored until something lands again.
         """
         try:

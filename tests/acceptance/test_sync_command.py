@@ -195,8 +195,8 @@ def test_what_the_cht_does_wrong_is_named_and_nothing_is_half_written(
 @pytest.mark.parametrize(
     ("name", "value", "code", "sentence"),
     [
-        ("COUCHDB_PASSWORD", "wrong", 1, "does not accept the name or password"),
-        ("COUCHDB_USER", "chw_matope_1", 1, "chw_matope_1 is an offline account"),
+        ("COUCHDB_PASSWORD", "wrong", 2, "Check COUCHDB_USER and COUCHDB_PASSWORD."),
+        ("COUCHDB_USER", "chw_matope_1", 2, "chw_matope_1 is an offline account"),
         ("COUCHDB_DBS", "no-such-database", 2, "has no /no-such-database/_changes"),
         ("COUCHDB_PORT", "1", 1, "cannot be reached: Connection refused."),
     ],
@@ -212,6 +212,7 @@ def test_wrong_settings_are_named_and_nothing_is_half_written(
     done = replace(worklist, environment={**worklist.environment, name: value})("sync", "--once")
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
+    assert "changes read" not in done.stderr
     assert "Traceback" not in done.stderr
     assert held(connection) == (0, 0, 0)
 

@@ -230,12 +230,12 @@ def session_of(name: str | None, *roles: str) -> Cht:
 
 
 def test_an_offline_account_may_not_sync() -> None:
-    with pytest.raises(Refused, match=r"chw_1 is an offline account .* mm-online"):
+    with pytest.raises(SettingsWrong, match=r"chw_1 is an offline account .* mm-online"):
         check_account(session_of("chw_1", "chw").client(), "medic")
 
 
 def test_an_anonymous_user_may_not_sync() -> None:
-    with pytest.raises(Refused, match="anonymous user"):
+    with pytest.raises(SettingsWrong, match="anonymous user"):
         check_account(session_of(None).client(), "medic")
 
 
