@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -271,41 +272,54 @@ def nightly_command(settings: Settings) -> None:
     """Run every step once, for cron.
 
     Syncs, writes back, reconciles, refreshes and publishes. A step that fails does not stop the
-    others.
+    others; the last line names those that failed.
     """
     with (
         steps.open_database(settings) as address,
         steps.open_cht(settings) as client,
         steps.open_dbt(settings, address) as running_dbt,
     ):
-        sync: list[Callable[[], object]] = [
-            lambda: steps.sync(
-                settings, address, client, patience_seconds=settings.patience_seconds
-            )
-        ]
-        if settings.is_synced_by_couch2pg:
-            sync = []
-        night: list[Callable[[], object]] = [
-            *sync,
-            lambda: steps.write_back(settings, address, client),
-            *sync,
-            lambda: steps.reconcile(settings, address, client),
-            # confirms the reports that the sync has brought back
-            lambda: steps.write_back(settings, address, client),
-            lambda: steps.refresh(settings, address, running_dbt, "live"),
-            lambda: steps.refresh(settings, address, running_dbt, "published"),
-        ]
-        if [step for step in night if not _succeeds(step)]:
-            raise click.exceptions.Exit(1)
+        patience = settings.patience_seconds
+        sync = partial(steps.sync, settings, address, client, patience_seconds=patience)
+        write_back = partial(steps.write_back, settings, address, client)
+        refresh = partial(steps.refresh, settings, address, running_dbt)
+        night = _Night()
+        is_synced = not settings.is_synced_by_couch2pg and night.succeeds("sync", sync)
+        is_written = night.succeeds("write back", write_back)
+        if is_synced and is_written:
+            log("Syncing again, to fetch reports that were sent meanwhile.")
+            night.succeeds("sync", sync)
+        night.succeeds("reconcile", partial(steps.reconcile, settings, address, client))
+        if is_written:
+            log("Writing back again, to confirm reports that have been fetched.")
+            night.succeeds("write back", write_back)
+        night.succeeds("refresh live", partial(refresh, "live"))
+        night.succeeds("refresh published", partial(refresh, "published"))
+        night.end()
 
 
-def _succeeds(step: Callable[[], object]) -> bool:
-    try:
-        step()
-    except WorklistError as error:
-        log(str(error))
-        return False
-    return True
+class _Night:
+    """Runs steps, and logs an error once, however many steps it stops."""
+
+    def __init__(self) -> None:
+        self._errors: dict[str, WorklistError] = {}
+
+    def succeeds(self, name: str, step: Callable[[], object]) -> bool:
+        try:
+            step()
+        except WorklistError as error:
+            if str(error) not in map(str, self._errors.values()):
+                log(str(error))
+            self._errors[name] = error
+            return False
+        return True
+
+    def end(self) -> None:
+        """Names the steps that failed, if any, and sets the exit code."""
+        if self._errors:
+            log(f"Failed: {', '.join(self._errors)}.")
+            are_settings_wrong = any(isinstance(e, SettingsWrong) for e in self._errors.values())
+            raise click.exceptions.Exit(2 if are_settings_wrong else 1)
 
 
 @main.command("run")

@@ -163,8 +163,14 @@ def test_a_night_without_the_cht_still_publishes_and_says_what_failed(
     simulated_cht.process.join()
     done = worklist("nightly")
     assert done.returncode == 1
+    retrying, *lines, last = done.stderr.splitlines()
+    assert retrying.endswith("Connection refused. Retrying in 1 s.")
+    assert [line for line in lines if "cannot be reached" in line] == [
+        f"The CHT at {simulated_cht.url} cannot be reached: Connection refused."
+    ]
+    assert not [line for line in lines if line.startswith("sync")]
     assert "refresh published: done" in done.stderr
-    assert "cannot be reached" in done.stderr
+    assert last == "Failed: sync, reconcile."
     assert "Traceback" not in done.stderr
 
 
