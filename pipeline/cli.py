@@ -27,7 +27,7 @@ from pipeline.errors import SettingsWrong, WorklistError
 from pipeline.settings import Settings
 from pipeline.sync.longpoll import LongPoll
 from pipeline.tasks import run as defining
-from pipeline.terminal import log, print_table
+from pipeline.terminal import end_bars, log, print_table
 from pipeline.worklist import store as worklist_store
 from pipeline.worklist.explain import explanation
 from pipeline.writeback import outbox_commands
@@ -63,6 +63,9 @@ class _Commands(click.Group):
         except WorklistError as error:
             log(str(error))
             context.exit(1)
+        except KeyboardInterrupt:
+            end_bars()
+            raise
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -76,10 +76,13 @@ class _Bars:
         self._lock = threading.Lock()
         self._progress: Progress | None = None
         self._bars: dict[str, TaskID] = {}
+        self._has_ended = False
 
     def update(self, step: str, done: int, total: int | None, numbers: str) -> None:
         """Without a total the bar pulses."""
         with self._lock:
+            if self._has_ended:
+                return
             self._progress = self._progress or _start_progress()
             if step not in self._bars:
                 self._bars[step] = self._progress.add_task(step, total=None, numbers="")
@@ -93,8 +96,9 @@ class _Bars:
             if not self._bars:
                 self._stop()
 
-    def stop(self) -> None:
+    def end(self) -> None:
         with self._lock:
+            self._has_ended = True
             self._stop()
 
     def _stop(self) -> None:
@@ -120,7 +124,12 @@ def _start_progress() -> Progress:
 
 
 _BARS = _Bars()
-atexit.register(_BARS.stop)
+
+
+@atexit.register
+def end_bars() -> None:
+    """Removes all bars; threads that still run draw no other."""
+    _BARS.end()
 
 
 class StepProgress:

@@ -69,6 +69,19 @@ def test_a_log_line_appears_above_the_bars(monkeypatch: pytest.MonkeyPatch) -> N
     assert watching.shows(r"sync medic: done \([\d.]+ s\)")
 
 
+def test_threads_of_an_interrupted_command_draw_no_bar_below_its_last_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(terminal, "_BARS", terminal._Bars())
+    watching = watched(monkeypatch, 120)
+    progress = StepProgress("sync medic")
+    progress.documents(Progress(read=5))
+    terminal.end_bars()
+    terminal.log("Aborted!")
+    progress.documents(Progress(read=6))
+    assert watching.getvalue().endswith("\x1b[2KAborted!\n")
+
+
 def test_a_refresh_counts_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
     watching = watched(monkeypatch, 120)
     progress = StepProgress("refresh live")
