@@ -69,6 +69,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cht-worklist", message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Tasks for the online users of the Community Health Toolkit.

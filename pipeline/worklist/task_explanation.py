@@ -280,4 +280,4 @@ def _refusal(considered: Considered) -> str:
 
 
 def moment(then: datetime, zone: str) -> str:
-    return f"{then.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+    return f"{then.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}"

@@ -70,7 +70,7 @@ def test_a_number_a_name_and_a_uuid_find_the_same_patient(known: Programme) -> N
     head, task = found
     assert head == [
         f"Thokozani Phiri-Mvula, number 70001, in Matope area 1 ({AREA}): contact p-task.",
-        "The report r-household of form trace, from 2026-11-18 08:00, has no task.",
+        "The report r-household of form trace, from 2026-11-18 08:00 CAT, has no task.",
         NOT_TRUE,
     ]
     assert task[0] == f"r-task~{TASK} is Ready (open)."
@@ -83,7 +83,7 @@ def test_a_report_that_a_definition_refuses_is_reported(known: Programme) -> Non
         [
             f"Chimwemwe Kalonga, number 70002, in Matope area 1 ({AREA}): contact p-refused.",
             "This contact has no task.",
-            "The report r-refused of form trace, from 2026-11-18 08:00, has no task.",
+            "The report r-refused of form trace, from 2026-11-18 08:00 CAT, has no task.",
             NOT_TRUE,
         ]
     ]
@@ -123,7 +123,7 @@ def test_what_only_a_report_says_is_found(known: Programme, sought: str) -> None
 def test_a_report_without_task_that_names_an_unknown_number_is_reported(known: Programme) -> None:
     assert explained(known, "70007") == [
         [
-            "The report r-unknown-refused of form trace, from 2026-11-18 08:00, has no task.",
+            "The report r-unknown-refused of form trace, from 2026-11-18 08:00 CAT, has no task.",
             NOT_TRUE,
         ]
     ]
@@ -132,8 +132,8 @@ def test_a_report_without_task_that_names_an_unknown_number_is_reported(known: P
 def test_a_report_that_names_a_number_and_is_about_another_is_reported(known: Programme) -> None:
     assert explained(known, "70010x") == [
         [
-            "The report r-decided of form trace, from 2026-11-18 08:00, gives the number 70010x, "
-            "but is about p-decided."
+            "The report r-decided of form trace, from 2026-11-18 08:00 CAT, gives the number "
+            "70010x, but is about p-decided."
         ]
     ]
 

@@ -1,10 +1,12 @@
 """The documents keep up with what they describe."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from oracle.deviations import Deviation
 from pipeline.cli import main
@@ -27,6 +29,12 @@ def test_every_command_is_in_the_readme_and_the_operators_page() -> None:
     for name in main.commands:
         assert f"`worklist {name}" in README, name
         assert f"`worklist {name}" in OPERATORS, name
+
+
+def test_the_version_that_the_command_says_is_that_of_the_project() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    said = CliRunner().invoke(main, ["--version"], prog_name="worklist").output
+    assert said == f"worklist {project['version']}\n"
 
 
 def test_every_setting_is_in_the_readme_and_the_example_and_no_other() -> None:

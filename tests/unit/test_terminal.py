@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -116,6 +117,7 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
 
 
 ROWS = [{"patient": f"Grace [bold]Banda {'x' * 200}", "flags": ["muted", "late"], "due": None}]
+THEN = datetime(2026, 11, 20, 2, 15, 59, 999_999, UTC)
 
 
 def test_a_table_in_a_pipe_has_one_plain_line_per_row(capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,6 +125,11 @@ def test_a_table_in_a_pipe_has_one_plain_line_per_row(capsys: pytest.CaptureFixt
     heading, row, *_ = capsys.readouterr().out.splitlines()
     assert heading.split() == ["patient", "flags", "due"]
     assert row.split("  ")[:2] == [ROWS[0]["patient"], "muted, late"]
+
+
+def test_a_moment_in_a_table_has_minutes_and_its_zone(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table([{"accepted_at": THEN}], ["accepted_at"])
+    assert capsys.readouterr().out.splitlines()[1].strip() == "2026-11-20 02:15 UTC"
 
 
 def test_a_table_on_a_terminal_wraps_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ OF_ANOTHER = replace(
     OF_NOBODY, is_ambiguous=False, report_uuid="r3", patient_uuid="p2", reported_at=None
 )
 GAVE_NONE = [
-    "The report r1 of form trace, from 2026-11-03 08:00, has no task.",
+    "The report r1 of form trace, from 2026-11-03 08:00 CAT, has no task.",
     "Definition missed: it applies to this type, but its `appliesIf` is not true for it.",
 ]
 
@@ -52,7 +52,7 @@ def test_with_tasks_only_what_gave_none_is_added() -> None:
 def test_a_report_that_names_the_number_of_several_or_is_about_another_is_reported() -> None:
     sentences = explain_patient(ANNA, 0, [OF_NOBODY, OF_ANOTHER], [])
     assert sentences[-2:] == [
-        "The report r2 of form trace, from 2026-11-03 08:00, gives only the number 48074, "
+        "The report r2 of form trace, from 2026-11-03 08:00 CAT, gives only the number 48074, "
         "which several contacts have, so it is assigned to none of them.",
         "The report r3 of form trace gives the number 48074, but is about p2.",
     ]
@@ -62,7 +62,7 @@ def test_of_a_number_without_a_contact_only_reports_without_a_task_are_reported(
     other = replace(OF_NOBODY, report_uuid="r4", is_form_asked=False, has_task=False)
     assert explain_number("48074", [replace(REFUSED, patient_uuid=None), OF_NOBODY, other]) == [
         *GAVE_NONE,
-        "The report r4 of form trace, from 2026-11-03 08:00, gives the number 48074; no "
+        "The report r4 of form trace, from 2026-11-03 08:00 CAT, gives the number 48074; no "
         "definition applies to its form.",
     ]
 

@@ -69,7 +69,7 @@ FROM_CHT = replace(ANSWER, answered_in="cht", sender_uuid="c1", verified_by=None
 def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_it() -> None:
     assert explain(OPEN) == [
         "r1~verify~missed is Ready (open).",
-        "The report r1 of 2026-11-03 08:00 is its source: definition missed, event verify.",
+        "The report r1 of 2026-11-03 08:00 CAT is its source: definition missed, event verify.",
         "The patient is p1.",
         "The appointment was on 2026-10-21.",
         "It opens on 2026-11-03, is due on 2026-11-03 and closes on 2026-12-01; "
@@ -94,7 +94,7 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
         ),
         (
             {"standing": "verified", "answers": [ANSWER]},
-            "Round 1: visited, by esther at 2026-11-20 09:00, report v1, sent.",
+            "Round 1: visited, by esther at 2026-11-20 09:00 CAT, report v1, sent.",
         ),
         (
             {"standing": "resolved", "resolved_by_report": "r2", "resolved_by_form": "visit"},
@@ -103,13 +103,14 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
         ),
         (
             {"answers": [replace(FROM_CHT, void_reason="not_authorised")]},
-            "Round 1: visited, by the contact c1 in the CHT at 2026-11-20 09:00, report v1, sent; "
-            "it does not count: its sender is not the contact of an online user who may verify.",
+            "Round 1: visited, by the contact c1 in the CHT at 2026-11-20 09:00 CAT, report v1, "
+            "sent; it does not count: its sender is not the contact of an online user who may "
+            "verify.",
         ),
         (
             {"answers": [replace(ANSWER, appointment_on=date(2026, 9, 1))]},
-            "Round 1: visited for the appointment of 2026-09-01, by esther at 2026-11-20 09:00, "
-            "report v1, sent.",
+            "Round 1: visited for the appointment of 2026-09-01, by esther at 2026-11-20 09:00 "
+            "CAT, report v1, sent.",
         ),
         (
             {"standing": "repeated", "appointment_task_id": "r0~verify~missed"},
@@ -117,7 +118,7 @@ def test_an_open_task_says_where_it_comes_from_what_would_close_it_and_who_sees_
         ),
         (
             {"report_count": 5},
-            "5 reports are about this appointment, the latest from 2026-11-03 08:00.",
+            "5 reports are about this appointment, the latest from 2026-11-03 08:00 CAT.",
         ),
         (
             {"patient_uuid": None, "flags": ["ambiguous_patient"]},
