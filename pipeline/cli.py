@@ -481,9 +481,15 @@ def status_command(settings: Settings, as_json: bool) -> None:
 )
 @click.pass_obj
 def simulate_command(settings: Settings, feed: Path | None, port: int, password: str) -> None:
-    """Start a simulated CHT to try things out."""
+    """Start a simulated CHT to try things out.
+
+    With the default port and password, an unchanged .env.example fits it.
+    """
+    from testbed.invented_programme import programme
     from testbed.simulated_cht import server
 
+    users = "medic and each user of the feed" if feed else f"medic, {programme.FIRST_SUPERVISOR} …"
+    log(f"Its users ({users}) sign in with the password {password}.")
     server.serve(feed, "127.0.0.1", port, password, _moment(settings), announce=log)
 
 

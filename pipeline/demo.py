@@ -46,7 +46,7 @@ def run(folder: Path, port: int, supervisor: str, log: Log) -> None:
         log("Copying the CHT and deriving the worklist …")
         parts = [cht, commands.start("run"), commands.start("serve")]
         _wait_until_ready(f"http://127.0.0.1:{port}/ready", parts)
-        log(_welcome(port, cht_port, supervisor))
+        log(_welcome(folder, port, cht_port, supervisor))
         while all(part.poll() is None for part in parts):
             time.sleep(_POLL_SECONDS)
         raise Unavailable("A part of the demo has stopped: its last messages are above.")
@@ -149,12 +149,13 @@ def _wait_until_ready(url: str, parts: Sequence["subprocess.Popen[bytes]"]) -> N
     raise Unavailable("A part of the demo did not start: its last messages are above.")
 
 
-def _welcome(port: int, cht_port: int, supervisor: str) -> str:
+def _welcome(folder: Path, port: int, cht_port: int, supervisor: str) -> str:
     return (
         f"\n  CHT Worklist is at  http://127.0.0.1:{port}\n"
         f"  Sign in as          {supervisor}\n"
         f"  with password       {PASSWORD}\n\n"
         f"  The simulated CHT is at http://127.0.0.1:{cht_port} (medic / {PASSWORD}).\n"
+        f"  For `worklist status` and other commands set WORKLIST_HOME={folder}.\n"
         "  Ctrl-C stops everything.\n"
     )
 

@@ -74,7 +74,10 @@ def test_one_command_shows_a_list_takes_an_answer_and_starts_again(
     with demo(tmp_path, port) as process:
         said = _said_until_ready(process)
         url = _after(said, "is at")
-        credentials = {"name": _after(said, "Sign in as"), "password": _after(said, "password")}
+        credentials = {
+            "name": _after(said, "Sign in as"),
+            "password": _after(said, "with password"),
+        }
         with httpx.Client(base_url=url, headers={"Origin": url}) as client:
             assert client.post("/sign-in", data=credentials).status_code == 303
             page = client.get("/", follow_redirects=True).raise_for_status()
