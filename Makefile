@@ -1,4 +1,4 @@
-# What each target does is also a `worklist` command; see README.md.
+# What each target does is also a `worklist` command; see docs/operators.md.
 .DEFAULT_GOAL := help
 WORKLIST := .venv/bin/worklist
 VENV := .venv/bin/python
