@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: there when needed, gone with its last user, nothing lost on the way."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 from pipeline import embedded
 from pipeline.errors import SettingsWrong
+
+OPERATORS = Path(__file__).parents[2] / "docs" / "operators.md"
 
 
 def _connect(server: embedded.Server) -> psycopg.Connection:
@@ -35,6 +38,19 @@ def test_the_first_starts_it_and_the_last_stops_it(tmp_path: Path) -> None:
             assert connection.execute("show server_version_num").fetchone() == ("180006",)
     with pytest.raises(psycopg.OperationalError):
         _connect(first)
+
+
+def test_psql_connects_as_the_operators_page_says(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^    (PGPASSWORD=.*)$", OPERATORS.read_text(), re.MULTILINE)
+    with embedded.running(tmp_path / ".worklist" / "postgres"):
+        answered = subprocess.run(
+            ["sh", "-c", f"{command} -Atc 'select current_user'"],
+            cwd=tmp_path,
+            env={"PATH": f"{embedded.BINARIES}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+        )
+    assert (answered.stdout, answered.stderr) == ("worklist\n", "")
 
 
 def test_it_keeps_its_port_while_nobody_else_takes_it(tmp_path: Path) -> None:
