@@ -239,6 +239,27 @@ def test_a_language_is_chosen_on_the_page_and_kept(matope: TestClient) -> None:
         assert led.headers["location"] == "/"
 
 
+def test_over_https_the_language_is_sent_over_https_only(engine: Engine) -> None:
+    site = SITE.replace("http:", "https:")
+    chosen = TestClient(service(engine), base_url=site, follow_redirects=False).post(
+        "/language", data={"language": "fr"}, headers={"Origin": site}
+    )
+    assert "Secure" in chosen.headers["set-cookie"]
+
+
+def test_a_form_that_names_no_round_answers_nothing(matope: TestClient) -> None:
+    task = open_tasks(matope)[0]
+    for round_ in ("x", "-1", "9" * 5000):
+        assert answer(matope, task, outcome="visited", follows_round=round_).status_code == 422
+    assert open_tasks(matope)[0] == task
+
+
+def test_line_ends_of_a_form_are_those_of_a_text(matope: TestClient) -> None:
+    task = open_tasks(matope)[0]
+    answer(matope, task, outcome="cannot_tell", note=" one\r\ntwo ")
+    assert open_tasks(matope)[0]["last_note"] == "one\ntwo"
+
+
 def test_why_an_answer_is_refused_is_given_in_the_language_of_the_page(matope: TestClient) -> None:
     excluded = open_tasks(matope, standing="excluded")[0]
     matope.cookies.set(COOKIE, "fr")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from html import unescape
 from typing import Any, get_args
@@ -16,7 +17,7 @@ from starlette.testclient import TestClient
 
 from pipeline.cht.client import ChtClient
 from pipeline.cht.identity import Identity, sign_in
-from pipeline.database import POOL_SIZE, Address
+from pipeline.database import POOL_SIZE, Address, now
 from pipeline.service import api
 from tests.integration.http_clients import FORM, PASSWORD, browser, enter, signed_in
 from tests.integration.signed_in_clients import SITE, service
@@ -236,6 +237,26 @@ def test_no_request_body_breaks_the_service(matope: TestClient) -> None:
         assert 400 <= answer.status_code < 500, body[:50]
 
 
+def test_a_body_of_any_declared_length_is_refused(matope: TestClient) -> None:
+    for length, status in (("65537", 413), ("9" * 5000, 413), ("-1", 411), ("\u00b2", 411)):
+        headers = {**FORM, "Content-Length": length.encode()}
+        assert matope.post("/sign-out", content=b"", headers=headers).status_code == status
+
+
+def test_a_method_that_is_not_allowed_is_answered_with_those_that_are(matope: TestClient) -> None:
+    for address in ("/sign-out", f"/api/v1/tasks/{uuid4()}/note"):
+        answer = matope.get(address)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+def test_who_answers_without_a_session_is_led_to_the_list_and_not_to_the_answer(
+    nobody: TestClient,
+) -> None:
+    form = {"outcome": "visited", "follows_round": "0", "key": str(uuid4())}
+    posted = nobody.post(f"/tasks/{uuid4()}/verification", data=form, headers=FORM)
+    assert (posted.status_code, posted.headers["location"]) == (303, "/sign-in")
+
+
 def test_an_idempotency_key_is_printable_and_short(matope: TestClient) -> None:
     for key in ("", "a b", "ä", "x" * 201):
         answer = matope.post(
@@ -275,6 +296,7 @@ def test_json_must_be_json_and_from_this_site(matope: TestClient) -> None:
         (415, {"Content-Type": "application/x-www-form-urlencoded"}),
         (403, {"Origin": "http://elsewhere.test"}),
         (201, {"Origin": SITE}),
+        (201, {"Referer": "http://elsewhere.test/"}),  # no browser leaves out only the Origin
     ]
     for status, headers in attempts:
         answer = matope.post(
@@ -411,6 +433,16 @@ def test_monitoring_sees_health_readiness_and_metrics(
     assert 'worklist_outbox_reports{state="pending"} 1.0\n' in metrics
 
 
+def test_the_ages_of_sync_and_refresh_are_measured_apart(engine: Engine) -> None:
+    with engine.connect() as connection:
+        moment = now(connection)
+    visitor = browser(service(engine, last_sync=lambda _: moment - timedelta(hours=1)))
+    metrics = visitor.get("/metrics").text
+    assert "worklist_seconds_since_sync 3600.0\n" in metrics
+    assert "worklist_seconds_since_refresh 3600.0\n" not in metrics
+    assert "worklist_seconds_since_refresh " in metrics
+
+
 def test_before_the_first_refresh_it_is_alive_but_not_ready(database: Address) -> None:
     from pipeline.database import engine as make_engine
 
@@ -424,7 +456,8 @@ def test_before_the_first_refresh_it_is_alive_but_not_ready(database: Address) -
     assert visitor.get("/health").status_code == 200
     assert visitor.get("/ready").status_code == 503
     assert visitor.get("/api/v1/tasks").status_code == 503
-    assert visitor.get("/").status_code == 503
+    page = visitor.get("/")
+    assert (page.status_code, "CHT data is not ready yet." in page.text) == (503, True)
     empty.dispose()
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from pipeline.database import Address, connect
+from pipeline.errors import SettingsWrong, Unavailable
 from pipeline.writeback import store
 from pipeline.writeback.rules import State
 from tests.integration.signed_in_clients import service, visitor
@@ -52,11 +53,12 @@ def test_a_worker_that_looks_whenever_it_is_notified_finds_every_answer(
     assert hears(worker, LONG_ENOUGH)
 
 
+@pytest.mark.parametrize("error", [psycopg.OperationalError, SettingsWrong, Unavailable])
 def test_without_a_notification_there_is_no_answer(
-    engine: Engine, worker: psycopg.Connection
+    engine: Engine, worker: psycopg.Connection, error: type[Exception]
 ) -> None:
     def fails(_: psycopg.Connection) -> None:
-        raise psycopg.OperationalError
+        raise error
 
     supervisor = visitor(service(engine, notify_write_back=fails), engine, "supervisor_matope")
     [task] = supervisor.get("/api/v1/tasks", params={"limit": 1}).json()["tasks"]
