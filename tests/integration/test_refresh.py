@@ -201,9 +201,11 @@ def test_a_broken_invariant_stops_the_publication_and_readers_keep_the_last(
     programme.refresh("published")
     programme.connection.execute("delete from worklist_build.task where source_id = %s", [trace])
     before = programme.rows("worklist.open_task")
-    with pytest.raises(Refused, match="every_report_is_in_the_ledger_once_per_event"):
+    broken = "every_report_is_in_the_ledger_once_per_event"
+    with pytest.raises(Refused, match=broken):
         programme.refresh("published")
     assert programme.rows("worklist.open_task") == before
+    assert store.latest(programme.connection)["published"]["failed_model"] == broken
 
 
 def _visit(trace: dict[str, Any], document_id: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pipeline.database import Address, connect
+from pipeline.database import Address, connect, now
 from pipeline.errors import SettingsWrong
 from pipeline.tasks import run as defining
 from tests.integration.programme import SHIPPED, Programme
@@ -79,6 +79,18 @@ def told(programme: Programme, text: str) -> list[str]:
     warnings = defining.find_unknown_names(programme.connection, text, DOCUMENTS)
     assert warnings is not None
     return [f"{warning.line}: {warning.sentence}" for warning in warnings]
+
+
+def test_events_and_resolvers_that_left_the_file_are_gone(connection: psycopg.Connection) -> None:
+    event = "{days: 0, start: 0, end: 28}"
+    one = TEXT.replace("    appliesIf: PREDICATE\n", "")
+    two = one.replace(event, f"{event[:-1]}, id: first}}\n      - {event[:-1]}, id: second}}")
+    two += "    resolvedIf: {default: true, newerReport: [visit]}\n"
+    for text, events, forms in ((two, 2, 2), (one, 1, 1)):
+        defining.store_definitions(connection, text, "tasks.yml", now(connection))
+        for table, count in (("task_event", events), ("task_resolver", forms)):
+            rows = sql.SQL("select from app.{}").format(sql.Identifier(table))
+            assert connection.execute(rows).rowcount == count, table
 
 
 def test_the_names_of_the_shipped_file_are_known_to_the_recorded_cht(
