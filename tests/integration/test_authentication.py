@@ -13,6 +13,7 @@ from pipeline.service import authentication
 from pipeline.service.authentication import Authentication
 from pipeline.worklist.throttle import TooManyFailures
 from tests.integration.signed_in_clients import clock_of
+from tests.waiting import LONG
 
 pytestmark = pytest.mark.one_server
 
@@ -22,7 +23,7 @@ def test_a_cht_that_hangs_holds_up_eight_sign_ins_and_the_ninth_is_refused(engin
 
     def hangs(name: str, _password: str, _address: str) -> Identity:
         waiting.release()
-        is_over.wait(20)
+        is_over.wait(LONG)
         return Identity(name, (), (), None)
 
     signing_in = Authentication(engine, clock_of(engine), hangs)
@@ -33,7 +34,7 @@ def test_a_cht_that_hangs_holds_up_eight_sign_ins_and_the_ninth_is_refused(engin
     with ThreadPoolExecutor(8) as threads:
         entering = [threads.submit(enter, f"user-{number}") for number in range(8)]
         for _ in entering:
-            assert waiting.acquire(timeout=20)
+            assert waiting.acquire(timeout=LONG)
         with pytest.raises(Unavailable, match="slow"):
             enter("user-9")
         is_over.set()

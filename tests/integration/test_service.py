@@ -27,7 +27,7 @@ pytestmark = pytest.mark.one_server
 
 @pytest.fixture
 def app(engine: Engine, simulated_cht: Any) -> Iterator[FastAPI]:
-    with ChtClient(simulated_cht.url, connect_seconds=2, read_seconds=5) as cht:
+    with ChtClient(simulated_cht.url) as cht:
         yield service(engine, partial(sign_in, cht))
 
 

@@ -27,6 +27,7 @@ from pipeline.service.sign_in import LEFT_COOKIE
 from tests.commands import NOW
 from tests.integration.http_clients import FORM, PASSWORD, browser, enter, signed_in
 from tests.integration.signed_in_clients import clock_of, service
+from tests.waiting import wait_until
 
 MINUTE, HOUR = 60.0, 3600.0
 CHT = "https://cht.example.org"
@@ -100,7 +101,7 @@ def cht(simulated_cht: Any) -> Cht:
 
 @pytest.fixture
 def app(engine: Engine, cht: Cht, clock: Clock, moment: Callable[[], Any]) -> Iterator[FastAPI]:
-    with ChtClient(cht.url, connect_seconds=2, read_seconds=5) as client:
+    with ChtClient(cht.url) as client:
         yield service(
             engine,
             partial(identity.sign_in, client),
@@ -117,7 +118,7 @@ def rights(
     request: pytest.FixtureRequest, engine: Engine, cht: Cht, moment: Callable[[], Any]
 ) -> Iterator[RightsRefresh]:
     """Asked for with an account that has `can_view_users`, and with one that has not."""
-    with ChtClient(cht.url, request.param, PASSWORD, connect_seconds=2) as client:
+    with ChtClient(cht.url, request.param, PASSWORD) as client:
         yield RightsRefresh(engine, partial(identity.rights, client), moment)
 
 
@@ -628,8 +629,7 @@ def test_where_worklist_now_stands_still_sessions_do_not(recorded_database: Addr
     running = clock_of(made)
     first = running()
     assert first.isoformat().startswith(f"{NOW}T10:00")
-    time.sleep(0.01)
-    assert running() > first
+    wait_until(lambda: running() > first)
     made.dispose()
 
 

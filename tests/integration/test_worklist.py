@@ -1,6 +1,5 @@
 """Who sees what, and what happens to an answer, on the recorded feed of 2026-11-20."""
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,6 +17,7 @@ from pipeline.database import Address
 from pipeline.errors import Refused
 from pipeline.worklist import answers, rules, run, store
 from pipeline.worklist.records import Answer, Filters, Sent, Task, Verification, Viewer
+from tests.waiting import wait_until
 
 PROGRAMME_ROLES = ("program_officer",)
 SITES = ("supervisor_matope", "supervisor_chifunga", "supervisor_lisungwi")
@@ -78,11 +78,7 @@ def wait_until_somebody_waits(connection: Connection) -> None:
         select count(*) from pg_locks
         where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))
     """)
-    for _ in range(1500):
-        if connection.execute(waiting).scalar_one():
-            return
-        time.sleep(0.02)
-    pytest.fail("nobody waits")
+    wait_until(lambda: connection.execute(waiting).scalar_one())
 
 
 def test_everybody_sees_the_open_tasks_in_their_scope(connection: Connection) -> None:

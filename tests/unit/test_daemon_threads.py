@@ -8,13 +8,14 @@ import pytest
 
 from pipeline.daemon_threads import run_all
 from pipeline.errors import Refused
+from tests.waiting import LONG
 
 
 def test_results_are_in_the_order_of_the_jobs() -> None:
     second_has_run = threading.Event()
 
     def first() -> str:
-        assert second_has_run.wait(5)
+        assert second_has_run.wait(LONG)
         return "first"
 
     def second() -> str:
@@ -47,7 +48,7 @@ def test_an_interrupt_does_not_wait_for_jobs_that_hang() -> None:
 
     def hang() -> None:
         interrupt_main()
-        never.wait(60)
+        never.wait(LONG)
 
     with pytest.raises(KeyboardInterrupt):
         run_all([hang])
