@@ -1,10 +1,12 @@
 """One appointment, one task: lists that are sent again each night, answers, edited days."""
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import pytest
 
-from tests.integration.two_sites import TwoSites, missed, person, verification, visit
+from tests.integration.two_sites import Document, TwoSites, missed, person, verification, visit
 
 pytestmark = pytest.mark.one_server
 
@@ -14,6 +16,23 @@ FIRST, SECOND, THIRD = (
 )
 # A window in which the first report alone would have ended.
 SHORT = {"events": [{"id": "missed", "days": 0, "start": 0, "end": 3}]}
+
+
+def nights(patient: str) -> list[Document]:
+    """The same three reports about another patient."""
+    return [
+        missed(f"{patient}-{number}", patient, reported=f"2026-11-{14 + number}")
+        for number in (1, 2, 3)
+    ]
+
+
+def each(patients: Iterable[str], first: str, second: str, third: str) -> dict[str, str]:
+    """These standings of the three reports of each patient."""
+    return {
+        f"{patient}-{number}": standing
+        for patient in patients
+        for number, standing in enumerate((first, second, third), 1)
+    }
 
 
 def carried(field: TwoSites) -> dict[str, tuple[str, str]]:
@@ -79,28 +98,29 @@ def test_the_window_is_that_of_all_reports_together(field: TwoSites) -> None:
     )
 
 
-@pytest.mark.parametrize("how", ["deleted", "says deleted"])
-@pytest.mark.parametrize("is_answered", [True, False])
-def test_a_withdrawn_report_hands_over_and_the_answer_is_kept(
-    field: TwoSites, how: str, is_answered: bool
-) -> None:
-    field.begin(ANNA, FIRST, SECOND, THIRD)
-    if is_answered:
-        field.answer("night1")
-    if how == "deleted":
-        field.withdraw("night1")
-    else:
-        field.change({**FIRST, "deleted": True})
+def test_a_withdrawn_report_hands_over_and_the_answer_is_kept(field: TwoSites) -> None:
+    answered, unanswered = ("anna", "berta"), ("cora", "dora")
+    reports = {patient: nights(patient) for patient in answered + unanswered}
+    field.begin(*map(person, reports), *chain(*reports.values()))
+    for patient in answered:
+        field.answer(f"{patient}-1")
+    first = {patient: report for patient, (report, *_) in reports.items()}
+    field.delete("anna-1")
+    field.delete("cora-1")
+    field.change(*({**first[patient], "deleted": True} for patient in ("berta", "dora")))
     assert field.standings() == {
-        "night1": "withdrawn",
-        "night2": "verified" if is_answered else "open",
-        "night3": "repeated",
+        **each(answered, "withdrawn", "verified", "repeated"),
+        **each(unanswered, "withdrawn", "open", "repeated"),
     }
-    assert field.ledger("night2")["report_count"] == 2
-    assert field.ledger("night3")["appointment_task_id"] == "night2~missed~verify"
-    field.change(FIRST)
-    assert field.standings()["night1"] == ("verified" if is_answered else "open")
-    assert field.standings()["night2"] == "repeated"
+    for patient in reports:
+        assert field.ledger(f"{patient}-2")["report_count"] == 2
+        carries = field.ledger(f"{patient}-3")["appointment_task_id"]
+        assert carries == f"{patient}-2~missed~verify"
+    field.change(*first.values())
+    assert field.standings() == {
+        **each(answered, "verified", "repeated", "repeated"),
+        **each(unanswered, "open", "repeated", "repeated"),
+    }
 
 
 def test_when_all_reports_are_withdrawn_nothing_is_left_to_do(field: TwoSites) -> None:
@@ -110,15 +130,26 @@ def test_when_all_reports_are_withdrawn_nothing_is_left_to_do(field: TwoSites) -
     assert field.listed() == []
 
 
-@pytest.mark.parametrize("named", ["night1", "night2", "night3"])
-def test_an_answer_counts_whichever_report_of_the_appointment_it_names(
-    field: TwoSites, named: str
-) -> None:
-    field.begin(ANNA, FIRST, SECOND, THIRD)
-    field.change(verification("told", named, "not_visited", appointment_date="2026-11-01"))
-    assert field.standings() == {"night1": "verified", "night2": "repeated", "night3": "repeated"}
-    row = field.ledger("night1")
-    assert (row["verification_outcome"], row["verification_report_id"]) == ("not_visited", "told")
+def test_an_answer_counts_whichever_report_of_the_appointment_it_names(field: TwoSites) -> None:
+    named = {"anna": 1, "berta": 2, "cora": 3}
+    field.begin(*map(person, named), *chain(*map(nights, named)))
+    field.change(
+        *(
+            verification(
+                f"told-{patient}",
+                f"{patient}-{number}",
+                "not_visited",
+                about=patient,
+                appointment_date="2026-11-01",
+            )
+            for patient, number in named.items()
+        )
+    )
+    assert field.standings() == each(named, "verified", "repeated", "repeated")
+    for patient in named:
+        row = field.ledger(f"{patient}-1")
+        told = (row["verification_outcome"], row["verification_report_id"])
+        assert told == ("not_visited", f"told-{patient}")
 
 
 def test_of_answers_to_several_reports_the_highest_round_counts(field: TwoSites) -> None:
@@ -191,30 +222,30 @@ def edited(report: dict[str, Any], on: str) -> dict[str, Any]:
     return {**report, "fields": {**report["fields"], "trace_details": details}}
 
 
-@pytest.mark.parametrize("where", ["on the page", "in the CHT"])
 def test_an_edited_day_asks_again_and_keeps_the_old_answer_in_the_history(
-    field: TwoSites, where: str
+    field: TwoSites,
 ) -> None:
-    field.begin(ANNA, FIRST)
-    if where == "on the page":
-        told = field.answer("night1")
-    else:
-        told = "told"
-        field.change(verification(told, "night1", appointment_date="2026-11-01"))
-    assert field.standings() == {"night1": "verified"}
-    field.change(edited(FIRST, "2026-11-08"))
-    row = field.ledger("night1")
-    assert (row["standing"], row["flags"]) == ("open", ["appointment_changed"])
-    assert (row["verification_outcome"], field.listed()) == (None, ["night1"])
-    old = field.verification(told)
-    assert (f"{old['appointment_on']}", old["outcome"], old["void_reason"]) == (
-        "2026-11-01",
-        "visited",
-        None,
-    )
-    field.change(FIRST)
-    row = field.ledger("night1")
-    assert (row["standing"], row["flags"]) == ("verified", [])
+    other = missed("b1", "berta")
+    field.begin(ANNA, person("berta"), FIRST, other)
+    on_the_page = field.answer("night1")
+    field.change(verification("told", "b1", about="berta", appointment_date="2026-11-01"))
+    assert field.standings() == {"night1": "verified", "b1": "verified"}
+    field.change(edited(FIRST, "2026-11-08"), edited(other, "2026-11-08"))
+    assert sorted(field.listed()) == ["b1", "night1"]
+    for source_id, told in (("night1", on_the_page), ("b1", "told")):
+        row = field.ledger(source_id)
+        assert (row["standing"], row["flags"]) == ("open", ["appointment_changed"])
+        assert row["verification_outcome"] is None
+        old = field.verification(told)
+        assert (f"{old['appointment_on']}", old["outcome"], old["void_reason"]) == (
+            "2026-11-01",
+            "visited",
+            None,
+        )
+    field.change(FIRST, other)
+    for source_id in ("night1", "b1"):
+        row = field.ledger(source_id)
+        assert (row["standing"], row["flags"]) == ("verified", [])
 
 
 def test_an_edited_appointment_is_answered_by_a_further_round(field: TwoSites) -> None:
@@ -230,15 +261,24 @@ def test_an_edited_appointment_is_answered_by_a_further_round(field: TwoSites) -
     )
 
 
-@pytest.mark.parametrize("said", [{}, {"appointment_date": ""}, {"appointment_date": "soon"}])
-def test_an_answer_without_a_day_counts_for_the_task_it_names(
-    field: TwoSites, said: dict[str, Any]
-) -> None:
-    field.begin(ANNA, FIRST)
-    field.change(verification("told", "night1", **said))
-    field.change(edited(FIRST, "2026-11-08"))
-    row = field.ledger("night1")
-    assert (row["standing"], row["flags"]) == ("verified", [])
+def test_an_answer_without_a_day_counts_for_the_task_it_names(field: TwoSites) -> None:
+    said: dict[str, Document] = {
+        "anna": {},
+        "berta": {"appointment_date": ""},
+        "cora": {"appointment_date": "soon"},
+    }
+    reports = [missed(f"{patient}-1", patient) for patient in said]
+    field.begin(*map(person, said), *reports)
+    field.change(
+        *(
+            verification(f"told-{patient}", f"{patient}-1", about=patient, **more)
+            for patient, more in said.items()
+        )
+    )
+    field.change(*(edited(report, "2026-11-08") for report in reports))
+    for patient in said:
+        row = field.ledger(f"{patient}-1")
+        assert (patient, row["standing"], row["flags"]) == (patient, "verified", [])
 
 
 def test_an_answer_to_another_day_does_not_count(field: TwoSites) -> None:
