@@ -13,6 +13,7 @@ import pytest
 from pipeline.database import Address
 from tests.acceptance.test_round_trip import signed_in
 from tests.commands import Worklist, free_port, worklist_for
+from tests.conftest import PostgresServer, temporary_database
 from tests.integration.two_sites import (
     Document,
     documents,
@@ -46,11 +47,17 @@ MORE = (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def database(postgres_server: PostgresServer) -> Iterator[Address]:
+    with temporary_database(postgres_server, "programme", postgres_server.template) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
 def page(
     database: Address, home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
-    """The page as the supervisor of site 1 has it."""
+    """The page as the supervisor of site 1 has it. No test changes anything there."""
     folder = tmp_path_factory.mktemp("field")
     (folder / "tasks.yml").write_text(
         tasks_yml(tracing={"forms": ["trace_follow_up"], "outcome": "fields.trace_outcomes"})
