@@ -70,12 +70,27 @@ def documents(feed: str) -> list[Document]:
 class TwoSites(Programme):
     """The small programme, in the words of its people."""
 
+    _begun: tuple[Any, ...] = ()
+
     def begin(self, *more: Document, **keys: Any) -> None:
-        """Everything anew: two sites, the definition with these keys, and these documents."""
+        """Everything anew: two sites, the definition with these keys, and these documents. Nothing
+        is done where it last began with the same and nothing has happened since.
+        """
+        if self._begun == (more, keys):
+            return
         self.empty()
         self.define(tasks_yml(**keys))
         own = {"n1", "night1", "night2", "night3"}
         self.change(*(one for one in documents("nightly") if one["_id"] not in own), *more)
+        self._begun = (more, keys)
+
+    def save(self, document: Document) -> None:
+        self._begun = ()
+        super().save(document)
+
+    def delete(self, document_id: str, *, is_kept: bool = True) -> None:
+        self._begun = ()
+        super().delete(document_id, is_kept=is_kept)
 
     def change(self, *changed: Document) -> None:
         for document in changed:
@@ -120,6 +135,7 @@ class TwoSites(Programme):
         self, source_id: str, outcome: str = "visited", *, reason: str = "", follows_round: int = 0
     ) -> str:
         """On the page, by `sup1`; the id of the report on its way to the CHT."""
+        self._begun = ()
         with self.engine.begin() as connection:
             return run.accept(
                 connection,
