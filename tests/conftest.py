@@ -241,7 +241,7 @@ class SimulatedCht:
 @pytest.fixture
 def simulated_cht() -> Iterator[SimulatedCht]:
     """In a process of its own; administrator `medic`, service account `worklist`."""
-    with _simulated_cht() as cht:
+    with simulated_cht_at(0) as cht:
         yield cht
 
 
@@ -256,9 +256,10 @@ def faulty_cht(simulated_cht: SimulatedCht) -> Iterator[FaultyCht]:
 
 
 @contextmanager
-def _simulated_cht() -> Iterator[SimulatedCht]:
+def simulated_cht_at(port: int) -> Iterator[SimulatedCht]:
+    """A port of 0 is any free one."""
     announcing, said = PROCESSES.Pipe()
-    process = PROCESSES.Process(target=_simulate, args=(said,), daemon=True)
+    process = PROCESSES.Process(target=_simulate, args=(said, port), daemon=True)
     process.start()
     try:
         assert announcing.poll(LONG), "the simulated CHT did not start"
@@ -268,8 +269,8 @@ def _simulated_cht() -> Iterator[SimulatedCht]:
         process.join()
 
 
-def _simulate(said: Connection) -> None:
-    serve(RECORDED_FEED, "127.0.0.1", 0, "password", datetime.now(UTC), said.send)
+def _simulate(said: Connection, port: int) -> None:
+    serve(RECORDED_FEED, "127.0.0.1", port, "password", datetime.now(UTC), said.send)
 
 
 @contextmanager
@@ -295,7 +296,7 @@ def _recorded_templates(
     home: Path, shared_folder: Path, _servers: object
 ) -> Iterator[Callable[[PostgresServer], str]]:
     def fill(address: Address) -> None:
-        with _simulated_cht() as cht, account(address, SYNC) as (user, password):
+        with simulated_cht_at(0) as cht, account(address, SYNC) as (user, password):
             worklist_for(address, cht.url, home).must("migrate")
             own = replace(address, user=user, password=password)
             worklist_for(own, cht.url, home).must("nightly")

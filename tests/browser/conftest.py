@@ -3,9 +3,10 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -13,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pipeline.database import Address
 from pipeline.tables import SERVICE
-from tests.commands import worklist_for
-from tests.conftest import AsRole
+from tests.commands import free_port, worklist_for
+from tests.conftest import AsRole, SimulatedCht, simulated_cht_at
 from tests.integration.programme import SEVERAL
 from tests.waiting import LONG
 
@@ -42,27 +43,59 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def cht_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def simulated_cht(cht_port: int) -> Iterator[SimulatedCht]:
+    """A new one for each test, always at the same address."""
+    with simulated_cht_at(cht_port) as cht:
+        yield cht
+
+
+Serving = Callable[[Address, str, str], str]
+
+
+@pytest.fixture(scope="session")
+def _serving(home: Path, _accounts: object) -> Iterator[Serving]:
+    """Where `worklist serve` answers for a database, a CHT and an account of the CHT.
+
+    It takes seconds of CPU to start, and stays until another is asked for, which would send what
+    this one is to send: each test has a new database and a new CHT, but at the same addresses, and
+    the service finds them again.
+    """
+    with ExitStack() as kept:
+
+        @lru_cache(maxsize=1)
+        def serving(address: Address, cht_url: str, account: str) -> str:
+            kept.close()
+            usual = worklist_for(address, cht_url, home)
+            environment = {**usual.environment, "COUCHDB_USER": account}
+            return kept.enter_context(replace(usual, environment=environment).serving())
+
+        yield serving
+
+
 @pytest.fixture
 def worklist_url(
     recorded_database: Address,
     as_role: AsRole,
-    simulated_cht: Any,
-    home: Path,
+    simulated_cht: SimulatedCht,
+    _serving: Serving,
     request: pytest.FixtureRequest,
-) -> Iterator[str]:
-    """Where `worklist serve` answers, on the recorded programme; its parameter is the CHT's account
-    with which it sends.
+) -> str:
+    """Where the recorded programme is served; its parameter is the CHT's account with which the
+    service sends.
     """
-    usual = worklist_for(as_role(recorded_database, SERVICE), simulated_cht.url, home)
-    account = getattr(request, "param", usual.environment["COUCHDB_USER"])
-    environment = {**usual.environment, "COUCHDB_USER": account}
-    with replace(usual, environment=environment).serving() as url:
-        yield url
+    address = as_role(recorded_database, SERVICE)
+    return _serving(address, simulated_cht.url, getattr(request, "param", "worklist"))
 
 
 @pytest.fixture
 def several_kinds(
-    recorded_database: Address, simulated_cht: Any, home: Path, tmp_path: Path
+    recorded_database: Address, simulated_cht: SimulatedCht, home: Path, tmp_path: Path
 ) -> None:
     """The recorded programme has several kinds of tasks."""
     definitions = tmp_path / "tasks.yml"

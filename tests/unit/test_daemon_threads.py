@@ -32,7 +32,7 @@ def test_the_error_of_a_job_is_raised_once_the_others_have_ended() -> None:
         raise Refused("no such database")
 
     def work() -> None:
-        assert is_done.wait(60)
+        assert is_done.wait(LONG)
 
     with ThreadPoolExecutor(1) as caller:
         running = caller.submit(run_all, [fail, work])
@@ -40,7 +40,7 @@ def test_the_error_of_a_job_is_raised_once_the_others_have_ended() -> None:
             running.result(0.2)
         is_done.set()
         with pytest.raises(Refused, match="no such database"):
-            running.result(60)
+            running.result(LONG)
 
 
 def test_an_interrupt_does_not_wait_for_jobs_that_hang() -> None:
