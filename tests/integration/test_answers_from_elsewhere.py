@@ -14,6 +14,8 @@ from pipeline.worklist import run, store
 from pipeline.worklist.records import Answer, Sent, Task, Verification
 from tests.integration.programme import Programme
 
+pytestmark = pytest.mark.one_server
+
 SUPERVISOR = "supervisor_matope"
 SUPERVISORS_CONTACT = "7166e9b0-7d60-5e79-9ef6-6f250ebaa747"
 

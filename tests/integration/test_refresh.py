@@ -77,6 +77,7 @@ def test_an_analysts_own_view_does_not_stop_a_refresh(
     programme.refresh()
 
 
+@pytest.mark.one_server
 def test_a_renamed_place_or_chw_has_its_new_name_in_tasks(
     programme: Programme,
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_renamed_place_or_chw_has_its_new_name_in_tasks(
     assert programme.standing(trace) == ("open", None, ["orphan_place"])
 
 
+@pytest.mark.one_server
 def test_a_late_visit_resolves_a_task_and_its_deletion_reopens_it(programme: Programme) -> None:
     trace = programme.open_trace("supervisor_matope")
     programme.save(_visit(programme.document(trace), "late-visit"))
@@ -107,6 +109,7 @@ def test_a_late_visit_resolves_a_task_and_its_deletion_reopens_it(programme: Pro
     assert programme.standing(trace) == ("open", None, [])
 
 
+@pytest.mark.one_server
 def test_changes_of_every_kind_reach_the_ledger(programme: Programme) -> None:
     before = programme.seen_by("supervisor_matope"), programme.seen_by("supervisor_chifunga")
     deleted, homeless, left, muted = programme.open_traces("supervisor_matope", AREA)[:4]
@@ -138,6 +141,7 @@ def test_changes_of_every_kind_reach_the_ledger(programme: Programme) -> None:
     assert after == (before[0] - 4 - moved, before[1] + moved + 1)
 
 
+@pytest.mark.one_server
 def test_a_definition_that_is_dropped_and_comes_back_gives_the_same_tasks(
     programme: Programme,
 ) -> None:
@@ -161,6 +165,7 @@ def test_a_full_rebuild_gives_the_same_rows(programme: Programme) -> None:
     programme.refresh()
 
 
+@pytest.mark.one_server
 def test_deletions_without_kept_content_last_until_a_full_rebuild(
     programme: Programme,
 ) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tests.conftest import SimulatedCht
     from tests.faulty_cht import FaultyCht
 
+# The queries of the queue, test_write_back_queue.py asks both servers.
+pytestmark = pytest.mark.one_server
+
 
 def test_a_report_is_sent_and_confirmed_once_it_has_landed(outbox: Outbox) -> None:
     report_id = outbox.accept()

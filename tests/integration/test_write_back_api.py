@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tests.conftest import SimulatedCht
     from tests.faulty_cht import FaultyCht
 
+# The queries of the queue, test_write_back_queue.py asks both servers.
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 def api(faulty_cht: "FaultyCht") -> Iterator[ReportApi]:
