@@ -50,10 +50,12 @@ def test_recovery_is_logged_once_a_report_gets_through_and_not_before(
             outbox.make_due()
             store.notify(connection)
         wait_until(lambda: outbox.states()[report_id] == "sent")
+        assert following.stderr is not None
+        failed, worked, sent = (following.stderr.readline().strip() for _ in range(3))
     finally:
         following.terminate()
-        _, logged = following.communicate(timeout=LONG)
-    failed, worked, sent = logged.splitlines()
+        _, more = following.communicate(timeout=LONG)
+    assert more == ""
     assert failed.endswith("(503: scripted). Retrying in 1 s.")
     assert worked == "write back: Works again."
     assert sent.startswith("write back: 1 sent")
