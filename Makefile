@@ -12,7 +12,7 @@ help: ## This list
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/: [^#]*## /\t/' | expand -t 20
 
 env: ## Make the environment .venv, nothing else
-	@sh deploy/make-env run
+	@sh deploy/make-venv run
 
 demo: env ## Try everything on invented data; Ctrl-C ends it
 	@exec $(WORKLIST) demo
@@ -25,7 +25,7 @@ test-long: check ## Run more rounds of the histories that are made up at random
 		tests/integration/test_refresh_histories.py tests/integration/test_sync_schedules.py
 
 check: ## Run the linters and the type checker
-	@sh deploy/make-env test
+	@sh deploy/make-venv test
 	@$(VENV) -m ruff check .
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m mypy

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import quantiles
 
-from benchmarks.legs import in_own_process
+from benchmarks.measured_legs import in_own_process
 
 CONNECTIONS = 50
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)

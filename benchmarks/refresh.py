@@ -20,13 +20,13 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import programme, servers, sync
-from benchmarks.legs import median_ratio
-from benchmarks.programme import Shape
+from benchmarks import generated_programme, servers, sync
+from benchmarks.generated_programme import Shape
+from benchmarks.measured_legs import median_ratio
 from benchmarks.report import print_report
 from pipeline.database import Address, connect, now
-from pipeline.refresh import dbt
-from pipeline.refresh import run as refreshing
+from pipeline.refresh import dbt_process
+from pipeline.refresh import run as refresh_run
 from pipeline.sync.rules import Document
 
 PARTS = ("live", "growth", "publish")
@@ -74,7 +74,7 @@ class Measurement:
 
     address: Address
     connection: psycopg.Connection
-    dbt: dbt.Dbt
+    dbt: dbt_process.Dbt
     folder: Path
     documents: int
     reader_waits: list[float] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Measurement:
     def refresh(self, tier: str = "live") -> float:
         """One round as `worklist run` makes it."""
         return seconds(
-            lambda: refreshing.refresh(
+            lambda: refresh_run.refresh(
                 self.connection, self.dbt, tier, lambda: now(self.connection), lambda *_: None
             )
         )
@@ -142,7 +142,7 @@ class Measurement:
         return _command("dbt.cli.main", "run", environment=environment, folder=project)
 
     def _change(self) -> None:
-        programme.change(self.connection, CHANGED, seed=next(self._seeds) / 1000)
+        generated_programme.change(self.connection, CHANGED, seed=next(self._seeds) / 1000)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -203,9 +203,9 @@ def generated(shape: Shape) -> Iterator[Measurement]:
         servers.postgres() as address,
         tempfile.TemporaryDirectory(prefix="worklist-bench-") as folder,
         connect(address, autocommit=True) as connection,
-        dbt.running(address, "v1", "couchdb", Path(folder)) as running_dbt,
+        dbt_process.running(address, "v1", "couchdb", Path(folder)) as running_dbt,
     ):
-        documents = programme.write(connection, shape)
+        documents = generated_programme.write(connection, shape)
         running_dbt.run(["parse"], lambda *_: None)  # the first parse is not what is measured
         yield Measurement(address, connection, running_dbt, Path(folder), documents)
 

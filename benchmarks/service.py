@@ -25,15 +25,15 @@ from uuid import UUID
 
 import sqlalchemy
 
-from benchmarks import load, programme, servers
-from benchmarks.legs import median_ratio
+from benchmarks import generated_programme, load, servers
+from benchmarks.generated_programme import Shape
 from benchmarks.load import Call, Load
-from benchmarks.programme import Shape
+from benchmarks.measured_legs import median_ratio
 from benchmarks.report import print_report
 from pipeline import embedded
 from pipeline.database import POOL_SIZE, Address, connect, engine, now
-from pipeline.refresh import dbt
-from pipeline.refresh import run as refreshing
+from pipeline.refresh import dbt_process
+from pipeline.refresh import run as refresh_run
 from pipeline.service.dependencies import COOKIE
 from pipeline.service.list_view import PAGE_LENGTH
 from pipeline.worklist import sessions, store
@@ -155,10 +155,10 @@ class Service:
 def _prepare(address: Address, folder: Path, size: Shape) -> None:
     with (
         connect(address, autocommit=True) as connection,
-        dbt.running(address, "v1", "couchdb", folder) as running_dbt,
+        dbt_process.running(address, "v1", "couchdb", folder) as running_dbt,
     ):
-        programme.write(connection, size)
-        refreshing.refresh(
+        generated_programme.write(connection, size)
+        refresh_run.refresh(
             connection, running_dbt, "live", lambda: now(connection), lambda *_: None
         )
         connection.execute("vacuum analyze")  # as autovacuum would soon

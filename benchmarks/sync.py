@@ -17,7 +17,7 @@ import psycopg
 
 from benchmarks import servers
 from benchmarks.documents import report
-from benchmarks.legs import Leg, measured, median_ratio
+from benchmarks.measured_legs import Leg, measured, median_ratio
 from benchmarks.report import print_report
 from benchmarks.servers import Couch
 from pipeline.cht.client import ChtClient

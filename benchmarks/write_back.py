@@ -16,12 +16,12 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from benchmarks import servers
-from benchmarks.legs import Leg, measured, median_ratio
+from benchmarks.measured_legs import Leg, measured, median_ratio
 from benchmarks.report import print_report
 from benchmarks.servers import Couch
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
-from pipeline.writeback.delivery import BulkDocs
+from pipeline.writeback.channels import BulkDocs
 from pipeline.writeback.run import WriteBack
 
 SOURCE = "bench/reports"

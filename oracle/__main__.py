@@ -8,10 +8,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from oracle.cases import read
 from oracle.comparison import Verdict, compare
-from oracle.database import temporary_database
-from oracle.our_answers import answers
+from oracle.derived_tasks import answers
+from oracle.recorded_cases import read
+from oracle.temporary_database import temporary_database
 
 RECORDED = Path(__file__).parents[1] / "tests" / "data" / "task-oracle" / "cases.jsonl.gz"
 

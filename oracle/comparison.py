@@ -6,9 +6,9 @@ from datetime import date
 from typing import Any
 
 from oracle.appointments import Row
-from oracle.cases import Case
 from oracle.deviations import ALL, NONE, Deviation
-from oracle.engine import Judge
+from oracle.recorded_cases import Case
+from oracle.rules_engine import Judge
 
 Rows = Mapping[tuple[str, str], Row]
 

@@ -26,7 +26,7 @@ from pipeline.continuous import Cycle
 from pipeline.errors import SettingsWrong, WorklistError
 from pipeline.settings import Settings
 from pipeline.sync.longpoll import LongPoll
-from pipeline.tasks import run as defining
+from pipeline.tasks import run as tasks_run
 from pipeline.terminal import end_bars, log, print_table
 from pipeline.worklist import store as worklist_store
 from pipeline.worklist.explain import explanation
@@ -413,8 +413,8 @@ def check_command(settings: Settings, file: Path | None) -> None:
         steps.open_any_database(settings) as address,
         database.connect(address) as connection,
     ):
-        programme = defining.check(connection, text, path.name)
-        warnings = defining.find_unknown_names(connection, text, documents)
+        programme = tasks_run.check(connection, text, path.name)
+        warnings = tasks_run.find_unknown_names(connection, text, documents)
     for warning in warnings or ():
         log(f"{path.name}:{warning.line}: warning: {warning.sentence}")
     if warnings is None:

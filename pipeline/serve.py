@@ -9,13 +9,13 @@ import sqlalchemy
 from fastapi import FastAPI
 
 from pipeline import database, steps
-from pipeline.cht import identity
+from pipeline.cht import users
 from pipeline.cht.client import ChtClient
-from pipeline.cht.identity import Identity
+from pipeline.cht.users import Identity
 from pipeline.database import Address, Clock
 from pipeline.errors import SettingsWrong, WorklistError
 from pipeline.service import app, server
-from pipeline.service.authentication import Authentication
+from pipeline.service.cht_authentication import Authentication
 from pipeline.service.dependencies import Dependencies
 from pipeline.service.rights_refresh import RightsRefresh
 from pipeline.settings import Settings
@@ -29,7 +29,7 @@ def serve(settings: Settings, address: Address, announce: Callable[[str], None])
     engine = database.engine(address)
     clock = _check_account(address, engine)
     with steps.open_cht(settings) as client:
-        rights = RightsRefresh(engine, partial(identity.rights, client), clock)
+        rights = RightsRefresh(engine, partial(users.rights, client), clock)
         server.serve(
             partial(make_app, settings, address, clock),
             {"rights": rights.follow, "write-back": partial(_write_back, settings, address)},
@@ -79,12 +79,12 @@ def _check_account(address: Address, engine: sqlalchemy.Engine) -> Clock:
 
 def sign_in(settings: Settings, name: str, password: str, address: str) -> Identity:
     with _client_for_people(settings) as client:
-        return identity.sign_in(client, name, password, address)
+        return users.sign_in(client, name, password, address)
 
 
 def recognise(settings: Settings, cookie: str, address: str) -> Identity:
     with _client_for_people(settings) as client:
-        return identity.recognise(client, cookie, address)
+        return users.recognise(client, cookie, address)
 
 
 def _client_for_people(settings: Settings) -> ChtClient:

@@ -14,29 +14,29 @@ from pathlib import Path
 import psycopg
 
 from pipeline import database, embedded
-from pipeline import migrate as migrations
+from pipeline import migrate as migration_run
 from pipeline.adoption import Adoption
 from pipeline.cht.client import ChtClient
 from pipeline.daemon_threads import run_all
 from pipeline.database import Address
 from pipeline.errors import Conflict, SettingsWrong, Unavailable, WorklistError
-from pipeline.refresh import dbt
-from pipeline.refresh import run as refreshing
+from pipeline.refresh import dbt_process
+from pipeline.refresh import run as refresh_run
 from pipeline.retry import Retry
 from pipeline.settings import Settings
-from pipeline.sync import retry_set_aside as retrying
-from pipeline.sync import run as syncing
+from pipeline.sync import retry_set_aside as set_aside_retry
+from pipeline.sync import run as sync_run
 from pipeline.sync import store as sync_store
 from pipeline.sync.longpoll import LongPoll
 from pipeline.sync.reconcile import Reconciliation
 from pipeline.sync.store import Landing
-from pipeline.tasks import run as defining
+from pipeline.tasks import run as tasks_run
 from pipeline.terminal import StepProgress, log
-from pipeline.writeback import run as writing
+from pipeline.writeback import run as write_back_run
 from pipeline.writeback import store as outbox_store
-from pipeline.writeback.delivery import BulkDocs, ReportApi
+from pipeline.writeback.channels import BulkDocs, ReportApi
+from pipeline.writeback.outbox_pass import Summary
 from pipeline.writeback.rules import API_BACKOFF
-from pipeline.writeback.sending import Summary
 
 
 @contextlib.contextmanager
@@ -90,7 +90,7 @@ def _log_embedded_database(settings: Settings, may_be_made: bool) -> None:
 
 def check_current(settings: Settings, address: Address) -> None:
     with database.translated(address), database.connect(address) as connection:
-        migrations.check_current(connection, settings.postgres)
+        migration_run.check_current(connection, settings.postgres)
 
 
 @contextlib.contextmanager
@@ -122,9 +122,11 @@ def open_cht(settings: Settings) -> ChtClient:
     return ChtClient(couch.url, couch.user, couch.password, authorities=couch.authorities)
 
 
-def open_dbt(settings: Settings, address: Address) -> contextlib.AbstractContextManager[dbt.Dbt]:
+def open_dbt(
+    settings: Settings, address: Address
+) -> contextlib.AbstractContextManager[dbt_process.Dbt]:
     names = settings.postgres
-    return dbt.running(address, names.schema, names.table, settings.home)
+    return dbt_process.running(address, names.schema, names.table, settings.home)
 
 
 def landing(settings: Settings) -> Landing:
@@ -142,18 +144,18 @@ def migrate(settings: Settings, address: Address) -> list[str]:
     database is current.
     """
     with database.connect(address) as connection:
-        migrations.check_database(connection, settings.postgres)
-        owner = migrations.other_owner(connection)
+        migration_run.check_database(connection, settings.postgres)
+        owner = migration_run.other_owner(connection)
         if owner is None:
-            migrations.check_account(connection, settings.postgres)
+            migration_run.check_account(connection, settings.postgres)
     if owner is not None:
         check_current(settings, address)
         return []
     Retry(settings.patience_seconds, log)(lambda: _prepare_landing(settings, address))
     engine = database.engine(address)
     with database.translated(address), engine.begin() as connection:
-        refused = migrations.migrate(connection, settings.postgres)
-        instance = migrations.name_instance(
+        refused = migration_run.migrate(connection, settings.postgres)
+        instance = migration_run.name_instance(
             connection,
             settings.instance or settings.couch.host,
             settings.couch.source(settings.couch.medic),
@@ -178,7 +180,7 @@ def _prepare_landing(settings: Settings, address: Address) -> None:
         Adoption(connection, landing(settings), sources(settings), log).prepare()
 
 
-SyncWork = Callable[[syncing.Sync, threading.Event], object]
+SyncWork = Callable[[sync_run.Sync, threading.Event], object]
 
 
 def sync(
@@ -200,7 +202,7 @@ def sync_changed(
     when documents landed, even if another database failed.
     """
 
-    def work(one: syncing.Sync, _: threading.Event) -> None:
+    def work(one: sync_run.Sync, _: threading.Event) -> None:
         try:
             long_poll.ask(one.database, one.once().sequence)
         finally:
@@ -224,7 +226,7 @@ def _each_database(
     limit_seconds: float | None,
     quiet: bool = False,
     names: Sequence[str] | None = None,
-) -> list[syncing.Progress]:
+) -> list[sync_run.Progress]:
     """Does `work` for all databases at the same time."""
     if settings.is_synced_by_couch2pg:
         raise SettingsWrong(
@@ -235,7 +237,7 @@ def _each_database(
     logs_error = len(databases) > 1 and not quiet
     stop = threading.Event()
 
-    def sync_database(name: str) -> syncing.Progress:
+    def sync_database(name: str) -> sync_run.Progress:
         step = StepProgress(f"sync {name}", quiet)
         retry = Retry(limit_seconds, step.log, stop)
         return _DatabaseSync(settings, address, client, name, work, step, retry, logs_error).run()
@@ -261,9 +263,9 @@ class _DatabaseSync:
     step: StepProgress
     retry: Retry
     logs_error: bool
-    done: syncing.Progress = field(default_factory=syncing.Progress)
+    done: sync_run.Progress = field(default_factory=sync_run.Progress)
 
-    def run(self) -> syncing.Progress:
+    def run(self) -> sync_run.Progress:
         try:
             self.retry(self._attempt)
         except WorklistError as error:
@@ -289,7 +291,7 @@ class _DatabaseSync:
             database.translated(self.address),
             database.connect(self.address, autocommit=True) as connection,
         ):
-            sync = syncing.Sync(
+            sync = sync_run.Sync(
                 self.client,
                 connection,
                 landing(self.settings),
@@ -301,7 +303,7 @@ class _DatabaseSync:
             )
             self.work(sync, self.retry.stop)
 
-    def _report(self, progress: syncing.Progress) -> None:
+    def _report(self, progress: sync_run.Progress) -> None:
         self.done = progress
         self.retry.succeeded()
         self.step.documents(progress)
@@ -344,23 +346,27 @@ def retry_set_aside(settings: Settings, address: Address) -> None:
     for name in settings.couch.databases:
         step = StepProgress(f"retry {name}")
         with database.connect(address, autocommit=True) as connection:
-            done = retrying.retry(connection, landing(settings), settings.couch.source(name))
+            done = set_aside_retry.retry(connection, landing(settings), settings.couch.source(name))
         step.finish(f"{done.landed} of {done.tried} set-aside documents landed")
         for reason, count in done.reasons.most_common():
             step.log(f"{count} still set aside: {reason}")
 
 
 def refresh(
-    settings: Settings, address: Address, running_dbt: dbt.Dbt, tier: str, quiet: bool = False
+    settings: Settings,
+    address: Address,
+    running_dbt: dbt_process.Dbt,
+    tier: str,
+    quiet: bool = False,
 ) -> None:
     with database.connect(address, autocommit=True) as connection:
         if tier == "live":
             path = settings.tasks_file
             text, moment = read_tasks_file(path), database.now(connection)
             with connection.transaction():
-                defining.store_definitions(connection, text, path.name, moment)
+                tasks_run.store_definitions(connection, text, path.name, moment)
         step = StepProgress(f"refresh {tier}", quiet)
-        refreshing.refresh(
+        refresh_run.refresh(
             connection, running_dbt, tier, lambda: database.now(connection), step.model
         )
         step.finish("done")
@@ -418,14 +424,14 @@ def follow_outbox(
 
 def _writing(
     settings: Settings, connection: psycopg.Connection, client: ChtClient
-) -> writing.WriteBack:
+) -> write_back_run.WriteBack:
     medic = settings.couch.medic
     documents, source = landing(settings).documents, settings.couch.source(medic)
     if settings.writes_with_api:
-        return writing.WriteBack(
+        return write_back_run.WriteBack(
             ReportApi(client, medic), connection, documents, source, API_BACKOFF
         )
-    return writing.WriteBack(BulkDocs(client, medic), connection, documents, source)
+    return write_back_run.WriteBack(BulkDocs(client, medic), connection, documents, source)
 
 
 def _summarized(done: Summary) -> str:

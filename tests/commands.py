@@ -17,7 +17,7 @@ import httpx
 
 from pipeline.cli import main
 from pipeline.database import Address
-from tests.processes import PROCESSES
+from tests.forkserver import PROCESSES
 from tests.waiting import LONG
 
 NOW = "2026-11-20"

@@ -30,7 +30,7 @@ from testbed import databases
 from testbed.simulated_cht.server import serve
 from tests.commands import NOW, worklist_for
 from tests.faulty_cht import FaultyCht
-from tests.processes import PROCESSES
+from tests.forkserver import PROCESSES
 from tests.waiting import LONG
 
 GIVEN_POSTGRES = os.environ.get("WORKLIST_TEST_POSTGRES_URL")

@@ -1,8 +1,8 @@
 -- None skipped: each report that a definition applies to, times its events, is a row of the ledger.
 -- Of what was deleted and not kept, only the ledger remembers.
 with expected as (
-    select stg_task_source.task_id
-    from {{ ref('stg_task_source') }} as stg_task_source
+    select stg_task_candidate.task_id
+    from {{ ref('stg_task_candidate') }} as stg_task_candidate
 ),
 
 ledger as (

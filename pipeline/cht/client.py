@@ -12,8 +12,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from pipeline.cht.all_docs import Found, Value, read_found
 from pipeline.cht.changes import End, Part, read_parts
+from pipeline.cht.docs_by_id import Found, Value, read_found
 from pipeline.cht.http import HttpClient, as_json, error_reason
 from pipeline.errors import Refused, SettingsWrong, Unavailable
 

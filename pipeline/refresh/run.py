@@ -7,7 +7,7 @@ import psycopg
 
 from pipeline.errors import Conflict, Refused
 from pipeline.refresh import store
-from pipeline.refresh.dbt import Dbt, Report, project_hash
+from pipeline.refresh.dbt_process import Dbt, Report, project_hash
 
 LIVE, PUBLISHED = "tag:live", "tag:published"
 # Views change only with the project, so a routine refresh leaves them alone.

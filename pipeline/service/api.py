@@ -16,11 +16,11 @@ from pipeline.service.dependencies import SignedOut, signed_in
 from pipeline.service.list_view import PAGE_LENGTH
 from pipeline.worklist import (
     explanation_facts,
-    notes,
-    programme,
+    reference_data,
     rules,
     store,
     task_explanation,
+    task_notes,
 )
 from pipeline.worklist.records import (
     Answer,
@@ -271,13 +271,13 @@ def me(request: Request) -> Me:
             user_name=viewer.user_name,
             roles=viewer.roles,
             facility_uuids=viewer.facility_uuids,
-            facility_names=programme.place_names(connection, viewer.facility_uuids),
+            facility_names=reference_data.place_names(connection, viewer.facility_uuids),
             contact_uuid=viewer.contact_uuid,
             is_online=viewer.is_online,
             is_programme_wide=viewer.is_programme_wide,
-            missing=rules.missing(viewer, programme.assigned_roles(connection)),
+            missing=rules.missing(viewer, reference_data.assigned_roles(connection)),
             progress=store.progress(connection, viewer),
-            as_of=programme.days(connection).as_of,
+            as_of=reference_data.days(connection).as_of,
         )
 
 
@@ -319,13 +319,13 @@ def task(request: Request, task_uuid: UUID) -> TaskWithHistory:
         found = store.task(connection, viewer, task_uuid)
         if found is None:
             raise rules.UnknownTask
-        definition = programme.definition(connection, found.definition)
+        definition = reference_data.definition(connection, found.definition)
         return TaskWithHistory(
             task=found,
             reasons=definition.reasons,
             why_not=rules.why_not(viewer, found, definition),
             history=store.history(connection, found.task_id),
-            notes=notes.of_task(connection, found.task_id),
+            notes=task_notes.of_task(connection, found.task_id),
             patient_reports=store.patient_reports(connection, found),
             explanation=[
                 sentence

@@ -14,7 +14,7 @@ from fastapi import Request
 
 from pipeline.database import driver
 from pipeline.errors import Refused
-from pipeline.service.authentication import Authentication
+from pipeline.service.cht_authentication import Authentication
 from pipeline.worklist import rules, run, sessions
 from pipeline.worklist.records import Sent, TaskNote, Verification, Viewer
 

@@ -5,8 +5,8 @@ from contextvars import ContextVar
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline.service import texts
-from pipeline.service.texts import Texts
+from pipeline.service import i18n
+from pipeline.service.i18n import Texts
 
 COOKIE = "worklist_language"
 KEPT_SECONDS = 365 * 24 * 3600
@@ -15,7 +15,7 @@ _current: ContextVar[Texts] = ContextVar("current")
 
 def current() -> Texts:
     """The language of the request that is being answered."""
-    return _current.get(texts.languages()[texts.DEFAULT])
+    return _current.get(i18n.languages()[i18n.DEFAULT])
 
 
 class Language:
@@ -31,5 +31,5 @@ class Language:
 
 
 def _chosen(request: Request) -> Texts:
-    chosen = texts.languages().get(request.cookies.get(COOKIE, ""))
-    return chosen or texts.negotiate(request.headers.get("accept-language", ""))
+    chosen = i18n.languages().get(request.cookies.get(COOKIE, ""))
+    return chosen or i18n.negotiate(request.headers.get("accept-language", ""))

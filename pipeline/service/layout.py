@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.service import language
 from pipeline.service.dependencies import Context
 from pipeline.service.list_view import MORE_TABS, TABS
-from pipeline.worklist import freshness, programme, rules
+from pipeline.worklist import freshness, reference_data, rules
 from pipeline.worklist.records import Definition, Programme, Progress
 
 
@@ -33,10 +33,10 @@ def values(
     """What the template of every page needs. `current` is the tab that the page belongs to, and
     `codes` are the titles and reasons of the programme on it.
     """
-    days = programme.days(context.connection)
+    days = reference_data.days(context.connection)
     return {
         "viewer": context.viewer,
-        "places": programme.place_names(context.connection, context.viewer.facility_uuids),
+        "places": reference_data.place_names(context.connection, context.viewer.facility_uuids),
         "programme": days,
         "fresh": _freshness(context, days),
         "lacks": _lacks(context),
@@ -61,12 +61,12 @@ def codes(definitions: Iterable[Definition]) -> set[str]:
 
 def _terms(context: Context, keys: set[str]) -> Terms:
     code = language.current().code
-    return Terms(programme.translations(context.connection, code, keys) if keys else {})
+    return Terms(reference_data.translations(context.connection, code, keys) if keys else {})
 
 
 def _lacks(context: Context) -> list[str]:
     """Labels of what the account lacks, or must not do."""
-    missing = rules.missing(context.viewer, programme.assigned_roles(context.connection))
+    missing = rules.missing(context.viewer, reference_data.assigned_roles(context.connection))
     reads = ["reads"] if context.viewer.is_programme_wide and context.viewer.is_online else []
     return [f"viewer.{code}" for code in [*reads, *missing]]
 

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from pipeline.database import now
 from pipeline.service import dependencies, problem_details
-from pipeline.worklist import health, programme
+from pipeline.worklist import health, reference_data
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,7 +40,7 @@ def metrics(request: Request) -> Response:
         last_sync = given.last_sync(connection) if given.last_sync else None
         _count(registry, connection)
         _measure_age(registry, "sync", last_sync, connection)
-        _measure_age(registry, "refresh", programme.days(connection).as_of, connection)
+        _measure_age(registry, "refresh", reference_data.days(connection).as_of, connection)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

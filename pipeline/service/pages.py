@@ -10,10 +10,10 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.service import language, layout, rendering, texts
+from pipeline.service import i18n, language, layout, rendering
 from pipeline.service.dependencies import Context, is_behind_tls, signed_in
 from pipeline.service.list_view import ORDERS, PAGE_LENGTH, View, uuid
-from pipeline.worklist import notes, programme, rules, store
+from pipeline.worklist import reference_data, rules, store, task_notes
 from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
 
 _NO_ANSWER = Answer("")
@@ -38,7 +38,7 @@ class Row:
 def worklist(request: Request) -> Response:
     view = View.read(request)
     with signed_in(request) as context:
-        known = programme.definitions_of(context.connection, context.viewer)
+        known = reference_data.definitions_of(context.connection, context.viewer)
         offered = list(known.values()) if len(known) > 1 else []
         view, found = _list(context, _without_hidden_filter(view, offered))
         rows = _rows(context, found, known)[:PAGE_LENGTH]
@@ -97,7 +97,8 @@ def _rows(context: Context, tasks: Sequence[Task], known: Mapping[str, Definitio
     """Programme-wide roles also read tasks of definitions that no longer exist."""
     names = {task.definition for task in tasks}
     definitions = {
-        name: known.get(name) or programme.definition(context.connection, name) for name in names
+        name: known.get(name) or reference_data.definition(context.connection, name)
+        for name in names
     }
     others = store.others(context.connection, context.viewer, tasks)
     following = [*(task.task_uuid for task in tasks[1:]), None]
@@ -183,7 +184,7 @@ def task_page(
     found = store.task(context.connection, context.viewer, task_uuid) if task_uuid else None
     if found is None:
         raise rules.UnknownTask
-    definition = programme.definition(context.connection, found.definition)
+    definition = reference_data.definition(context.connection, found.definition)
     others = _others(store.others(context.connection, context.viewer, [found]), found)
     progress = store.progress(context.connection, context.viewer)
     return rendering.page(
@@ -194,7 +195,7 @@ def task_page(
         others=_rows(context, others, {definition.name: definition}),
         why_not=rules.why_not(context.viewer, found, definition),
         history=store.history(context.connection, found.task_id),
-        notes=notes.of_task(context.connection, found.task_id),
+        notes=task_notes.of_task(context.connection, found.task_id),
         reports=store.patient_reports(context.connection, found),
         problem=problem,
     )
@@ -206,7 +207,7 @@ def choose_language(
 ) -> Response:
     """Stores the choice in a cookie and shows the same page again."""
     response = RedirectResponse(_previous_page(request), 303)
-    if chosen in texts.languages():
+    if chosen in i18n.languages():
         response.set_cookie(
             language.COOKIE,
             chosen,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.service import language, texts
+from pipeline.service import i18n, language
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
@@ -19,7 +19,7 @@ def page(template: str, **values: object) -> str:
         .get_template(template)
         .render(
             language=words,
-            languages=texts.languages().values(),
+            languages=i18n.languages().values(),
             label=words.label,
             day=words.day,
             day_of=words.day_of,

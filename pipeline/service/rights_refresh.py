@@ -12,7 +12,7 @@ from datetime import datetime
 import sqlalchemy
 
 from pipeline.cht.http import Unauthorized, WebPage
-from pipeline.cht.identity import Identity
+from pipeline.cht.users import Identity
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.worklist import sessions
 from pipeline.worklist.sessions import Due, Session

@@ -15,13 +15,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from pipeline.cht.http import TooManyFailed
-from pipeline.cht.identity import COOKIE as CHT_COOKIE
-from pipeline.cht.identity import Identity, PasswordChangeRequired
+from pipeline.cht.users import COOKIE as CHT_COOKIE
+from pipeline.cht.users import Identity, PasswordChangeRequired
 from pipeline.database import now
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.service import dependencies, rendering
 from pipeline.service.rights_refresh import session_of
-from pipeline.worklist import answers, sessions
+from pipeline.worklist import sessions, verification_store
 from pipeline.worklist.throttle import TooManyFailures
 
 LEFT_COOKIE = "worklist_left"
@@ -117,7 +117,7 @@ def _start_session(request: Request, next_: str, identity: Identity) -> Response
     with given.engine.begin() as connection:
         sessions.end(connection, dependencies.token(request))
         sessions.begin(connection, token, session_of(identity), given.session_clock())
-        answers.forget_old_keys(connection, identity.user_name, now(connection))
+        verification_store.forget_old_keys(connection, identity.user_name, now(connection))
     response = RedirectResponse(_own_address(next_), 303)
     lifetime = int(sessions.LIFETIME.total_seconds())
     _set_cookie(request, response, dependencies.cookie_name(request), token, lifetime)

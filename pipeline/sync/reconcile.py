@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import psycopg
 
-from pipeline.cht.all_docs import Found
 from pipeline.cht.client import ChtClient, DocumentState
-from pipeline.cht.identity import check_account
+from pipeline.cht.docs_by_id import Found
+from pipeline.cht.users import check_account
 from pipeline.database import now
 from pipeline.sync import reconcile_store, store
 from pipeline.sync.erase_deleted import erase_kept

@@ -9,7 +9,7 @@ import psycopg
 
 from pipeline.cht.client import ChtClient
 from pipeline.cht.http import RequestRefused
-from pipeline.cht.identity import check_account
+from pipeline.cht.users import check_account
 from pipeline.database import now
 from pipeline.errors import Refused, SettingsWrong, Unavailable
 from pipeline.sync import store

@@ -152,16 +152,16 @@ def of_document(connection: psycopg.Connection, source_id: str) -> list[Consider
         return cursor.execute(
             """
             select
-                consideration.source_id,
-                consideration.definition,
-                consideration.kind,
-                consideration.type,
-                consideration.is_deleted,
-                consideration.is_type_named,
-                consideration.is_asked
-            from worklist_live.consideration
-            where consideration.source_id = %s
-            order by consideration.definition
+                task_eligibility.source_id,
+                task_eligibility.definition,
+                task_eligibility.kind,
+                task_eligibility.type,
+                task_eligibility.is_deleted,
+                task_eligibility.is_type_named,
+                task_eligibility.is_asked
+            from worklist_live.task_eligibility
+            where task_eligibility.source_id = %s
+            order by task_eligibility.definition
             """,
             [source_id],
         ).fetchall()

@@ -3,16 +3,16 @@
 from sqlalchemy import Connection, func, select
 
 from pipeline import tables
-from pipeline.worklist import marts
+from pipeline.worklist import mart_tables
 
 _NEEDED = (
-    marts.identified_task,
-    marts.place,
-    marts.place_scope,
-    marts.contact_place,
-    marts.verification,
-    marts.note,
-    marts.translation,
+    mart_tables.identified_task,
+    mart_tables.place,
+    mart_tables.place_scope,
+    mart_tables.contact_place,
+    mart_tables.verification,
+    mart_tables.note,
+    mart_tables.translation,
 )
 
 
@@ -34,7 +34,7 @@ def may_serve(connection: Connection) -> bool:
 
 
 def open_task_count(connection: Connection) -> int:
-    task = marts.identified_task
+    task = mart_tables.identified_task
     return connection.execute(
         select(func.count()).select_from(task).where(task.c.standing == "open")
     ).scalar_one()

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy
 
 from pipeline.errors import Conflict, Refused
-from pipeline.worklist import answers, notes, rules, store
+from pipeline.worklist import rules, store, task_notes, verification_store
 from pipeline.worklist.records import (
     Answer,
     Answering,
@@ -43,13 +43,13 @@ def accept(
             connection, viewer, task, sent, verification_id, answering.instance_name, now
         )
         report = _report(task, sent.answer, verification, answering.lineage)
-        if answers.keep(connection, verification, sent.key, request_hash, report):
+        if verification_store.keep(connection, verification, sent.key, request_hash, report):
             return verification
         raise rules.AlreadyVerified(_answers(connection, task)[0])
     except rules.KeyReused:
         raise
     except (Refused, Conflict):
-        earlier = answers.remembered(connection, viewer.user_name, sent.key, now)
+        earlier = verification_store.remembered(connection, viewer.user_name, sent.key, now)
         if earlier is None:
             raise
     its_hash, verification = earlier
@@ -81,7 +81,7 @@ def note(
     if task.standing == "verified" and history:
         raise rules.AlreadyVerified(history[0])
     given = TaskNote(note_id, text, viewer.user_name, now)
-    kept = notes.add(connection, task.task_id, given)
+    kept = task_notes.add(connection, task.task_id, given)
     if kept is None:
         raise rules.KeyReused
     return kept

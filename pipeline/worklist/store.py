@@ -36,7 +36,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from pipeline import tables
 from pipeline.errors import Refused
-from pipeline.worklist import marts, programme, rules
+from pipeline.worklist import mart_tables, reference_data, rules
 from pipeline.worklist.records import (
     Answering,
     Area,
@@ -50,7 +50,7 @@ from pipeline.worklist.records import (
 )
 
 Columns = ReadOnlyColumnCollection[str, Any]
-_task = marts.identified_task.c
+_task = mart_tables.identified_task.c
 # The CTEs that `_detailed` puts before its statement, which so is composed only once.
 _chosen = table("chosen", *(column(known.name, known.type) for known in _task))
 _nearest = table(
@@ -74,7 +74,7 @@ def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str
 
     A deactivated user keeps the name and loses everything else, and so sees nothing.
     """
-    known = marts.user_account.c
+    known = mart_tables.user_account.c
     row = connection.execute(
         select(known.roles, known.facility_uuids, known.contact_uuid, known.is_active).where(
             known.user_name == user_name
@@ -93,7 +93,7 @@ def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str
 
 def _scope(viewer: Viewer) -> CTE:
     """Every place at or below the viewer's facilities, with the nearest of these."""
-    scope, place = marts.place_scope.c, marts.place.c
+    scope, place = mart_tables.place_scope.c, mart_tables.place.c
     facility_name = select(place.place_name).where(place.place_uuid == scope.ancestor_uuid)
     return (
         select(
@@ -112,7 +112,7 @@ def _select_visible(
     viewer: Viewer, scope: CTE, *columns: ColumnElement[Any] | FromClause
 ) -> Select[*tuple[Any, ...]]:
     """Of the tasks that a viewer may see: every query about tasks starts here."""
-    query = select(*columns).select_from(marts.identified_task)
+    query = select(*columns).select_from(mart_tables.identified_task)
     if not viewer.is_online:
         return query.where(false())
     if viewer.is_programme_wide:
@@ -156,7 +156,7 @@ def list_statement(
     """What `tasks` executes; `begin` is the position after which the list begins, if any."""
     scope = _scope(viewer)
     position = _position(_task, order)
-    page = _select_visible(viewer, scope, marts.identified_task).where(*_conditions(filters))
+    page = _select_visible(viewer, scope, mart_tables.identified_task).where(*_conditions(filters))
     if begin:
         values = (literal(value, of.type) for value, of in zip(begin, position, strict=True))
         page = page.where(tuple_(*position) > tuple_(*values))
@@ -174,7 +174,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.standing:
         wanted += _has_standing(filters.standing)
     if filters.place_uuid:
-        scope = marts.place_scope.c
+        scope = mart_tables.place_scope.c
         below = select(scope.place_uuid).where(scope.ancestor_uuid == filters.place_uuid)
         wanted.append(_task.place_uuid == any_(func.array(below.scalar_subquery())))
     if filters.flag:
@@ -215,7 +215,7 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
     if not patients:
         return {}
     scope = _scope(viewer)
-    of_them = _select_visible(viewer, scope, marts.identified_task).where(
+    of_them = _select_visible(viewer, scope, mart_tables.identified_task).where(
         *_has_standing("open"), _task.patient_uuid == any_(_texts(sorted(patients)))
     )
     by_patient: dict[str, list[Task]] = {}
@@ -238,7 +238,7 @@ def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area
 
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
     """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
-    scope, mart = _scope(viewer), marts.to_trace.c
+    scope, mart = _scope(viewer), mart_tables.to_trace.c
     # looked up for each task; an offset keeps PostgreSQL from reading the ledger for each
     listed = (
         select(mart.traced_at, mart.trace_outcome)
@@ -270,7 +270,7 @@ def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
 
 def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
     """What was reported of the task's patient, newest first; its own source is not repeated."""
-    known = marts.patient_report.c
+    known = mart_tables.patient_report.c
     rows = connection.execute(
         select(known.report_uuid, known.form, known.kind, known.reported_at, known.trace_outcome)
         .where(known.patient_uuid == task.patient_uuid, known.report_uuid != task.source_id)
@@ -289,17 +289,19 @@ def task_to_answer(
     connection: Connection, viewer: Viewer, task_uuid: UUID
 ) -> tuple[Task, Answering] | None:
     """With what an answer by the viewer needs to know, in one query."""
-    query = _one(viewer, task_uuid).add_columns(*programme.answering_columns(viewer.contact_uuid))
+    query = _one(viewer, task_uuid).add_columns(
+        *reference_data.answering_columns(viewer.contact_uuid)
+    )
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
     found = _from_row(row)
-    return found, programme.answering(row, found, viewer.contact_uuid)
+    return found, reference_data.answering(row, found, viewer.contact_uuid)
 
 
 def _one(viewer: Viewer, task_uuid: UUID) -> Select[*tuple[Any, ...]]:
     scope = _scope(viewer)
-    task = _select_visible(viewer, scope, marts.identified_task)
+    task = _select_visible(viewer, scope, mart_tables.identified_task)
     return _detailed(task.where(_task.task_uuid == task_uuid), scope)
 
 
@@ -316,7 +318,7 @@ def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
     """What a report says itself. Looked up for each row: joined, the view would be read through,
     and without a limit PostgreSQL makes a join of it.
     """
-    note = marts.note
+    note = mart_tables.note
     return select(note).where(note.c.report_uuid == report_uuid).limit(1).lateral("note_of_report")
 
 
@@ -355,7 +357,7 @@ def _select_detailed() -> Select[*tuple[Any, ...]]:
 
 
 def _name_of(contact_uuid: ColumnElement[str]) -> FromClause:
-    known = marts.contact
+    known = mart_tables.contact
     return (
         select(known.c.patient_name)
         .where(known.c.patient_uuid == contact_uuid)
@@ -366,7 +368,7 @@ def _name_of(contact_uuid: ColumnElement[str]) -> FromClause:
 
 def _last_trace() -> FromClause:
     """Since the appointment, or where its day is unknown since it was reported."""
-    known = marts.patient_trace.c
+    known = mart_tables.patient_trace.c
     day_began = func.app.local_midnight(_chosen.c.appointment_on, func.app.programme_zone())
     since = func.coalesce(day_began, _chosen.c.reported_at)
     return (
@@ -443,7 +445,7 @@ def history(connection: Connection, task_id: str) -> list[KnownVerification]:
     """All answers of one task, void ones too, newest first; ask `task` first whether the viewer
     sees it.
     """
-    known = marts.task_verification
+    known = mart_tables.task_verification
     note, sender = _note_of(known.c.report_id), _name_of(known.c.sender_uuid)
     rows = connection.execute(
         select(
@@ -482,7 +484,7 @@ def verifications(
 
 def _answers_of_task() -> FromClause:
     """Looked up for each task; an offset keeps PostgreSQL from reading all answers ever given."""
-    known = marts.verification
+    known = mart_tables.verification
     return select(known).where(known.c.task_id == _task.task_id).offset(0).lateral("answer")
 
 

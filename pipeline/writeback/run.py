@@ -10,9 +10,9 @@ from psycopg import sql
 from pipeline.database import now
 from pipeline.errors import Refused, Unavailable, WorklistError
 from pipeline.writeback import store
-from pipeline.writeback.delivery import Channel
+from pipeline.writeback.channels import Channel
+from pipeline.writeback.outbox_pass import Sending, Summary
 from pipeline.writeback.rules import Backoff
-from pipeline.writeback.sending import Sending, Summary
 
 POLL_SECONDS = 10.0
 

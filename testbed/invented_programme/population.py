@@ -6,7 +6,14 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from testbed.invented_programme.configuration import CHW, EMR, OFFICER, ONLINE, SERVICE, SUPERVISOR
+from testbed.invented_programme.cht_configuration import (
+    CHW,
+    EMR,
+    OFFICER,
+    ONLINE,
+    SERVICE,
+    SUPERVISOR,
+)
 from testbed.invented_programme.names import AREAS, MEN, SITES, SURNAMES, WOMEN
 
 Document = dict[str, Any]

@@ -7,7 +7,7 @@ Everything follows from the moment and the seed: the same two give the same docu
 from datetime import datetime, timedelta, timezone
 from random import Random
 
-from testbed.invented_programme import configuration, phones
+from testbed.invented_programme import cht_configuration, chw_documents
 from testbed.invented_programme.appointments import Appointments
 from testbed.invented_programme.population import Document, Population, users
 
@@ -25,13 +25,13 @@ def documents(now: datetime, seed: int = 1) -> list[Document]:
     tasks = [
         task
         for site, traces in zip(sites, appointments.traces, strict=True)
-        for task in phones.tasks(now, draw, site, traces)
+        for task in chw_documents.tasks(now, draw, site, traces)
     ]
     targets = [
         target
         for site in sites
         for area in site.areas
-        for target in phones.targets(now, draw, area)
+        for target in chw_documents.targets(now, draw, area)
     ]
     contacts = [contact for site in sites for contact in site.contacts()]
-    return [*configuration.documents(), *contacts, *users(sites), *reports, *tasks, *targets]
+    return [*cht_configuration.documents(), *contacts, *users(sites), *reports, *tasks, *targets]

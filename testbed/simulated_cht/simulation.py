@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from testbed.simulated_cht import feed
+from testbed.simulated_cht import recorded_feed
 from testbed.simulated_cht.accounts import ADMINISTRATOR_PASSWORD, Accounts
 from testbed.simulated_cht.database import CouchRefusal, Database
 from testbed.simulated_cht.rate_limit import RateLimit
@@ -37,7 +37,7 @@ class Simulation:
 
     def load_feed(self, path: Path, password: str = ADMINISTRATOR_PASSWORD) -> None:
         """Loads a feed file, and adds an account for each of its users."""
-        feed.load(path, self.medic)
+        recorded_feed.load(path, self.medic)
         self._add_accounts(password)
 
     def load_documents(

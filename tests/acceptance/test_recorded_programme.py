@@ -13,7 +13,7 @@ from pipeline.database import Address, connect
 from pipeline.tables import SYNC
 from tests.commands import Worklist, worklist_for
 from tests.conftest import AsRole
-from tests.integration.programme import SHIPPED
+from tests.integration.recorded_programme import SHIPPED
 
 COLUMNS = {
     *("task_id", "task_uuid", "source_id", "definition", "state", "standing", "flags"),

@@ -27,7 +27,7 @@ from testbed.simulated_cht.server import serve
 from tests.commands import Worklist, free_port, worklist_for
 from tests.conftest import RECORDED_FEED, AsRole, SimulatedCht
 from tests.faulty_cht import FaultyCht
-from tests.processes import PROCESSES
+from tests.forkserver import PROCESSES
 from tests.waiting import LONG, wait_until
 
 

@@ -16,7 +16,7 @@ from pipeline.database import Address
 from pipeline.tables import SERVICE
 from tests.commands import free_port, worklist_for
 from tests.conftest import AsRole, SimulatedCht, simulated_cht_at
-from tests.integration.programme import SEVERAL
+from tests.integration.recorded_programme import SEVERAL
 from tests.waiting import LONG
 
 _QUIET = (

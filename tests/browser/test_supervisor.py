@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 from pipeline.database import Address, connect
 from pipeline.worklist import freshness
 from tests.browser.conftest import Look
-from tests.integration.programme import give_two_appointments
+from tests.integration.recorded_programme import give_two_appointments
 from tests.waiting import LONG
 
 pytestmark = pytest.mark.one_server

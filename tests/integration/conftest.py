@@ -14,13 +14,13 @@ from sqlalchemy import Engine
 from pipeline.cht.client import ChtClient
 from pipeline.database import Address, connect
 from pipeline.database import engine as engine_of
-from pipeline.refresh import dbt
+from pipeline.refresh import dbt_process
 from pipeline.tables import SERVICE
 from tests.commands import NOW, home_of
 from tests.conftest import AsRole, PostgresServer, temporary_database
 from tests.faulty_cht import FaultyCht
 from tests.integration.outbox import Outbox
-from tests.integration.programme import Programme
+from tests.integration.recorded_programme import Programme
 from tests.integration.two_sites import TwoSites
 
 
@@ -47,7 +47,7 @@ def outbox(
         yield Outbox(database, connection, client)
 
 
-Starting = Callable[[Address], dbt.Dbt]
+Starting = Callable[[Address], dbt_process.Dbt]
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +56,10 @@ def _started_dbt(home: Path) -> Iterator[Starting]:
     with ExitStack() as kept:
 
         @cache
-        def started(address: Address) -> dbt.Dbt:
-            return kept.enter_context(dbt.running(address, "v1", "couchdb", home_of(address, home)))
+        def started(address: Address) -> dbt_process.Dbt:
+            return kept.enter_context(
+                dbt_process.running(address, "v1", "couchdb", home_of(address, home))
+            )
 
         yield started
 

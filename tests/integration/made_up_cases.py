@@ -1,6 +1,6 @@
 """Cases of the oracle's format with what the field sends, made up from a seed.
 
-No engine has answered them: they try that our tables say what `oracle/engine.py` foresees of
+No engine has answered them: they try that our tables say what `oracle/rules_engine.py` foresees of
 appointments that are reported again, shared shortcodes, answers of various senders, and dates
 that cannot be.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from oracle.cases import ROLE, VERIFICATION_FORM, Case, own
+from oracle.recorded_cases import ROLE, VERIFICATION_FORM, Case, own
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 # So many reports may be named by an answer, and have an appointment day.

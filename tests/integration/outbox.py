@@ -14,9 +14,9 @@ from pipeline.database import Address, connect, now
 from pipeline.sync.run import Sync
 from pipeline.sync.store import Landing
 from pipeline.writeback import store
-from pipeline.writeback.delivery import BulkDocs, Channel
+from pipeline.writeback.channels import BulkDocs, Channel
+from pipeline.writeback.outbox_pass import Summary
 from pipeline.writeback.run import WriteBack
-from pipeline.writeback.sending import Summary
 
 SOURCE = "cht.example/medic"
 LANDING = Landing()

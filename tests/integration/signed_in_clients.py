@@ -8,10 +8,10 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from pipeline.cht.identity import Identity
+from pipeline.cht.users import Identity
 from pipeline.database import Clock, clock, now
 from pipeline.service.app import build
-from pipeline.service.authentication import Authentication, no_cht_sessions
+from pipeline.service.cht_authentication import Authentication, no_cht_sessions
 from pipeline.service.dependencies import COOKIE, Dependencies
 from pipeline.worklist import sessions, store
 from pipeline.writeback.store import notify

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from pipeline import database
 from pipeline.worklist import run, store
 from pipeline.worklist.records import Answer, Sent, Task, Verification
-from tests.integration.programme import Programme
+from tests.integration.recorded_programme import Programme
 
 pytestmark = pytest.mark.one_server
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.tasks import run as defining
-from tests.integration.programme import AREA, DEFINITIONS, Programme
+from pipeline.tasks import run as tasks_run
+from tests.integration.recorded_programme import AREA, DEFINITIONS, Programme
 
 EXAMPLES = DEFINITIONS / "examples"
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -52,7 +52,7 @@ def standings(programme: Programme) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yml")), ids=lambda path: path.stem)
 def test_postgresql_can_evaluate_every_example(programme: Programme, path: Any) -> None:
-    assert defining.check(programme.connection, path.read_text(), path.name).tasks
+    assert tasks_run.check(programme.connection, path.read_text(), path.name).tasks
 
 
 @pytest.mark.one_server

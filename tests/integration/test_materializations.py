@@ -12,12 +12,12 @@ import psycopg
 import pytest
 
 from pipeline.database import connect, now
-from pipeline.refresh import dbt
-from pipeline.refresh import run as refreshing
+from pipeline.refresh import dbt_process
+from pipeline.refresh import run as refresh_run
 from testbed import databases
 from tests.commands import NOW
 from tests.conftest import PostgresServer
-from tests.integration.programme import DEFINITIONS
+from tests.integration.recorded_programme import DEFINITIONS
 
 PERSON_DOCUMENT = """
 {{ config(unique_key='uuid') }}
@@ -67,7 +67,9 @@ CASES = [(kind, config) for kind, configs in REFUSED.items() for config in confi
 class SmallProject:
     """A project of one mart, to change and to refresh."""
 
-    def __init__(self, folder: Path, connection: psycopg.Connection, running: dbt.Dbt) -> None:
+    def __init__(
+        self, folder: Path, connection: psycopg.Connection, running: dbt_process.Dbt
+    ) -> None:
         self._models = folder / "models"
         self._dbt = running
         self.connection = connection
@@ -77,7 +79,7 @@ class SmallProject:
 
     def refresh(self, *tiers: str) -> None:
         for tier in tiers:
-            refreshing.refresh(
+            refresh_run.refresh(
                 self.connection, self._dbt, tier, lambda: now(self.connection), lambda *_: None
             )
 
@@ -120,7 +122,7 @@ def _small_project(
     with (
         databases.created(postgres_server.maintenance, postgres_server.template) as created,
         connect(address := replace(created, now=NOW), autocommit=True) as connection,
-        dbt.running(address, "v1", "couchdb", folder.parent, folder) as running,
+        dbt_process.running(address, "v1", "couchdb", folder.parent, folder) as running,
     ):
         yield SmallProject(folder, connection, running), folder / "models"
 

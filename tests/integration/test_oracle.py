@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from oracle.__main__ import RECORDED
-from oracle.cases import read
 from oracle.comparison import compare
-from oracle.database import SOURCE, TemporaryDatabase
+from oracle.derived_tasks import answers
 from oracle.deviations import ALL
-from oracle.engine import Judge
-from oracle.our_answers import answers
+from oracle.recorded_cases import read
+from oracle.rules_engine import Judge
+from oracle.temporary_database import SOURCE, TemporaryDatabase
 from pipeline.database import Address, engine, now
 from pipeline.migrate import name_instance
 from tests.commands import home_of

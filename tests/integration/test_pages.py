@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from pipeline.database import Address, connect
 from pipeline.database import engine as engine_of
 from pipeline.service.language import COOKIE
-from tests.integration.programme import SEVERAL, Programme
+from tests.integration.recorded_programme import SEVERAL, Programme
 from tests.integration.signed_in_clients import SITE, service, visitor
 
 pytestmark = pytest.mark.one_server

@@ -15,13 +15,13 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Connection
 
-from benchmarks import programme
-from benchmarks.programme import FORMS, Shape
+from benchmarks import generated_programme
+from benchmarks.generated_programme import FORMS, Shape
 from benchmarks.servers import SOURCE
 from benchmarks.service import shape
 from pipeline.database import Address, connect, engine, now
-from pipeline.refresh import dbt
-from pipeline.refresh import run as refreshing
+from pipeline.refresh import dbt_process
+from pipeline.refresh import run as refresh_run
 from pipeline.worklist import store
 from pipeline.worklist.records import Filters
 from tests.commands import home_of
@@ -182,17 +182,17 @@ def _answer_most(connection: psycopg.Connection) -> None:
 @contextmanager
 def _generated(
     address: Address, home: Path, size: Shape
-) -> Iterator[tuple[psycopg.Connection, dbt.Dbt]]:
+) -> Iterator[tuple[psycopg.Connection, dbt_process.Dbt]]:
     """A generated programme, refreshed."""
     with (
         connect(address, autocommit=True) as connection,
-        dbt.running(address, "v1", "couchdb", home_of(address, home)) as running_dbt,
+        dbt_process.running(address, "v1", "couchdb", home_of(address, home)) as running_dbt,
     ):
         connection.execute(
             "insert into app.instance (name, source, created_at) values ('plans', %s, now())",
             [SOURCE],
         )
-        programme.write(connection, size)
+        generated_programme.write(connection, size)
         connection.execute("analyze v1.couchdb")
         _refresh(connection, running_dbt)
         _leave_unanalyzed(connection)
@@ -261,7 +261,7 @@ def _two_of_each(connection: psycopg.Connection, kinds: list[str], seed: str) ->
 
 
 def _rows_read_by_a_refresh(
-    connection: psycopg.Connection, running_dbt: dbt.Dbt
+    connection: psycopg.Connection, running_dbt: dbt_process.Dbt
 ) -> tuple[Counter[str], Counter[str]]:
     """By table, how many rows its statements scan, and how many they fetch by an index."""
     scanned, fetched = _rows_read(connection, "seq_tup_read"), _rows_read(connection, _UP)
@@ -276,8 +276,8 @@ def _above(most: Mapping[str, int], read: Counter[str]) -> dict[str, int]:
     return {table: rows for table, rows in read.items() if rows > most[table]}
 
 
-def _refresh(connection: psycopg.Connection, running_dbt: dbt.Dbt) -> None:
-    refreshing.refresh(connection, running_dbt, "live", lambda: now(connection), lambda *_: None)
+def _refresh(connection: psycopg.Connection, running_dbt: dbt_process.Dbt) -> None:
+    refresh_run.refresh(connection, running_dbt, "live", lambda: now(connection), lambda *_: None)
 
 
 def _sizes(connection: psycopg.Connection) -> Counter[str]:

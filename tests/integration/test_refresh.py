@@ -9,7 +9,7 @@ from pipeline.database import connect
 from pipeline.errors import Conflict, Refused
 from pipeline.refresh import store
 from tests.commands import home_of
-from tests.integration.programme import AREA, DEFINITIONS, OTHER_AREA, SHIPPED, Programme
+from tests.integration.recorded_programme import AREA, DEFINITIONS, OTHER_AREA, SHIPPED, Programme
 
 # Of the recorded feed: another site, and Lisungwi's unknown patient.
 CHIFUNGA = "ae14f9bd-4f4e-5faf-ac2d-e4c4e9449a86"

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.integration import outbox
-from tests.integration.programme import SHIPPED, Programme
-from tests.rounds import ROUNDS
+from tests.integration.recorded_programme import SHIPPED, Programme
+from tests.repetitions import ROUNDS
 
 TASK = "verify-missed-appointment"
 VERIFICATION = "missed_appointment_verification"

@@ -23,7 +23,7 @@ from pipeline.refresh.store import role_to_act_as
 from pipeline.settings import Settings
 from pipeline.tables import ANALYST, ANALYST_PII, SERVICE, SYNC
 from tests.conftest import AsRole
-from tests.integration.programme import Programme
+from tests.integration.recorded_programme import Programme
 from tests.integration.signed_in_clients import service as made_service
 from tests.integration.signed_in_clients import visitor
 

@@ -19,10 +19,10 @@ from starlette.testclient import TestClient
 
 from pipeline import database as databases
 from pipeline.database import Address
-from pipeline.refresh import dbt
+from pipeline.refresh import dbt_process
 from testbed.invented_programme import programme as demo
 from tests.commands import home_of
-from tests.integration.programme import SHIPPED, SOURCE, Programme
+from tests.integration.recorded_programme import SHIPPED, SOURCE, Programme
 from tests.integration.signed_in_clients import SITE, service, visitor
 
 pytestmark = pytest.mark.one_server
@@ -90,7 +90,7 @@ def world(database: Address, connection: psycopg.Connection, home: Path) -> Worl
     connection.execute(
         "insert into app.instance (name, source, created_at) values ('scope', %s, now())", [SOURCE]
     )
-    with dbt.running(database, "v1", "couchdb", home_of(database, home)) as running_dbt:
+    with dbt_process.running(database, "v1", "couchdb", home_of(database, home)) as running_dbt:
         programme = Programme(database, connection, running_dbt)
         for document in documents:
             programme.save(document)

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
 from pipeline.cht.client import ChtClient
-from pipeline.cht.identity import Identity, sign_in
+from pipeline.cht.users import Identity, sign_in
 from pipeline.database import POOL_SIZE, Address, now
 from pipeline.service import api
 from tests.integration.http_clients import FORM, PASSWORD, browser, enter, signed_in

@@ -14,11 +14,11 @@ from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
 from pipeline import database
-from pipeline.cht import identity
+from pipeline.cht import users
 from pipeline.cht.client import ChtClient
 from pipeline.cht.http import Unauthorized, WebPage
-from pipeline.cht.identity import COOKIE as CHT_COOKIE
-from pipeline.cht.identity import Identity
+from pipeline.cht.users import COOKIE as CHT_COOKIE
+from pipeline.cht.users import Identity
 from pipeline.database import Address
 from pipeline.errors import Refused, SettingsWrong, Unavailable, WorklistError
 from pipeline.service.dependencies import COOKIE
@@ -104,8 +104,8 @@ def app(engine: Engine, cht: Cht, clock: Clock, moment: Callable[[], Any]) -> It
     with ChtClient(cht.url) as client:
         yield service(
             engine,
-            partial(identity.sign_in, client),
-            partial(identity.recognise, client),
+            partial(users.sign_in, client),
+            partial(users.recognise, client),
             session_clock=moment,
             cht_url=CHT,
             refusal_seconds=0,
@@ -119,7 +119,7 @@ def rights(
 ) -> Iterator[RightsRefresh]:
     """Asked for with an account that has `can_view_users`, and with one that has not."""
     with ChtClient(cht.url, request.param, PASSWORD) as client:
-        yield RightsRefresh(engine, partial(identity.rights, client), moment)
+        yield RightsRefresh(engine, partial(users.rights, client), moment)
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_an_address_is_stopped_one_failure_before_the_cht_stops_it(
         assert enter(nobody, f"nobody-{number}", "wrong").status_code == 401
     assert enter(nobody, "supervisor_matope").status_code == 429
     with ChtClient(cht.url) as client:
-        found = identity.sign_in(client, "supervisor_matope", PASSWORD, "testclient")
+        found = users.sign_in(client, "supervisor_matope", PASSWORD, "testclient")
         assert found.user_name == "supervisor_matope"
     clock.seconds = 10
     assert signed_in(app, "supervisor_matope")

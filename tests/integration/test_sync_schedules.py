@@ -22,9 +22,9 @@ from pipeline.sync.rules import Document
 from pipeline.sync.run import Progress, Sync
 from pipeline.sync.store import Landing
 from tests.conftest import SimulatedCht
+from tests.forkserver import PROCESSES
 from tests.integration.in_process_cht import InProcessCht
-from tests.processes import PROCESSES
-from tests.rounds import ROUNDS
+from tests.repetitions import ROUNDS
 from tests.waiting import LONG, wait_until
 
 SOURCE = "cht.example/medic"

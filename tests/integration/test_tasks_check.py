@@ -9,8 +9,8 @@ from psycopg import sql
 
 from pipeline.database import Address, connect, now
 from pipeline.errors import SettingsWrong
-from pipeline.tasks import run as defining
-from tests.integration.programme import SHIPPED, Programme
+from pipeline.tasks import run as tasks_run
+from tests.integration.recorded_programme import SHIPPED, Programme
 
 DOCUMENTS = sql.Identifier("v1", "couchdb")
 IMPLEMENTERS = Path(__file__).parents[2] / "docs" / "implementers.md"
@@ -30,7 +30,7 @@ tasks:
 
 def complaints(connection: psycopg.Connection, predicate: str, text: str = TEXT) -> str:
     with pytest.raises(SettingsWrong) as caught:
-        defining.check(connection, text.replace("PREDICATE", predicate), "tasks.yml")
+        tasks_run.check(connection, text.replace("PREDICATE", predicate), "tasks.yml")
     return str(caught.value)
 
 
@@ -65,18 +65,18 @@ def test_a_dollar_in_quotes_is_no_variable_and_moments_compare(
     connection: psycopg.Connection,
 ) -> None:
     predicate = '\'$.fields.price == "5 $" || $.due.datetime() < "2026-01-01".datetime()\''
-    assert defining.check(connection, TEXT.replace("PREDICATE", predicate), "tasks.yml").tasks
+    assert tasks_run.check(connection, TEXT.replace("PREDICATE", predicate), "tasks.yml").tasks
 
 
 def test_postgresql_can_evaluate_the_examples_of_the_implementers_page(
     connection: psycopg.Connection,
 ) -> None:
     for example in re.findall(r"```yaml\n(.*?)```", IMPLEMENTERS.read_text(), re.DOTALL):
-        assert defining.check(connection, example, "implementers.md").tasks
+        assert tasks_run.check(connection, example, "implementers.md").tasks
 
 
 def told(programme: Programme, text: str) -> list[str]:
-    warnings = defining.find_unknown_names(programme.connection, text, DOCUMENTS)
+    warnings = tasks_run.find_unknown_names(programme.connection, text, DOCUMENTS)
     assert warnings is not None
     return [f"{warning.line}: {warning.sentence}" for warning in warnings]
 
@@ -87,7 +87,7 @@ def test_events_and_resolvers_that_left_the_file_are_gone(connection: psycopg.Co
     two = one.replace(event, f"{event[:-1]}, id: first}}\n      - {event[:-1]}, id: second}}")
     two += "    resolvedIf: {default: true, newerReport: [visit]}\n"
     for text, events, forms in ((two, 2, 2), (one, 1, 1)):
-        defining.store_definitions(connection, text, "tasks.yml", now(connection))
+        tasks_run.store_definitions(connection, text, "tasks.yml", now(connection))
         for table, count in (("task_event", events), ("task_resolver", forms)):
             rows = sql.SQL("select from app.{}").format(sql.Identifier(table))
             assert connection.execute(rows).rowcount == count, table
@@ -192,7 +192,7 @@ def test_another_landed_database_knows_nothing(programme: Programme) -> None:
 def test_without_landed_documents_nothing_is_compared(
     connection: psycopg.Connection, empty_database: Address
 ) -> None:
-    assert defining.find_unknown_names(connection, SHIPPED, DOCUMENTS) is None
+    assert tasks_run.find_unknown_names(connection, SHIPPED, DOCUMENTS) is None
     with connect(empty_database) as unmigrated:
-        assert defining.find_unknown_names(unmigrated, SHIPPED, DOCUMENTS) is None
-        assert defining.check(unmigrated, SHIPPED, "tasks.yml").tasks
+        assert tasks_run.find_unknown_names(unmigrated, SHIPPED, DOCUMENTS) is None
+        assert tasks_run.check(unmigrated, SHIPPED, "tasks.yml").tasks

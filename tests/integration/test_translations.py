@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from pipeline.database import engine
-from pipeline.worklist import programme as asking
-from tests.integration.programme import Programme
+from pipeline.worklist import reference_data
+from tests.integration.recorded_programme import Programme
 
 pytestmark = pytest.mark.one_server
 
@@ -25,7 +25,7 @@ def messages(code: str, generic: Any, custom: Any) -> dict[str, Any]:
 def said(programme: Programme, language: str, *keys: str) -> dict[str, str]:
     made = engine(programme.address)
     with made.connect() as connection:
-        found = asking.translations(connection, language, keys)
+        found = reference_data.translations(connection, language, keys)
     made.dispose()
     return found
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from pipeline import database
 from pipeline.database import Address
 from pipeline.errors import Refused
-from pipeline.worklist import answers, rules, run, store
+from pipeline.worklist import rules, run, store, verification_store
 from pipeline.worklist.records import Answer, Filters, Sent, Task, Verification, Viewer
 from tests.waiting import wait_until
 
@@ -339,7 +339,7 @@ def test_a_request_repeated_while_the_first_is_under_way_gives_its_answer(engine
 def test_a_key_is_forgotten_after_a_day(connection: Connection) -> None:
     task = first_task(connection)
     accept(connection, task, key="one")
-    moment = database.now(connection) + answers.KEY_LIVES + timedelta(seconds=1)
+    moment = database.now(connection) + verification_store.KEY_LIVES + timedelta(seconds=1)
     with pytest.raises(rules.AlreadyVerified):
         accept(connection, task, key="one", moment=moment)
 
@@ -347,7 +347,7 @@ def test_a_key_is_forgotten_after_a_day(connection: Connection) -> None:
 def test_a_key_that_is_used_again_after_a_day_counts_from_then(connection: Connection) -> None:
     one, other = store.tasks(connection, viewer(connection, "supervisor_matope"), limit=2)
     accept(connection, one, key="one")
-    moment = database.now(connection) + answers.KEY_LIVES + timedelta(seconds=1)
+    moment = database.now(connection) + verification_store.KEY_LIVES + timedelta(seconds=1)
     second = accept(connection, other, key="one", moment=moment)
     assert accept(connection, other, key="one", moment=moment + timedelta(hours=1)) == second
 

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, text
 from pipeline import database
 from pipeline.database import Address
 from pipeline.tables import SERVICE
-from pipeline.worklist import notes, rules, run, store
+from pipeline.worklist import rules, run, store, task_notes
 from pipeline.worklist.records import Answer, Filters, Sent, Task, TaskNote, Viewer
 from tests.conftest import AsRole
-from tests.integration.programme import give_two_appointments
+from tests.integration.recorded_programme import give_two_appointments
 
 pytestmark = pytest.mark.one_server
 
@@ -181,7 +181,7 @@ def test_a_note_keeps_the_task_and_shows_to_everybody(
     seen = store.tasks(connection, deputy, limit=1)[0]
     assert (seen.task_uuid, seen.standing) == (task.task_uuid, "open")
     assert (seen.last_note, seen.noted_by) == ("the register is away", "supervisor_matope")
-    assert notes.of_task(connection, task.task_id) == [first]
+    assert task_notes.of_task(connection, task.task_id) == [first]
     assert connection.execute(text("select count(*) from app.outbox")).scalar_one() == 0
 
 

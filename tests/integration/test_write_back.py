@@ -12,7 +12,7 @@ from pipeline.cht.client import ChtClient, DocumentState
 from pipeline.database import connect
 from pipeline.errors import Refused, Unavailable
 from pipeline.writeback import store
-from pipeline.writeback.sending import Summary
+from pipeline.writeback.outbox_pass import Summary
 from tests.integration.outbox import Outbox
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from pipeline.cht.client import ChtClient
 from pipeline.errors import Refused, Unavailable
 from pipeline.writeback import outbox_commands
-from pipeline.writeback.delivery import ReportApi
+from pipeline.writeback.channels import ReportApi
 from pipeline.writeback.rules import API_BACKOFF, State
 from tests.integration.outbox import FORM, Outbox
 

@@ -26,13 +26,13 @@ from pipeline.errors import WorklistError
 from pipeline.sync.store import Landing
 from pipeline.worklist.rules import FORM
 from pipeline.writeback import store
-from pipeline.writeback.delivery import BulkDocs, ReportApi
+from pipeline.writeback.channels import BulkDocs, ReportApi
 from pipeline.writeback.rules import Backoff, State
 from pipeline.writeback.run import WriteBack
 from tests.conftest import SimulatedCht
 from tests.faulty_proxy import FAULTS, faulty_proxy
+from tests.forkserver import PROCESSES
 from tests.integration.outbox import accept
-from tests.processes import PROCESSES
 from tests.waiting import wait_until
 
 SENDER = "7166e9b0-7d60-5e79-9ef6-6f250ebaa747"

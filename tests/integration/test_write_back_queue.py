@@ -14,9 +14,9 @@ from pipeline.database import connect
 from pipeline.errors import Refused, Unavailable, WorklistError
 from pipeline.sync.store import Landing
 from pipeline.writeback import outbox_commands, run, store
-from pipeline.writeback.delivery import BulkDocs
+from pipeline.writeback.channels import BulkDocs
+from pipeline.writeback.outbox_pass import Summary
 from pipeline.writeback.rules import State
-from pipeline.writeback.sending import Summary
 from tests.integration.outbox import LANDING, Outbox
 from tests.waiting import LONG, wait_until
 

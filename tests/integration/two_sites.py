@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from pipeline import database
 from pipeline.worklist import run, store
 from pipeline.worklist.records import Answer, Progress, Sent
-from tests.integration.programme import Programme
+from tests.integration.recorded_programme import Programme
 
 FEEDS = Path(__file__).parents[1] / "data" / "field-cases"
 VERIFICATION = "missed_appointment_verification"

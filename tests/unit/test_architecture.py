@@ -92,9 +92,9 @@ def test_only_the_command_imports_a_package_beside_the_pipeline(package: str) ->
 
 
 def test_only_the_command_reads_the_environment_and_only_the_terminal_prints() -> None:
-    # `refresh/dbt.py` and `demo.py` hand an environment to a child, they read no setting
+    # `refresh/dbt_process.py` and `demo.py` hand an environment to a child, they read no setting
     # of ours; PATH and the like must reach it.
-    readers = {"cli.py", "refresh/dbt.py", "demo.py"}
+    readers = {"cli.py", "refresh/dbt_process.py", "demo.py"}
     for path in _modules():
         name = str(path.relative_to(PIPELINE))
         text = path.read_text()

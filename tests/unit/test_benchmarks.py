@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.legs import median_ratio
+from benchmarks.measured_legs import median_ratio
 from benchmarks.report import AT_LEAST, AT_MOST, print_report
 
 PERFORMANCE = (Path(__file__).parents[2] / "docs" / "performance.md").read_text()

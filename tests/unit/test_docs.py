@@ -53,7 +53,7 @@ def test_every_flag_and_standing_is_explained() -> None:
     sql = "".join(
         (PROJECT / "dbt_project" / path).read_text()
         for path in (
-            "models/intermediate/int_ledger.sql",
+            "models/intermediate/int_task_state.sql",
             "models/intermediate/int_task_dated.sql",
             "models/intermediate/int_task_placed.sql",
             "models/intermediate/int_task_standing.sql",

@@ -66,8 +66,7 @@ def test_all_that_went_wrong_is_said() -> None:
     }
     void = {"no_outcome": 2, "not_authorised": 1}
     assert lines(sync=[source], refresh=refresh, write_back=outbox, void_verifications=void) == [
-        "sync cht/medic: 12,345 documents, last synced never, 0 changes pending, 1 altered, "
-        "2 set aside",
+        "sync cht/medic: 12,345 documents, never synced, 0 changes pending, 1 altered, 2 set aside",
         "  SYNC FAILS since 2026-11-18 10:00 UTC, last 3 minutes ago: It is away.",
         "refresh live: last succeeded 5 hours ago",
         "refresh published: last succeeded never; the last run failed in open_task",

@@ -43,7 +43,7 @@ changed as (
 fresh as (
     select
         staged.*{% if is_incremental() %},
-        {{ formerly('former_keys', 'subject_key') }} as former_keys{% endif %}
+        {{ with_former_value('former_keys', 'subject_key') }} as former_keys{% endif %}
     from staged
     {% if is_incremental() -%}
     left join {{ this }} as known
@@ -68,7 +68,7 @@ reference as (
 ),
 
 called as (
-    {{ contacts_called('reference', 'contact') }}
+    {{ resolve_contacts('reference', 'contact') }}
 )
 
 select

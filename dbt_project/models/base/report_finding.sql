@@ -20,7 +20,7 @@ report as (
 ),
 
 changed_definition as not materialized (
-    select * from {{ ref('int_definition_changed') }}
+    select * from {{ ref('int_changed_definition') }}
 ){% if is_incremental() %},
 
 changed_form as (

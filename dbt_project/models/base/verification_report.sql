@@ -51,7 +51,7 @@ changed as (
 select
     staged.report_id,
     staged.task_id,
-    {{ formerly('former_task_ids', 'task_id') if is_incremental() else "'[]'::jsonb" }}
+    {{ with_former_value('former_task_ids', 'task_id') if is_incremental() else "'[]'::jsonb" }}
         as former_task_ids,
     staged.round,
     staged.outcome,

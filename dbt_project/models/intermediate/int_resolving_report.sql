@@ -36,6 +36,6 @@ where
             between greatest(task.opens_at, task.counts_from + interval '1 millisecond')
             and task.closes_at
     end
-    and (not {{ has_condition('task_resolver') }} or report_finding.uuid is not null)
+    and (not {{ resolver_has_condition('task_resolver') }} or report_finding.uuid is not null)
     and (task_resolver.source_path is null or report_finding.source_reference = task.source_id)
     and (task_resolver.visit_path is null or report_finding.visit_on >= task.visits_from)

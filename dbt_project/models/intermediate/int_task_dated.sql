@@ -2,7 +2,7 @@
 -- where they depend on the day of reading (int_task_floating).
 with read as (
     select
-        task_source.*,
+        task_candidate.*,
         source_document.reported_at,
         source_document.counts_from,
         source_document.is_dated,
@@ -15,29 +15,29 @@ with read as (
         source_document.is_altered,
         source_document.is_deleted,
         source_document.is_flagged_deleted,
-        task_source.definition || '~' || task_source.event || coalesce(
-            case when task_source.is_scheduled then substring(task_source.task_id from '-[0-9]+$') end,
+        task_candidate.definition || '~' || task_candidate.event || coalesce(
+            case when task_candidate.is_scheduled then substring(task_candidate.task_id from '-[0-9]+$') end,
             ''
         ) as series,
         programme.timezone,
         task_definition.appointment_path is not null as has_appointment,
-        app.read_day(task_source.appointment_text, programme.timezone) as appointment_on,
+        app.read_day(task_candidate.appointment_text, programme.timezone) as appointment_on,
         (source_document.counts_from at time zone programme.timezone)::date as reported_on,
-        app.read_local_day(task_source.scheduled_text, programme.timezone) as scheduled_on,
-        app.read_day(task_source.due_text, programme.timezone) + task_event.offset_days as named_on,
+        app.read_local_day(task_candidate.scheduled_text, programme.timezone) as scheduled_on,
+        app.read_day(task_candidate.due_text, programme.timezone) + task_event.offset_days as named_on,
         task_event.days,
         task_event.start_days,
         task_event.end_days
-    from {{ ref('task_source') }} as task_source
+    from {{ ref('task_candidate') }} as task_candidate
     cross join {{ source('app', 'programme') }} as programme
     inner join {{ ref('int_source_document') }} as source_document
-        on task_source.source_id = source_document.uuid
-        and task_source.is_contact = source_document.is_contact
+        on task_candidate.source_id = source_document.uuid
+        and task_candidate.is_contact = source_document.is_contact
     inner join {{ source('app', 'task_definition') }} as task_definition
-        on task_source.definition = task_definition.name
+        on task_candidate.definition = task_definition.name
     inner join {{ source('app', 'task_event') }} as task_event
-        on task_source.definition = task_event.definition
-        and task_source.event = task_event.event
+        on task_candidate.definition = task_event.definition
+        and task_candidate.event = task_event.event
 ),
 
 named as (

@@ -1,6 +1,6 @@
 -- What resolves a task by itself: of the alternatives of resolvedIf the one that was met first, which
 -- is when the last of its resolvers was; else its schedule that was cleared. A report that names a
--- task resolves that task and no other. Verifications do not resolve (int_verification_answer).
+-- task resolves that task and no other. Verifications do not resolve (int_verification_by_appointment).
 with resolving_report as (
     select * from {{ ref('int_resolving_report') }}
 ),

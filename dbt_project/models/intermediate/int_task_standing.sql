@@ -68,7 +68,7 @@ left join lateral (
         task.landed_round is null
         or (verification.round, verification.verified_at)
         >= (task.landed_round, coalesce(task.landed_verified_at, '-infinity')) as is_last
-    from {{ ref('int_verification_accepted') }} as verification
+    from {{ ref('int_verification_from_worklist') }} as verification
     where
         verification.task_id = any(task.answered_as)
         and verification.delivery <> 'withdrawn'
@@ -79,7 +79,7 @@ left join lateral (
     on true
 left join lateral (
     select verification.verified_by
-    from {{ ref('int_verification_accepted') }} as verification
+    from {{ ref('int_verification_from_worklist') }} as verification
     where
         task.landed_report_id is not null
         and verification.report_id = task.landed_report_id

@@ -39,6 +39,6 @@ select
     task.verification_sender_uuid,
     task.verified_by,
     task.verified_at
-from {{ ref('int_ledger') }} as task
+from {{ ref('int_task_state') }} as task
 inner join {{ source('app', 'task_definition') }} as task_definition
     on task.definition = task_definition.name

@@ -4,7 +4,7 @@
     'report_id', 'patient_uuid', 'appointment_on', 'round', 'outcome', 'visit_on', 'reason',
     'replaces', 'answered_in', 'void_reason', 'sender_uuid', 'verified_by', 'verified_at', 'delivery'
 ] -%}
-{% for known in [ref('int_verification_accepted'), ref('int_verification_landed')] -%}
+{% for known in [ref('int_verification_from_worklist'), ref('int_verification_from_cht')] -%}
 select
     task.task_id,
     {% for column in columns -%}
@@ -23,7 +23,7 @@ select
     verification.{{ column }}{{ ',' if not loop.last }}
     {% endfor -%}
 from {{ ref('task') }} as task
-inner join {{ ref('int_verification_landed') }} as verification
+inner join {{ ref('int_verification_from_cht') }} as verification
     on task.landed_report_id = verification.report_id
 where verification.task_id <> all(task.answered_as)
 
@@ -38,7 +38,7 @@ from {{ ref('task') }} as task
 inner join {{ ref('report') }} as report
     on task.patient_uuid = report.subject_key
     and report.form = '{{ var("verification_form") }}'
-inner join {{ ref('int_verification_landed') }} as verification
+inner join {{ ref('int_verification_from_cht') }} as verification
     on report.uuid = verification.report_id
 where
     verification.task_id is null

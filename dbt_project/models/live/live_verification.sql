@@ -1,5 +1,5 @@
 -- Ours the moment they are accepted, and those that only the CHT knows.
-{% for known in [ref('int_verification_accepted'), ref('int_verification_landed')] -%}
+{% for known in [ref('int_verification_from_worklist'), ref('int_verification_from_cht')] -%}
 select
     verification.report_id,
     verification.task_id,

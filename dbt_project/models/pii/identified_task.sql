@@ -45,4 +45,4 @@ select
     task.verified_by,
     task.verified_at,
     task.last_round
-from {{ ref('int_ledger') }} as task
+from {{ ref('int_task_state') }} as task

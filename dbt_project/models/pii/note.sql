@@ -1,7 +1,7 @@
 -- What documents say of people in their own words: the source of a task, and each verification. Ids are
 -- cast alike, since PostgreSQL looks a row up in each part of a union only where types agree.
-with task_source as (
-    select * from {{ ref('task_source') }}
+with task_candidate as (
+    select * from {{ ref('task_candidate') }}
 ),
 
 verification_report as (
@@ -9,14 +9,14 @@ verification_report as (
 ),
 
 source_document as (
-    select distinct on (task_source.source_id)
-        task_source.*
-    from task_source
-    where task_source.is_applicable
+    select distinct on (task_candidate.source_id)
+        task_candidate.*
+    from task_candidate
+    where task_candidate.is_applicable
     order by
-        task_source.source_id,
-        task_source.contact_label is null,
-        task_source.task_id
+        task_candidate.source_id,
+        task_candidate.contact_label is null,
+        task_candidate.task_id
 )
 
 select

@@ -26,7 +26,7 @@ asking as materialized (
         task_resolver.visit_path,
         null::text[] as outcome_path
     from task_resolver
-    where {{ has_condition('task_resolver') }}
+    where {{ resolver_has_condition('task_resolver') }}
     union all
     select
         task_definition.name,

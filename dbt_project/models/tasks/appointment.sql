@@ -9,9 +9,9 @@
     pre_hook="{{ delete_appointments_of_changed_subjects() }}",
 ) }}
 
--- depends_on: {{ ref('appointment_answer') }}, which is derived for the same subjects
+-- depends_on: {{ ref('appointment_verification') }}, which is derived for the same subjects
 with changed as materialized (
-    select * from {{ ref('int_subject_changed') }}
+    select * from {{ ref('int_changed_subject') }}
 ),
 
 task as materialized (

@@ -14,8 +14,8 @@ with dated as (
     select * from {{ ref('int_task_dated') }}
 ),
 
-task_source as not materialized (
-    select * from {{ ref('task_source') }}
+task_candidate as not materialized (
+    select * from {{ ref('task_candidate') }}
 ),
 
 report as (
@@ -37,13 +37,13 @@ changed_document as (
 ),
 
 changed as (
-    select task_source.task_id
-    from task_source
-    where {{ written_since('reported_task', 'task_source.run_number') }}
+    select task_candidate.task_id
+    from task_candidate
+    where {{ written_since('reported_task', 'task_candidate.run_number') }}
     union
-    select task_source.task_id
-    from task_source
-    where task_source.source_id = any(array(select changed_document.uuid from changed_document))
+    select task_candidate.task_id
+    from task_candidate
+    where task_candidate.source_id = any(array(select changed_document.uuid from changed_document))
 ){% endif %}
 
 select

@@ -11,7 +11,7 @@
         {'columns': ['place_uuid']},
         {'columns': ['known_due_on']},
     ],
-    pre_hook="{{ delete_tasks_taken_down() }}",
+    pre_hook="{{ delete_inapplicable_tasks() }}",
     post_hook="{{ remember_definitions() }}",
 ) }}
 
@@ -27,8 +27,8 @@ appointment as not materialized (
     select * from {{ ref('appointment') }}
 ),
 
-appointment_answer as (
-    select * from {{ ref('appointment_answer') }}
+appointment_verification as (
+    select * from {{ ref('appointment_verification') }}
 ),
 
 resolved as (
@@ -94,7 +94,7 @@ select
     end as appointment_task_id,
     case
         when role.is_carrying
-            then appointment.task_ids || coalesce(appointment_answer.moved_here, '{}')
+            then appointment.task_ids || coalesce(appointment_verification.moved_here, '{}')
         when placed.is_withdrawn then array[placed.task_id]
         else '{}'
     end as answered_as,
@@ -123,8 +123,8 @@ select
         as known_closes_on,
     placed.flags || case
         when
-            placed.task_id = any(appointment_answer.moved_away)
-            and (appointment_answer.report_id is null or not role.is_answered)
+            placed.task_id = any(appointment_verification.moved_away)
+            and (appointment_verification.report_id is null or not role.is_answered)
             then array['appointment_changed']
         else '{}'::text[]
     end as flags,
@@ -138,15 +138,15 @@ select
     {% for column in [
         'report_id', 'round', 'outcome', 'visit_on', 'reason', 'sender_uuid', 'verified_at'
     ] -%}
-    case when role.is_answered then appointment_answer.{{ column }} end as landed_{{ column }},
+    case when role.is_answered then appointment_verification.{{ column }} end as landed_{{ column }},
     {% endfor -%}
-    appointment_answer.last_round as landed_last_round,
+    appointment_verification.last_round as landed_last_round,
     {{ this_run() }} as run_number
 from placed
 inner join appointment
     on placed.appointment_key = appointment.appointment_key
-left join appointment_answer
-    on placed.appointment_key = appointment_answer.appointment_key
+left join appointment_verification
+    on placed.appointment_key = appointment_verification.appointment_key
 left join own_resolution
     on placed.task_id = own_resolution.task_id
 cross join lateral (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cht.all_docs import Found, read_found
+from pipeline.cht.docs_by_id import Found, read_found
 
 ROWS = [
     b'{"id":"a","key":"a","value":{"rev":"1-a"},"doc":{"_id":"a","t":"\\n],\\n"}}',

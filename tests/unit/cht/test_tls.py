@@ -12,7 +12,7 @@ from threading import Thread
 import httpx
 import pytest
 
-from pipeline import serve as serving
+from pipeline import serve as composition
 from pipeline import steps
 from pipeline.cht.client import ChtClient
 from pipeline.cht.http import WebPage
@@ -109,7 +109,9 @@ def ask(settings: Settings) -> str | None:
 def test_a_certificate_of_an_authority_that_is_named_is_trusted(serve: Serve) -> None:
     settings = serve()
     assert ask(settings) == "worklist"
-    assert serving.recognise(settings, "a-session-of-the-CHT", "10.0.0.1").user_name == "worklist"
+    assert (
+        composition.recognise(settings, "a-session-of-the-CHT", "10.0.0.1").user_name == "worklist"
+    )
 
 
 def test_a_certificate_of_another_authority_is_refused_with_what_to_set(serve: Serve) -> None:

@@ -1,6 +1,0 @@
-{#- Whether a resolver asks for more than a report's form. -#}
-{% macro has_condition(resolver) -%}
-    num_nonnulls(
-        {{ resolver }}.condition, {{ resolver }}.source_path, {{ resolver }}.visit_path
-    ) > 0
-{%- endmacro %}
