@@ -69,7 +69,7 @@ def test_all_that_went_wrong_is_said() -> None:
         "sync cht/medic: 12,345 documents, never synced, 0 changes pending, 1 altered, 2 set aside",
         "  SYNC FAILS since 2026-11-18 10:00 UTC, last 3 minutes ago: It is away.",
         "refresh live: last succeeded 5 hours ago",
-        "refresh published: last succeeded never; the last run failed in open_task",
+        "refresh published: never succeeded; the last run failed in open_task",
         "write-back: 1 pending, 1 refused",
         "  oldest unsent report accepted 3 hours ago",
         "  oldest unconfirmed report sent 4 hours ago",
