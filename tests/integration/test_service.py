@@ -74,7 +74,7 @@ def test_a_task_out_of_scope_is_unknown(app: FastAPI) -> None:
     assert len(every) == 170
     never = visitors["officer"].get(f"/api/v1/tasks/{uuid4()}")
     assert never.status_code == 404
-    for turn, (name, visitor) in enumerate(visitors.items()):
+    for name, visitor in visitors.items():
         own = [
             task["task_uuid"]
             for standing in standings
@@ -82,8 +82,7 @@ def test_a_task_out_of_scope_is_unknown(app: FastAPI) -> None:
         ]
         assert all(visitor.get(f"/api/v1/tasks/{one}").status_code == 200 for one in own[:3])
         foreign = [one for one in every if one not in own]
-        # every user asks for every task in test_scope.py
-        for task_uuid in foreign[turn :: len(visitors)]:
+        for task_uuid in foreign:
             answer = visitor.get(f"/api/v1/tasks/{task_uuid}")
             assert (answer.status_code, answer.content) == (404, never.content), (name, task_uuid)
         for task_uuid in foreign[:3]:
