@@ -66,7 +66,7 @@ class Worklist:
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """The address of the running service. It must end cleanly."""
+        """The address of the running service. It must end cleanly; its log goes to our stderr."""
         environment = {**self.environment, "WORKLIST_PORT": str(free_port())}
         process = replace(self, environment=environment).started("serve")
         try:
@@ -77,7 +77,8 @@ class Worklist:
         finally:
             process.terminate()
             _, said = process.communicate(timeout=LONG)
-        assert process.returncode == 0, said
+            sys.stderr.write(said)
+        assert process.returncode == 0
 
 
 def _run(

@@ -258,7 +258,7 @@ def test_the_page_alone_sends_each_answer_once_also_beside_other_workers(
 
 @pytest.mark.one_server
 def test_while_the_cht_is_down_the_page_goes_on_and_sends_when_it_is_back(
-    service: Worklist, simulated_cht: SimulatedCht
+    service: Worklist, simulated_cht: SimulatedCht, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = str(httpx.URL(simulated_cht.url).port)
     with service.serving() as url, signed_in(url, "supervisor_matope") as supervisor:
@@ -274,6 +274,9 @@ def test_while_the_cht_is_down_the_page_goes_on_and_sends_when_it_is_back(
         assert _in_the_cht(simulated_cht, report_id).status_code == 200
         back.terminate()
         back.communicate(timeout=LONG)
+    logged = [line for line in capsys.readouterr().err.splitlines() if "write back: " in line]
+    assert logged[0].endswith("Connection refused. Retrying in 1 s.")
+    assert logged[1] == "write back: Works again."
 
 
 @pytest.mark.one_server
