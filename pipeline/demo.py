@@ -155,7 +155,7 @@ def _welcome(folder: Path, port: int, cht_port: int, supervisor: str) -> str:
         f"  Sign in as          {supervisor}\n"
         f"  with password       {PASSWORD}\n\n"
         f"  The simulated CHT is at http://127.0.0.1:{cht_port} (medic / {PASSWORD}).\n"
-        f"  For `worklist status` and other commands set WORKLIST_HOME={folder}.\n"
+        f"  `worklist status` and other commands need WORKLIST_HOME={folder}.\n"
         "  Ctrl-C stops everything.\n"
     )
 
