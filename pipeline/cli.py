@@ -290,11 +290,13 @@ def nightly_command(settings: Settings) -> None:
         night = _Night()
         is_synced = not settings.is_synced_by_couch2pg and night.succeeds("sync", sync)
         is_written = night.succeeds("write back", write_back)
+        is_fetched = False
         if is_synced and is_written:
             log("Syncing again, to fetch reports that were sent meanwhile.")
-            night.succeeds("sync", sync)
-        night.succeeds("reconcile", partial(steps.reconcile, settings, address, client))
-        if is_written:
+            is_fetched = night.succeeds("sync", sync)
+        reconcile = partial(steps.reconcile, settings, address, client)
+        is_fetched = night.succeeds("reconcile", reconcile) or is_fetched
+        if is_written and is_fetched:
             log("Writing back again, to confirm reports that have been fetched.")
             night.succeeds("write back", write_back)
         night.succeeds("refresh live", partial(refresh, "live"))

@@ -169,6 +169,7 @@ def test_a_night_without_the_cht_still_publishes_and_says_what_failed(
         f"The CHT at {simulated_cht.url} cannot be reached: Connection refused."
     ]
     assert not [line for line in lines if line.startswith("sync")]
+    assert len([line for line in lines if line.startswith("write back")]) == 1
     assert "refresh published: done" in done.stderr
     assert last == "Failed: sync, reconcile."
     assert "Traceback" not in done.stderr
