@@ -491,7 +491,7 @@ def simulate_command(settings: Settings, feed: Path | None, port: int, password:
     from testbed.simulated_cht import server
 
     users = "medic and each user of the feed" if feed else f"medic, {programme.FIRST_SUPERVISOR} …"
-    log(f"Its users ({users}) sign in with the password {password}.")
+    log(f"The users of the simulated CHT ({users}) have the password {password}.")
     server.serve(feed, "127.0.0.1", port, password, _moment(settings), announce=log)
 
 
