@@ -55,7 +55,6 @@ def test_postgresql_can_evaluate_every_example(programme: Programme, path: Any) 
     assert tasks_run.check(programme.connection, path.read_text(), path.name).tasks
 
 
-@pytest.mark.one_server
 def test_nobody_came_within_three_days_of_the_next_appointment(programme: Programme) -> None:
     def visit(uuid: str, about: str, days: float, next_in: str) -> dict[str, Any]:
         details = {"visit_details": {"next_appointment_date": next_in}}
@@ -80,7 +79,6 @@ def test_nobody_came_within_three_days_of_the_next_appointment(programme: Progra
     }
 
 
-@pytest.mark.one_server
 def test_an_sms_schedule_asks_for_each_group_that_was_never_cleared(programme: Programme) -> None:
     def message(group: int, key: str, days: float, state: str) -> dict[str, Any]:
         return {
@@ -119,7 +117,6 @@ def test_an_sms_schedule_asks_for_each_group_that_was_never_cleared(programme: P
     assert standings(programme)["anc~week-after~uncleared-reminder-2"] == "resolved"
 
 
-@pytest.mark.one_server
 def test_a_household_is_asked_for_thirty_days_after_its_registration(
     programme: Programme,
 ) -> None:
