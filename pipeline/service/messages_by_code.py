@@ -87,7 +87,7 @@ MESSAGES = {
     "report.traced": gettext_noop("Tracing by a CHW"),
     "void.no_outcome": gettext_noop("Does not count: no answer was chosen"),
     "void.not_authorised": gettext_noop("Does not count: the sender is not allowed to verify"),
-    "delivery.pending": gettext_noop("On its way to the CHT"),
+    "delivery.pending": gettext_noop("Waiting to be sent to the CHT"),
     "delivery.sent": gettext_noop("Sent to the CHT"),
     "delivery.confirmed": gettext_noop("Received by the CHT"),
     "delivery.landed": gettext_noop("Received by the CHT"),

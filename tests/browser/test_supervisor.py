@@ -22,8 +22,8 @@ PHONE = (360, 740)
 NOON = datetime(2026, 11, 20, 10, tzinfo=UTC)  # in Blantyre
 Open = Callable[..., Page]
 # An answer leaves at once, so that it may be there already.
-ON_ITS_WAY = re.compile("On its way to the CHT|Sent to the CHT")
-EN_ROUTE = re.compile("En route vers le CHT|Envoyée au CHT")
+WAITING_OR_SENT = re.compile("Waiting to be sent to the CHT|Sent to the CHT")
+EN_ATTENTE_OU_ENVOYEE = re.compile("En attente d’envoi au CHT|Envoyée au CHT")
 
 
 @pytest.fixture
@@ -102,13 +102,13 @@ def test_by_mouse_an_answer_takes_two_clicks_and_the_list_goes_on_at_the_next(
     name = name_in(row)
     row.get_by_role("button", name="Save").click()
     told = page.get_by_role("status")
-    expect(told).to_contain_text(f"{name}: Did not visit. Saved and on its way")
+    expect(told).to_contain_text(f"{name}: Did not visit. Saved; it will be sent")
     expect(page.get_by_text("7 of 114 done")).to_be_attached()
     expect(page.locator(f'.tasks a[href="{address}"]')).to_have_count(0)
     assert name_in(page.locator(".task:focus")) == following
     look(page, "answered")
     page.get_by_role("link", name="View or correct").click()
-    expect(page.get_by_text(ON_ITS_WAY)).to_be_visible()
+    expect(page.get_by_text(WAITING_OR_SENT)).to_be_visible()
     look(page, "task-answered")
 
 
@@ -319,10 +319,10 @@ def test_in_french_as_the_browser_asks_and_in_english_by_choice(
     name = answer(rows(page).first, "Pas de visite", "Enregistrer")
     expect(page.get_by_role("status")).to_contain_text(f"{name} : Pas de visite.")
     page.get_by_role("link", name="Voir ou corriger").click()
-    expect(page.get_by_text(EN_ROUTE)).to_be_visible()
+    expect(page.get_by_text(EN_ATTENTE_OU_ENVOYEE)).to_be_visible()
     look(page, "french-task")
     page.get_by_role("button", name="English").click()
-    expect(page.get_by_text(ON_ITS_WAY)).to_be_visible()
+    expect(page.get_by_text(WAITING_OR_SENT)).to_be_visible()
     assert "/tasks/" in page.url
 
 

@@ -336,7 +336,7 @@ def test_without_javascript_an_answer_is_a_form_and_the_list_comes_back(
     )
     assert posted.status_code == 303
     page = matope.get(posted.headers["location"])
-    assert f"{task['patient_name']}: Visited. Saved and on its way" in page.text
+    assert f"{task['patient_name']}: Visited. Saved; it will be sent" in page.text
     assert "7 of 114 done" in page.text
     again = matope.post(
         f"/tasks/{task['task_uuid']}/verification", data={**form, **details}, headers=FORM
