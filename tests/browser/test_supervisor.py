@@ -239,6 +239,8 @@ def test_filters_and_search_keep_their_place_through_an_answer(
     expect(rows(page).first).to_contain_text("Also on the list for this patient")
     rows(page).first.get_by_role("link").first.click()
     expect(page.get_by_role("region", name="other missed appointments")).to_be_visible()
+    questions = page.locator("legend").all_inner_texts()
+    assert len(questions) == len(set(questions)) == 2
     look(page, "task")
 
 
@@ -391,7 +393,7 @@ def test_a_screen_reader_finds_landmarks_and_a_name_for_every_control(open_page:
     for landmark in ("banner", "main", "navigation", "search", "contentinfo"):
         expect(page.get_by_role(landmark)).to_have_count(1)
     row = rows(page).first
-    expect(row.get_by_role("group", name=f"Did {name_in(row)} come?")).to_be_visible()
+    expect(row.get_by_role("group", name=f"Did {name_in(row)} come for the appointment on")).to_be_visible()
     row.get_by_text("Visited", exact=True).click()
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("input:not([type=hidden]), select, textarea")]
