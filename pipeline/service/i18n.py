@@ -60,14 +60,16 @@ class Texts:
         return self.label(key if key in MESSAGES else "problem.other")
 
     def day(self, value: date) -> str:
-        return format_date(value, "medium", self.locale)
+        """In one line, as are moments."""
+        return _unbroken(format_date(value, "medium", self.locale))
 
     def moment(self, value: datetime, zone: str) -> str:
         local = value.astimezone(ZoneInfo(zone))
-        return self.gettext("%(day)s, %(time)s") % {
+        parts = {
             "day": self.day(local.date()),
             "time": format_time(local.time(), "short", locale=self.locale),
         }
+        return _unbroken(self.gettext("%(day)s, %(time)s") % parts)
 
     def day_of(self, value: datetime, zone: str) -> str:
         return self.day(value.astimezone(ZoneInfo(zone)).date())
@@ -87,6 +89,11 @@ class Texts:
         if years < 2:
             return self.ngettext("%(num)s month", "%(num)s months", months) % {"num": months}
         return self.ngettext("%(num)s year", "%(num)s years", years) % {"num": years}
+
+
+def _unbroken(text: str) -> str:
+    """With no-break spaces."""
+    return text.replace(" ", "\u00a0")
 
 
 @cache

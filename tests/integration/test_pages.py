@@ -283,7 +283,7 @@ def test_the_age_of_the_data_is_shown(engine: Engine, hours: int, words: str) ->
         return NOW - timedelta(hours=hours)
 
     app = service(engine, last_sync=last_sync)
-    page = visitor(app, engine, "supervisor_matope").get("/").text
+    page = visitor(app, engine, "supervisor_matope").get("/").text.replace("\u00a0", " ")
     assert words in page
     assert ("This data is out of date" in page) == (hours > 26)
 
@@ -316,7 +316,7 @@ def test_with_the_cht_down_a_notice_is_shown_and_answers_are_accepted(
         " on conflict (only_row) do update set stopped_at = excluded.stopped_at",
         at=NOW - timedelta(hours=1),
     )
-    page = unescape(matope.get("/").text)
+    page = unescape(matope.get("/").text).replace("\u00a0", " ")
     assert "The CHT has been unreachable since 20 Nov 2026, 11:00. You can keep working" in page
     assert answer(matope, open_tasks(matope)[0], outcome="visited").status_code == 303
 

@@ -355,7 +355,7 @@ def test_the_second_answer_sees_who_was_first(app: FastAPI, matope: TestClient) 
         data={**form, "outcome": "not_visited"},
         headers=FORM,
     )
-    page = unescape(deputy.get(posted.headers["location"]).text)
+    page = unescape(deputy.get(posted.headers["location"]).text).replace("\u00a0", " ")
     assert f"{task['patient_name']} was already verified by supervisor_matope on 20 Nov" in page
     assert "Your answer was not saved" in page
 
