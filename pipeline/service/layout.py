@@ -1,13 +1,13 @@
 """What every page of a signed-in user shows around its content, and the programme's own terms."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.service import language
 from pipeline.service.dependencies import Context
 from pipeline.service.list_view import MORE_TABS, TABS
 from pipeline.worklist import freshness, reference_data, rules
-from pipeline.worklist.records import Definition, Programme, Progress
+from pipeline.worklist.records import Definition, Programme, Progress, Viewer
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,14 @@ def values(
     `codes` are the titles and reasons of the programme on it.
     """
     days = reference_data.days(context.connection)
+    missing = rules.missing(context.viewer, reference_data.assigned_roles(context.connection))
     return {
         "viewer": context.viewer,
         "places": reference_data.place_names(context.connection, context.viewer.facility_uuids),
         "programme": days,
         "fresh": _freshness(context, days),
-        "lacks": _lacks(context),
+        "has_worklist": rules.has_worklist(context.viewer, missing),
+        "notices": _notices(context.viewer, missing),
         "progress": progress,
         "tabs": _tabs(progress, current),
         "current": current,
@@ -64,11 +66,17 @@ def _terms(context: Context, keys: set[str]) -> Terms:
     return Terms(reference_data.translations(context.connection, code, keys) if keys else {})
 
 
-def _lacks(context: Context) -> list[str]:
-    """Labels of what the account lacks, or must not do."""
-    missing = rules.missing(context.viewer, reference_data.assigned_roles(context.connection))
-    reads = ["reads"] if context.viewer.is_programme_wide and context.viewer.is_online else []
-    return [f"viewer.{code}" for code in [*reads, *missing]]
+def _notices(viewer: Viewer, missing: Sequence[rules.Missing]) -> list[str]:
+    """Why there is no worklist, or what the viewer cannot do on it."""
+    label = language.current().label
+    if "online" in missing:
+        return [label("viewer.online")]
+    if not rules.has_worklist(viewer, missing):
+        lacks = ", ".join(label(f"lack.{code}") for code in missing)
+        return [label("viewer.no_worklist") % {"lacks": lacks}]
+    reads = ["reads"] if viewer.is_programme_wide else []
+    contact = ["contact"] if "contact" in missing else []
+    return [label(f"viewer.{code}") for code in [*reads, *contact]]
 
 
 def _tabs(progress: Progress, current: str) -> list[tuple[str, int]]:

@@ -52,14 +52,14 @@ MESSAGES = {
         "This worklist is for online users. Your tasks are in the CHT on your phone. "
         "If this is wrong, ask your CHT administrator."
     ),
-    "viewer.role": gettext_noop(
-        "Your CHT account has no role with a worklist. Ask your CHT administrator to add one."
-    ),
-    "viewer.place": gettext_noop(
-        "Your CHT account has no place, so it has no worklist. "
-        "Ask your CHT administrator to add one."
+    "viewer.no_worklist": gettext_noop(
+        "Your CHT account has no worklist. "
+        "Ask your CHT administrator to add what it lacks: %(lacks)s."
     ),
     "viewer.contact": rules.WHY_NOT["contact"],
+    "lack.role": gettext_noop("a role with a worklist"),
+    "lack.place": gettext_noop("a place"),
+    "lack.contact": gettext_noop("a contact"),
     **{f"why_not.{rule}": sentence for rule, sentence in rules.WHY_NOT.items()},
     "sex.male": gettext_noop("Male"),
     "sex.female": gettext_noop("Female"),

@@ -13,8 +13,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.service import i18n, language, layout, rendering
 from pipeline.service.dependencies import Context, is_behind_tls, signed_in
 from pipeline.service.list_view import ORDERS, PAGE_LENGTH, View, uuid
-from pipeline.worklist import reference_data, rules, store, task_notes
-from pipeline.worklist.records import Answer, Definition, Progress, Task, Viewer
+from pipeline.worklist import notes, reference_data, rules, store
+from pipeline.worklist.records import Answer, Definition, Progress, Task
 
 _NO_ANSWER = Answer("")
 
@@ -61,7 +61,7 @@ def worklist(request: Request) -> Response:
             orders=ORDERS,
             flags=language.current().codes("flag"),
             reasons=_reasons(rows, view),
-            empty=_why_empty(context.viewer, progress, view),
+            empty=_why_empty(progress, view),
             notice=_notice(context, request),
         )
     return HTMLResponse(page)
@@ -138,13 +138,13 @@ def _reasons(rows: Iterable[Row], view: View) -> list[str]:
     return list(dict.fromkeys([*offered, view.reason] if view.reason else offered))
 
 
-def _why_empty(viewer: Viewer, progress: Progress, view: View) -> str:
+def _why_empty(progress: Progress, view: View) -> str:
     """The key of the text for an empty list."""
     if view.after:
         return "list.end"
     if view.is_narrowed:
         return "list.nobody_found"
-    if view.standing != "open" or not viewer.is_online:
+    if view.standing != "open":
         return "list.empty"
     return "list.done" if progress.done_count else "list.nothing_reported"
 

@@ -124,6 +124,13 @@ def missing(viewer: Viewer, assigned_roles: Collection[str]) -> list[Missing]:
     return [code for code, value in has.items() if not value]
 
 
+def has_worklist(viewer: Viewer, missing: Collection[Missing]) -> bool:
+    """Whether tasks could be on the viewer's list, given what `missing` says."""
+    if viewer.is_programme_wide:
+        return viewer.is_online
+    return {"online", "role", "place"}.isdisjoint(missing)
+
+
 def may_see(viewer: Viewer, definition: Definition) -> bool:
     """Whether the viewer's list holds its tasks, as far as they are in scope."""
     if not viewer.is_online:

@@ -393,7 +393,7 @@ def test_a_screen_reader_finds_landmarks_and_a_name_for_every_control(open_page:
     for landmark in ("banner", "main", "navigation", "search", "contentinfo"):
         expect(page.get_by_role(landmark)).to_have_count(1)
     row = rows(page).first
-    expect(row.get_by_role("group", name=f"Did {name_in(row)} come for the appointment on")).to_be_visible()
+    expect(row.get_by_role("group", name=f"Did {name_in(row)} come for")).to_be_visible()
     row.get_by_text("Visited", exact=True).click()
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("input:not([type=hidden]), select, textarea")]

@@ -391,7 +391,7 @@ def test_a_role_that_the_cht_takes_away_is_gone_within_five_minutes(
     after = me(matope)
     assert (after["roles"], after["missing"]) == (["mm-online"], ["role"])
     assert matope.get("/api/v1/tasks").json()["tasks"] == []
-    assert "no role with a worklist" in matope.get("/").text
+    assert "add what it lacks: a role with a worklist." in matope.get("/").text
 
 
 def test_a_place_and_a_contact_that_the_cht_takes_away_are_gone(
@@ -402,9 +402,23 @@ def test_a_place_and_a_contact_that_the_cht_takes_away_are_gone(
     rights.once()
     assert me(matope)["missing"] == ["place", "contact"]
     assert matope.get("/api/v1/tasks").json()["tasks"] == []
+    for page in (matope.get("/").text, matope.get("/to-trace").text):
+        assert "add what it lacks: a place, a contact." in page
+        assert page.count('class="notice"') == 1
+        assert '<nav class="tabs"' not in page
+        assert "No missed appointments" not in page
+        assert "Keyboard shortcuts" not in page
+
+
+def test_an_account_without_a_contact_keeps_its_list(
+    matope: TestClient, cht: Cht, clock: Clock, rights: RightsRefresh
+) -> None:
+    cht.change_user("supervisor_matope", contact_id=None)
+    clock.seconds = 5 * MINUTE
+    rights.once()
     page = matope.get("/").text
-    assert "has no place" in page
-    assert "has no contact" in page
+    assert "has no contact, so you can view tasks but not verify them" in page
+    assert '<nav class="tabs"' in page
 
 
 def test_an_account_that_becomes_offline_sees_why_it_sees_nothing(

@@ -276,15 +276,19 @@ def test_every_leaf_of_a_report_about_nobody_known_is_a_string() -> None:
 
 
 @pytest.mark.parametrize(
-    ("viewer", "missing"),
+    ("viewer", "missing", "has_worklist"),
     [
-        (SUPERVISOR, []),
-        (replace(SUPERVISOR, roles=("mm-online",)), ["role"]),
-        (replace(SUPERVISOR, facility_uuids=(), contact_uuid=None), ["place", "contact"]),
-        (replace(SUPERVISOR, is_online=False, contact_uuid=None), ["online"]),
-        (Viewer("officer", ("program_officer", "mm-online"), (), None, True, True), []),
-        (replace(SUPERVISOR, contact_uuid=None, is_programme_wide=True), ["contact"]),
+        (SUPERVISOR, [], True),
+        (replace(SUPERVISOR, roles=("mm-online",)), ["role"], False),
+        (replace(SUPERVISOR, facility_uuids=(), contact_uuid=None), ["place", "contact"], False),
+        (replace(SUPERVISOR, contact_uuid=None), ["contact"], True),
+        (replace(SUPERVISOR, is_online=False, contact_uuid=None), ["online"], False),
+        (Viewer("officer", ("program_officer", "mm-online"), (), None, True, True), [], True),
+        (replace(SUPERVISOR, facility_uuids=(), is_programme_wide=True), ["place"], True),
     ],
 )
-def test_an_account_is_shown_exactly_what_it_lacks(viewer: Viewer, missing: list[str]) -> None:
+def test_an_account_is_shown_exactly_what_it_lacks(
+    viewer: Viewer, missing: list[rules.Missing], has_worklist: bool
+) -> None:
     assert rules.missing(viewer, {"site_supervisor"}) == missing
+    assert rules.has_worklist(viewer, missing) == has_worklist
