@@ -49,11 +49,6 @@ class Texts:
         context, _, message = MESSAGES[key].rpartition("\x04")
         return self.catalogue.pgettext(context, message) if context else self.gettext(message)
 
-    def codes(self, kind: str) -> list[str]:
-        """The codes that have a message."""
-        start = f"{kind}."
-        return [key.removeprefix(start) for key in MESSAGES if key.startswith(start)]
-
     def problem(self, code: str) -> str:
         """Why an answer was not saved."""
         key = f"problem.{code}"

@@ -10,6 +10,7 @@ from pipeline.worklist.records import Filters
 
 TABS = ("open", "verified", "expired")
 MORE_TABS = ("resolved", "upcoming", "repeated", "excluded", "withdrawn")
+WITH_WARNINGS = ("open", "expired")
 ORDERS = ("missed", "area", "due", "name")
 _TEXTS = ("q", "area", "definition", "reason", "flag")
 _YES = "true"

@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.service import i18n, language, layout, rendering
 from pipeline.service.dependencies import Context, is_behind_tls, signed_in
-from pipeline.service.list_view import ORDERS, PAGE_LENGTH, View, uuid
-from pipeline.worklist import notes, reference_data, rules, store
+from pipeline.service.list_view import ORDERS, PAGE_LENGTH, WITH_WARNINGS, View, uuid
+from pipeline.worklist import reference_data, rules, store, task_notes
 from pipeline.worklist.records import Answer, Definition, Progress, Task
 
 _NO_ANSWER = Answer("")
@@ -59,7 +59,7 @@ def worklist(request: Request) -> Response:
             definitions=offered,
             areas=store.areas(context.connection, context.viewer, view.filters),
             orders=ORDERS,
-            flags=language.current().codes("flag"),
+            flags=_flags(context, view),
             reasons=_reasons(rows, view),
             empty=_why_empty(progress, view),
             notice=_notice(context, request),
@@ -130,6 +130,14 @@ def _groups(rows: Sequence[Row], view: View) -> list[tuple[Task | None, list[Row
     grouped = groupby(rows, key=lambda row: row.task.area_uuid)
     groups = [list(of_area) for _, of_area in grouped]
     return [(of_area[0].task, of_area) for of_area in groups]
+
+
+def _flags(context: Context, view: View) -> dict[str, int]:
+    """With their counts, those the list can be filtered by, and is, even where no task has it."""
+    if view.standing not in WITH_WARNINGS and not view.flag:
+        return {}
+    found = store.flags(context.connection, context.viewer, view.filters)
+    return {**found, view.flag: found.get(view.flag, 0)} if view.flag else found
 
 
 def _reasons(rows: Iterable[Row], view: View) -> list[str]:

@@ -236,6 +236,19 @@ def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area
     return [Area(**row) for row in rows.mappings()]
 
 
+def flags(connection: Connection, viewer: Viewer, filters: Filters) -> dict[str, int]:
+    """How many tasks have each flag, the most first, whatever flag or patient `filters` name."""
+    each = func.unnest(_task.flags).table_valued("flag").render_derived()
+    rows = connection.execute(
+        _select_visible(viewer, _scope(viewer), each.c.flag, func.count().label("count"))
+        .join(each, true())
+        .where(*_conditions(replace(filters, flag="", search="")))
+        .group_by(each.c.flag)
+        .order_by(desc("count"), each.c.flag)
+    )
+    return dict(rows.tuples().all())
+
+
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
     """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
     scope, mart = _scope(viewer), mart_tables.to_trace.c

@@ -1,6 +1,7 @@
 """What the pages say: places in addresses, languages, and how honest they are about their data."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -15,7 +16,7 @@ from starlette.testclient import TestClient
 from pipeline.database import Address, connect
 from pipeline.database import engine as engine_of
 from pipeline.service.language import COOKIE
-from tests.integration.recorded_programme import SEVERAL, Programme
+from tests.integration.recorded_programme import SEVERAL, Programme, give_two_appointments
 from tests.integration.signed_in_clients import SITE, service, visitor
 
 pytestmark = pytest.mark.one_server
@@ -212,6 +213,23 @@ def test_only_what_is_overdue_is_shown_where_that_is_asked_for(several: Engine) 
     assert "No patients match" in nobody
     for tab, is_offered in (("/", True), ("/?standing=verified", False)):
         assert ('name="is_overdue"' in supervisor.get(tab).text) == is_offered
+
+
+def test_only_warnings_that_occur_are_offered_and_the_one_chosen(
+    matope: TestClient, recorded_database: Address
+) -> None:
+    give_two_appointments(recorded_database)
+    flags = Counter(flag for task in open_tasks(matope) for flag in task["flags"])
+    for path, offered in (
+        ("/", flags),
+        ("/?flag=duplicate_open", flags),
+        ("/?flag=text_altered", {**flags, "text_altered": 0}),
+        ("/?standing=verified", {}),
+        ("/?standing=verified&flag=duplicate_open", {"duplicate_open": 0}),
+    ):
+        choice = re.search(r'<select id="flag".*?</select>', matope.get(path).text, re.DOTALL)
+        options = re.findall(r'value="(\w+)".*\((\d+)\)<', choice.group() if choice else "")
+        assert {code: int(count) for code, count in options} == offered, path
 
 
 def test_a_language_is_chosen_on_the_page_and_kept(matope: TestClient) -> None:

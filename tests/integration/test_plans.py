@@ -98,6 +98,7 @@ def test_no_request_of_a_supervisor_reads_a_large_table_through(
             "by name": lambda: store.tasks(asked, viewer, order="name", limit=51),
             "below a place": lambda: store.tasks(asked, viewer, filters=below, limit=51),
             "areas": lambda: store.areas(asked, viewer, Filters()),
+            "flags": lambda: store.flags(asked, viewer, Filters()),
             "to trace": lambda: store.to_trace(asked, viewer),
             "others": lambda: store.others(asked, viewer, found[:50]),
             "reports": lambda: store.patient_reports(asked, middle),

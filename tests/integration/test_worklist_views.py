@@ -1,6 +1,8 @@
 """What of a list is wanted, in which order, and what is said of its tasks: on the recorded feed."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -140,6 +142,19 @@ def test_areas_count_what_the_list_holds(connection: Connection, matope: Viewer)
     for area in areas:
         tasks = [task for task in whole if task.area_uuid == area.area_uuid]
         assert (len(tasks), tasks[0].chw_name) == (area.count, area.chw_name)
+
+
+def test_flags_count_what_the_list_holds(
+    recorded_database: Address, connection: Connection, matope: Viewer
+) -> None:
+    give_two_appointments(recorded_database)
+    whole = store.tasks(connection, matope)
+    area = next(task.area_uuid for task in whole if task.flags)
+    for wanted in (Filters(), Filters(area_uuid=area or ""), Filters(area_uuid="elsewhere")):
+        listed = store.tasks(connection, matope, filters=wanted)
+        expected = Counter(flag for task in listed for flag in task.flags)
+        for filters in (wanted, replace(wanted, flag="duplicate_open", search="Nobody")):
+            assert store.flags(connection, matope, filters) == expected
 
 
 def test_a_patient_s_several_appointments_are_found_together(
