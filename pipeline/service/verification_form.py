@@ -30,7 +30,7 @@ def answer(
     key: Annotated[str, Form()] = "",
     next_task: Annotated[str, Form()] = "",
 ) -> Response:
-    """An answer, or the note of "cannot tell yet"; then the list again, at the next task."""
+    """The list again: after an answer at the next task, after a "cannot tell yet" at the same."""
     view, wanted = View.read(request), uuid(task_uuid)
     given = _given(outcome, visit_date, reason, note)
     round_ = int(follows_round) if _is_small_number(follows_round) else -1
@@ -41,8 +41,8 @@ def answer(
         return _show_again(request, wanted, view, given, error)
     except Conflict:
         notice = "already"
-    next_uuid = uuid(next_task)
-    fragment = f"#t-{next_uuid}" if next_uuid else ""
+    shown = wanted if notice == "noted" else uuid(next_task)
+    fragment = f"#t-{shown}" if shown else ""
     return RedirectResponse(f"/{view.query(**{notice: task_uuid})}{fragment}", 303)
 
 

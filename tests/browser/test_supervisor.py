@@ -141,6 +141,8 @@ def test_cannot_tell_yet_keeps_the_note_and_the_patient(open_page: Open, look: L
     expect(page.get_by_role("status")).to_contain_text(f"{name}: note saved.")
     kept = rows(page).nth(1)
     expect(kept).to_contain_text("Called twice, asked the sister")
+    expect(kept).to_be_focused()
+    expect(page.get_by_role("link", name="View or correct")).to_have_count(0)
     expect(page.get_by_text("6 of 114 done")).to_be_attached()
     look(page, "noted")
     kept.get_by_role("link", name=name, exact=True).click()

@@ -75,10 +75,11 @@ def test_the_way_on_after_an_answer_stays_within_the_list(matope: TestClient) ->
 
 def test_a_note_stays_with_the_task_and_is_taken_once(matope: TestClient) -> None:
     task = open_tasks(matope)[0]
-    key = str(uuid4())
+    uuid, key = task["task_uuid"], str(uuid4())
+    given = {"outcome": "cannot_tell", "note": "Asked <her> sister", "key": key}
     for _ in range(2):
-        posted = answer(matope, task, outcome="cannot_tell", note="Asked <her> sister", key=key)
-        assert posted.headers["location"] == f"/?noted={task['task_uuid']}"
+        posted = answer(matope, task, next_task=open_tasks(matope)[1]["task_uuid"], **given)
+        assert posted.headers["location"] == f"/?noted={uuid}#t-{uuid}"
     assert "Asked &lt;her&gt; sister" in matope.get("/").text
     page = matope.get(f"/tasks/{task['task_uuid']}").text
     notes = re.search(r'aria-labelledby="notes".*?</section>', page, re.DOTALL)
