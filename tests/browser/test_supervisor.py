@@ -205,6 +205,10 @@ def test_with_a_thumb_on_a_small_phone(open_page: Open, worklist_url: str, look:
     page.goto(f"{worklist_url}/?standing=excluded")
     expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=1)
     look(page, "phone-last-tab")
+    page.goto(worklist_url)
+    expect(page.get_by_label("CHW area")).to_be_hidden()
+    page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
+    expect(page.get_by_label("CHW area")).to_be_visible()
 
 
 def test_of_two_supervisors_the_second_learns_who_was_first(open_page: Open, look: Look) -> None:

@@ -28,10 +28,13 @@ for (const button of document.querySelectorAll("[data-opens]")) {
   button.addEventListener("click", () => dialog.showModal());
 }
 
-// Open the filters on a wide screen.
-if (matchMedia("(min-width: 40rem)").matches) {
-  for (const more of document.querySelectorAll("details.more")) more.open = true;
+// Open the filters on a wide screen, which hides what folds them.
+const wide = matchMedia("(min-width: 40rem)");
+function openFilters() {
+  for (const more of document.querySelectorAll("details.more")) more.open ||= wide.matches;
 }
+openFilters();
+wide.addEventListener("change", openFilters);
 
 // On a narrow screen the tabs scroll sideways; scroll to the current one.
 const tab = document.querySelector(".tabs [aria-current]");
