@@ -246,7 +246,7 @@ def flags(connection: Connection, viewer: Viewer, filters: Filters) -> dict[str,
         .group_by(each.c.flag)
         .order_by(desc("count"), each.c.flag)
     )
-    return dict(rows.tuples().all())
+    return {row["flag"]: row["count"] for row in rows.mappings()}
 
 
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
