@@ -244,7 +244,9 @@ def list_query(address: Address, supervisors: int) -> str:
     with asking.connect() as connection:
         viewer = store.viewer(connection, "supervisor_0", ())
         statement = store.list_statement(viewer, Filters(), "missed", PAGE_LENGTH + 1)
-        written = statement.compile(asking, compile_kwargs={"literal_binds": True})
+        written = statement.params(store.rights(viewer)).compile(
+            asking, compile_kwargs={"literal_binds": True}
+        )
     asking.dispose()
     own_site = f"ARRAY['{viewer.facility_uuids[0]}']"
     assert own_site in str(written)  # noqa: S101

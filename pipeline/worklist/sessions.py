@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from pipeline.tables import session
 
@@ -20,6 +20,12 @@ ASKED_EVERY = timedelta(minutes=4, seconds=30)
 # A question that was not answered is asked again after this.
 LEASE = timedelta(minutes=1)
 _USE_RECORDED_EVERY = timedelta(minutes=5)
+_FIND = select(session, func.app.worklist_now().label("moment")).where(
+    session.c.token_hash == bindparam("token_hash"),
+    session.c.expires_at > bindparam("now"),
+    session.c.used_at > bindparam("used_after"),
+    session.c.rights_at > bindparam("asked_after"),
+)
 
 
 @dataclass(frozen=True)
@@ -65,20 +71,22 @@ def find(
 
     Records that it was used, once in five minutes, so that most requests write nothing.
     """
-    has_token = session.c.token_hash == _hash(token)
+    token_hash = _hash(token)
     row = connection.execute(
-        select(session, func.app.worklist_now().label("now")).where(
-            has_token,
-            session.c.expires_at > now,
-            session.c.used_at > now - IDLE,
-            session.c.rights_at > now - hold,
-        )
+        _FIND,
+        {
+            "token_hash": token_hash,
+            "now": now,
+            "used_after": now - IDLE,
+            "asked_after": now - hold,
+        },
     ).one_or_none()
     if row is None:
         return None
     if row.used_at <= now - _USE_RECORDED_EVERY:
-        connection.execute(update(session).where(has_token).values(used_at=now))
-    return _session(row), row.now
+        is_this = session.c.token_hash == token_hash
+        connection.execute(update(session).where(is_this).values(used_at=now))
+    return _session(row), row.moment
 
 
 def _session(row: Row[Any]) -> Session:

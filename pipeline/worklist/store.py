@@ -15,11 +15,13 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Connection,
+    CursorResult,
     FromClause,
     Select,
     Text,
     all_,
     any_,
+    bindparam,
     column,
     desc,
     false,
@@ -51,14 +53,7 @@ from pipeline.worklist.records import (
 
 Columns = ReadOnlyColumnCollection[str, Any]
 _task = mart_tables.identified_task.c
-# The CTEs that `_detailed` puts before its statement, which so is composed only once.
 _chosen = table("chosen", *(column(known.name, known.type) for known in _task))
-_nearest = table(
-    "scope",
-    column("place_uuid", Text),
-    column("facility_uuid", Text),
-    column("facility_name", Text),
-)
 _UNKNOWN_DAYS = 2**31 - 1
 _LAST_NAME = "\U0010ffff"
 _FIELDS = tuple(Task.__dataclass_fields__)
@@ -91,7 +86,7 @@ def viewer(connection: Connection, user_name: str, programme_roles: Sequence[str
     )
 
 
-def _scope(viewer: Viewer) -> CTE:
+def _scope() -> CTE:
     """Every place at or below the viewer's facilities, with the nearest of these."""
     scope, place = mart_tables.place_scope.c, mart_tables.place.c
     facility_name = select(place.place_name).where(place.place_uuid == scope.ancestor_uuid)
@@ -102,29 +97,48 @@ def _scope(viewer: Viewer) -> CTE:
             facility_name.scalar_subquery().label("facility_name"),
         )
         .ext(distinct_on(scope.place_uuid))
-        .where(scope.ancestor_uuid == any_(_texts(viewer.facility_uuids)))
+        .where(scope.ancestor_uuid == any_(bindparam("facility_uuids", type_=ARRAY(Text))))
         .order_by(scope.place_uuid, scope.depth)
         .cte("scope")
     )
 
 
+def _is_visible() -> Sequence[ColumnElement[bool]]:
+    """As arrays, which the planner takes for short: tasks are looked up by their place."""
+    definition = tables.task_definition.c
+    roles = bindparam("roles", type_=ARRAY(Text))
+    places = select(_SCOPE.c.place_uuid).scalar_subquery()
+    assigned = select(definition.name).where(definition.roles.overlap(roles)).scalar_subquery()
+    return (
+        _task.place_uuid == any_(func.array(places)),
+        _task.definition == any_(func.array(assigned)),
+    )
+
+
+# Composed once, since every query about tasks needs them; `_execute` gives the viewer's rights.
+_SCOPE = _scope()
+_IS_VISIBLE = _is_visible()
+
+
 def _select_visible(
-    viewer: Viewer, scope: CTE, *columns: ColumnElement[Any] | FromClause
+    viewer: Viewer, *columns: ColumnElement[Any] | FromClause
 ) -> Select[*tuple[Any, ...]]:
     """Of the tasks that a viewer may see: every query about tasks starts here."""
     query = select(*columns).select_from(mart_tables.identified_task)
     if not viewer.is_online:
         return query.where(false())
-    if viewer.is_programme_wide:
-        return query
-    definition = tables.task_definition.c
-    assigned = select(definition.name).where(definition.roles.overlap(_texts(viewer.roles)))
-    places = select(scope.c.place_uuid)
-    # as arrays, which the planner takes for short: tasks are looked up by their place
-    return query.where(
-        _task.place_uuid == any_(func.array(places.scalar_subquery())),
-        _task.definition == any_(func.array(assigned.scalar_subquery())),
-    )
+    return query if viewer.is_programme_wide else query.where(*_IS_VISIBLE)
+
+
+def _execute(
+    connection: Connection, viewer: Viewer, query: Select[*tuple[Any, ...]]
+) -> CursorResult[*tuple[Any, ...]]:
+    return connection.execute(query, rights(viewer))
+
+
+def rights(viewer: Viewer) -> dict[str, Sequence[str]]:
+    """The parameters of every query about tasks."""
+    return {"facility_uuids": list(viewer.facility_uuids), "roles": list(viewer.roles)}
 
 
 def tasks(
@@ -143,7 +157,7 @@ def tasks(
     InvalidInput where that is not on the viewer's list.
     """
     begin = () if after is None else _position_of(connection, viewer, after, order)
-    return _tasks(connection, list_statement(viewer, filters, order, limit, begin))
+    return _tasks(connection, viewer, list_statement(viewer, filters, order, limit, begin))
 
 
 def list_statement(
@@ -154,13 +168,12 @@ def list_statement(
     begin: Sequence[object] = (),
 ) -> Select[*tuple[Any, ...]]:
     """What `tasks` executes; `begin` is the position after which the list begins, if any."""
-    scope = _scope(viewer)
     position = _position(_task, order)
-    page = _select_visible(viewer, scope, mart_tables.identified_task).where(*_conditions(filters))
+    page = _select_visible(viewer, mart_tables.identified_task).where(*_conditions(filters))
     if begin:
         values = (literal(value, of.type) for value, of in zip(begin, position, strict=True))
         page = page.where(tuple_(*position) > tuple_(*values))
-    return _detailed(page.order_by(*position).limit(limit), scope, order)
+    return _detailed(page.order_by(*position).limit(limit), order)
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
@@ -214,12 +227,11 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
     }
     if not patients:
         return {}
-    scope = _scope(viewer)
-    of_them = _select_visible(viewer, scope, mart_tables.identified_task).where(
+    of_them = _select_visible(viewer, mart_tables.identified_task).where(
         *_has_standing("open"), _task.patient_uuid == any_(_texts(sorted(patients)))
     )
     by_patient: dict[str, list[Task]] = {}
-    for task in _tasks(connection, _detailed(of_them, scope, "due")):
+    for task in _tasks(connection, viewer, _detailed(of_them, "due")):
         by_patient.setdefault(task.patient_uuid or "", []).append(task)
     return by_patient
 
@@ -227,11 +239,13 @@ def others(connection: Connection, viewer: Viewer, tasks: Sequence[Task]) -> dic
 def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area]:
     """The areas of the viewer's tasks by name, whatever area or patient `filters` name."""
     area = _task.area_uuid, _task.area_name, _task.chw_name
-    rows = connection.execute(
-        _select_visible(viewer, _scope(viewer), *area, func.count().label("count"))
+    rows = _execute(
+        connection,
+        viewer,
+        _select_visible(viewer, *area, func.count().label("count"))
         .where(*_conditions(replace(filters, area_uuid="", search="")))
         .group_by(*area)
-        .order_by(func.coalesce(func.lower(_task.area_name), _LAST_NAME), _task.area_uuid)
+        .order_by(func.coalesce(func.lower(_task.area_name), _LAST_NAME), _task.area_uuid),
     )
     return [Area(**row) for row in rows.mappings()]
 
@@ -239,19 +253,21 @@ def areas(connection: Connection, viewer: Viewer, filters: Filters) -> list[Area
 def flags(connection: Connection, viewer: Viewer, filters: Filters) -> dict[str, int]:
     """How many tasks have each flag, the most first, whatever flag or patient `filters` name."""
     each = func.unnest(_task.flags).table_valued("flag").render_derived()
-    rows = connection.execute(
-        _select_visible(viewer, _scope(viewer), each.c.flag, func.count().label("count"))
+    rows = _execute(
+        connection,
+        viewer,
+        _select_visible(viewer, each.c.flag, func.count().label("count"))
         .join(each, true())
         .where(*_conditions(replace(filters, flag="", search="")))
         .group_by(each.c.flag)
-        .order_by(desc("count"), each.c.flag)
+        .order_by(desc("count"), each.c.flag),
     )
     return {row["flag"]: row["count"] for row in rows.mappings()}
 
 
 def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
     """Whom CHWs are to look for, by area; in it the most days since the appointment first."""
-    scope, mart = _scope(viewer), mart_tables.to_trace.c
+    scope, mart = _SCOPE, mart_tables.to_trace.c
     # looked up for each task; an offset keeps PostgreSQL from reading the ledger for each
     listed = (
         select(mart.traced_at, mart.trace_outcome)
@@ -269,14 +285,16 @@ def to_trace(connection: Connection, viewer: Viewer) -> list[ToTrace]:
         sender.c.patient_name.label("verification_sender_name"),
         *listed.c,
     )
-    rows = connection.execute(
-        _select_visible(viewer, scope, *columns)
+    rows = _execute(
+        connection,
+        viewer,
+        _select_visible(viewer, *columns)
         .join(listed, true())
         .outerjoin(scope, scope.c.place_uuid == _task.place_uuid)
         .outerjoin(note, true())
         .outerjoin(sender, true())
         .where(_task.verification_outcome == "not_visited")
-        .order_by(*_position(_task, "area"))
+        .order_by(*_position(_task, "area")),
     )
     return [ToTrace(**row) for row in rows.mappings()]
 
@@ -294,7 +312,7 @@ def patient_reports(connection: Connection, task: Task) -> list[PatientReport]:
 
 def task(connection: Connection, viewer: Viewer, task_uuid: UUID) -> Task | None:
     """None where the viewer may not see it, whether it exists or not."""
-    found = _tasks(connection, _one(viewer, task_uuid))
+    found = _tasks(connection, viewer, _one(viewer, task_uuid))
     return found[0] if found else None
 
 
@@ -305,7 +323,7 @@ def task_to_answer(
     query = _one(viewer, task_uuid).add_columns(
         *reference_data.answering_columns(viewer.contact_uuid)
     )
-    row = connection.execute(query).one_or_none()
+    row = _execute(connection, viewer, query).one_or_none()
     if row is None:
         return None
     found = _from_row(row)
@@ -313,14 +331,13 @@ def task_to_answer(
 
 
 def _one(viewer: Viewer, task_uuid: UUID) -> Select[*tuple[Any, ...]]:
-    scope = _scope(viewer)
-    task = _select_visible(viewer, scope, mart_tables.identified_task)
-    return _detailed(task.where(_task.task_uuid == task_uuid), scope)
+    task = _select_visible(viewer, mart_tables.identified_task)
+    return _detailed(task.where(_task.task_uuid == task_uuid))
 
 
-def _tasks(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Task]:
+def _tasks(connection: Connection, viewer: Viewer, query: Select[*tuple[Any, ...]]) -> list[Task]:
     """Of `_detailed`, whose columns are a task's fields, in their order."""
-    return [_from_row(row) for row in connection.execute(query)]
+    return [_from_row(row) for row in _execute(connection, viewer, query)]
 
 
 def _from_row(row: Sequence[Any]) -> Task:
@@ -335,22 +352,21 @@ def _note_of(report_uuid: ColumnElement[str]) -> FromClause:
     return select(note).where(note.c.report_uuid == report_uuid).limit(1).lateral("note_of_report")
 
 
-def _detailed(
-    chosen: Select[*tuple[Any, ...]], scope: CTE, order: str = "missed"
-) -> Select[*tuple[Any, ...]]:
+def _detailed(chosen: Select[*tuple[Any, ...]], order: str = "missed") -> Select[*tuple[Any, ...]]:
     """The chosen tasks, in one of ORDERS, with what is looked up only for tasks that are shown."""
-    return _DETAILED.add_cte(scope, chosen.cte(_chosen.name)).order_by(*_position(_chosen.c, order))
+    detailed = _DETAILED.add_cte(chosen.cte(_chosen.name))
+    return detailed.order_by(*_position(_chosen.c, order))
 
 
 def _select_detailed() -> Select[*tuple[Any, ...]]:
-    """From the CTEs `chosen` and `scope`, with the nearest of the viewer's facilities, title, icon
+    """From the CTE `chosen`, with the nearest of the viewer's facilities, title, icon
     and priority as tasks.yml has them now, the latest note, who sent an answer made in the CHT, and
     what the last trace found.
     """
     task, definition = _chosen.c, tables.task_definition.c
     latest, sender, trace = _last_note(), _name_of(task.verification_sender_uuid), _last_trace()
     columns = {
-        **_nearest.c,
+        **_SCOPE.c,
         **trace.c,
         **latest.c,
         **task,
@@ -361,7 +377,7 @@ def _select_detailed() -> Select[*tuple[Any, ...]]:
         "last_note": latest.c.note,
     }
     return select(*(columns[name] for name in _FIELDS)).select_from(
-        _chosen.outerjoin(_nearest, _nearest.c.place_uuid == task.place_uuid)
+        _chosen.outerjoin(_SCOPE, _SCOPE.c.place_uuid == task.place_uuid)
         .outerjoin(tables.task_definition, definition.name == task.definition)
         .outerjoin(latest, true())
         .outerjoin(sender, true())
@@ -429,8 +445,9 @@ def _position(task: Columns, order: str) -> tuple[ColumnElement[Any], ...]:
 def _position_of(
     connection: Connection, viewer: Viewer, task_uuid: UUID, order: str
 ) -> Sequence[object]:
-    query = _select_visible(viewer, _scope(viewer), *_position(_task, order))
-    position = connection.execute(query.where(_task.task_uuid == task_uuid)).one_or_none()
+    query = _select_visible(viewer, *_position(_task, order))
+    query = query.where(_task.task_uuid == task_uuid)
+    position = _execute(connection, viewer, query).one_or_none()
     if position is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such task; start again.")
     return position
@@ -445,8 +462,8 @@ def progress(connection: Connection, viewer: Viewer) -> Progress:
         func.count().label("all_count"),
         func.count().filter(is_due).label("due_count"),
     )
-    query = _select_visible(viewer, _scope(viewer), *counts).group_by(_task.standing)
-    rows = connection.execute(query).all()
+    query = _select_visible(viewer, *counts).group_by(_task.standing)
+    rows = _execute(connection, viewer, query).all()
     return Progress(
         done_count=sum(row.due_count for row in rows if row.standing in _DONE),
         asked_count=sum(row.due_count for row in rows if row.standing in _ASKED),
@@ -483,7 +500,7 @@ def verifications(
     sender_name = sender.c.patient_name.label("sender_name")
     position = func.coalesce(known.c.verified_at, _LONG_AGO), known.c.report_id
     query = (
-        _select_visible(viewer, _scope(viewer), *known.c, _task.task_uuid, note.c.note, sender_name)
+        _select_visible(viewer, *known.c, _task.task_uuid, note.c.note, sender_name)
         .join(known, true())
         .outerjoin(note, true())
         .outerjoin(sender, true())
@@ -491,7 +508,8 @@ def verifications(
     if after is not None:
         begin = _moment_of(connection, viewer, after), after
         query = query.where(tuple_(*position) < tuple_(*begin))
-    rows = connection.execute(query.order_by(*map(desc, position)).limit(limit))
+    query = query.order_by(*map(desc, position)).limit(limit)
+    rows = _execute(connection, viewer, query)
     return [KnownVerification(**row) for row in rows.mappings()]
 
 
@@ -503,8 +521,9 @@ def _answers_of_task() -> FromClause:
 
 def _moment_of(connection: Connection, viewer: Viewer, report_id: str) -> datetime:
     known = _answers_of_task()
-    query = _select_visible(viewer, _scope(viewer), known.c.verified_at).join(known, true())
-    row = connection.execute(query.where(known.c.report_id == report_id)).one_or_none()
+    query = _select_visible(viewer, known.c.verified_at).join(known, true())
+    query = query.where(known.c.report_id == report_id)
+    row = _execute(connection, viewer, query).one_or_none()
     if row is None:
         raise rules.InvalidInput("after", "after_unknown", "after: no such report; start again.")
     return row.verified_at or _LONG_AGO
