@@ -563,9 +563,9 @@ def test_a_cht_that_answers_for_nobody_is_asked_again_after_a_minute(
     is_away = False
     clock.seconds = 8 * MINUTE
     rights.once()
-    assert [record.getMessage().partition(" answer")[0] for record in caplog.records] == [
-        "The CHT does not",
-        "The CHT",
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "The CHT does not report users' rights",
+        "The CHT reports users' rights again.",
     ]
 
 
