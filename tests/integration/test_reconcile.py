@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.cht.row_stream import PART_BYTES
 from pipeline.database import Address, connect
-from pipeline.errors import Conflict, Refused, Unavailable
+from pipeline.errors import Conflict, SettingsWrong, Unavailable
 from pipeline.sync import store
 from pipeline.sync.reconcile import Counts, Reconciliation
 from pipeline.sync.retry_set_aside import retry
@@ -137,7 +137,7 @@ def test_an_account_that_sees_only_some_documents_purges_none(
     before = rows(connection)
     landed.roles = ["chw"]
     landed.medic.purge("a")
-    with pytest.raises(Refused, match="offline account"):
+    with pytest.raises(SettingsWrong, match="offline account"):
         reconciled(landed, database)
     assert rows(connection) == before
 
