@@ -32,10 +32,6 @@ class Identity:
     facility_uuids: tuple[str, ...]
     contact_uuid: str | None
 
-    @property
-    def is_online(self) -> bool:
-        return is_online(self.roles)
-
 
 def sign_in(client: ChtClient, name: str, password: str, address: str) -> Identity:
     """Asks the CHT whether this is the user's password, and who the user is.
