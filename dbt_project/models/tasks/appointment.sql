@@ -10,22 +10,7 @@
 ) }}
 
 -- depends_on: {{ ref('appointment_verification') }}, which is derived for the same subjects
-with changed as materialized (
-    select * from {{ ref('int_changed_subject') }}
-),
-
-task as materialized (
-    select reported_task.*
-    from {{ ref('reported_task') }} as reported_task
-    where
-        reported_task.is_applicable
-        {% if is_incremental() -%}
-        and (
-            reported_task.subject_key = any(array(select changed.subject_key from changed))
-            or reported_task.task_id = any(array(select changed.subject_key from changed))
-        )
-        {%- endif %}
-),
+with {{ tasks_of_changed_subjects() }},
 
 resolved as (
     select resolved.*
