@@ -359,9 +359,9 @@ def _detailed(chosen: Select[*tuple[Any, ...]], order: str = "missed") -> Select
 
 
 def _select_detailed() -> Select[*tuple[Any, ...]]:
-    """From the CTE `chosen`, with the nearest of the viewer's facilities, title, icon
-    and priority as tasks.yml has them now, the latest note, who sent an answer made in the CHT, and
-    what the last trace found.
+    """From the CTE `chosen`, with the nearest of the viewer's facilities, title, icon and priority
+    as tasks.yml has them now, the latest note, who sent an answer made in the CHT, and what the
+    last trace found.
     """
     task, definition = _chosen.c, tables.task_definition.c
     latest, sender, trace = _last_note(), _name_of(task.verification_sender_uuid), _last_trace()
